@@ -1,0 +1,28 @@
+"""qdfool finds images of nothing that a classifier is certain of.
+
+MAP-Elites in JAX: images are evolved on the device, every child competes for every class, and the winners
+live in a pyribs archive. Start with `evolve(preset("mnist-direct"))`, or `python -m qdfool.run`.
+"""
+
+from qdfool.check import InputError
+from qdfool.config import Config, Crossover, Mutation, Selection
+from qdfool.evolve import AskTell, evolve
+from qdfool.presets import preset
+from qdfool.result import Result, load
+from qdfool.types import Classifier, Elites, Measure
+
+__all__ = [
+    "AskTell",
+    "Classifier",
+    "Config",
+    "Crossover",
+    "Elites",
+    "InputError",
+    "Measure",
+    "Mutation",
+    "Result",
+    "Selection",
+    "evolve",
+    "load",
+    "preset",
+]

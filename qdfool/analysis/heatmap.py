@@ -1,0 +1,190 @@
+"""Maps coloured by confidence: class against generation, and the cells of a grid archive, class by class."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+from ribs.visualize import grid_archive_heatmap
+
+from qdfool.analysis import style
+from qdfool.analysis.confidence import (
+    CERTAIN,
+    MOST_NINES,
+    nine_scale,
+    nine_ticks,
+    nines,
+    nines_label,
+    nines_of_confidence,
+)
+from qdfool.check import InputError
+
+
+def class_heatmap(
+    path: str | os.PathLike[str],
+    generations: ArrayLike,
+    fitness: ArrayLike,
+    names: Sequence[str],
+    title: str,
+) -> None:
+    """Draws how the confidence of each class grew, class against generation, into the PNG `path`.
+
+    Each row of `fitness` is shown from its generation until the next. The colours count nines; a dot, and the
+    number at the right, say when a class first had 99.99 %.
+
+    Args:
+        path: where the picture goes; replaced when the new one is whole.
+        generations: [T] integers, rising; need not be evenly spaced.
+        fitness: [T, K] log-odds, -inf where the class is empty.
+        names: K class names.
+        title: what is shown.
+
+    Raises:
+        InputError: the shapes do not agree, there is no row, or the generations do not rise.
+    """
+    generations, fitness = np.asarray(generations), np.asarray(fitness, np.float64)
+    if fitness.shape != (generations.size, len(names)) or fitness.size == 0:
+        raise InputError(
+            f"A heatmap needs at least one row and class, and fitness [generations, classes]; got "
+            f"{generations.size} generations, {len(names)} names and fitness {list(fitness.shape)}."
+        )
+    if (np.diff(generations) <= 0).any():
+        raise InputError("The generations of a heatmap must rise: sort the rows and drop repeated ones.")
+
+    classes = len(names)
+    values = np.where(np.isneginf(fitness), np.nan, nines(fitness))
+    scale = Normalize(0, nine_scale(values))
+    row = float(np.clip(0.34 - 0.002 * classes, 0.14, 0.32))
+    size = min(style.TEXT_SIZE, 72 * row * 0.75)
+
+    figure = Figure(figsize=(style.WIDTH, 1.6 + max(1.9, row * classes)))
+    axes = figure.add_subplot(facecolor=style.EMPTY)
+    axes.pcolormesh(
+        _edges(generations), np.arange(classes + 1) - 0.5, values.T, norm=scale, cmap=style.COLOURS
+    )
+    axes.set_ylim(classes - 0.5, -0.5)
+    axes.set_xlabel("generation", size=style.TEXT_SIZE)
+    axes.tick_params(axis="x", labelsize=style.TEXT_SIZE)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    shown = [style.shorten(name, 130, size) for name in names]
+    axes.set_yticks(range(classes), shown, size=size, parse_math=False)
+    axes.set_ylabel("class", size=style.TEXT_SIZE)
+
+    certain = values >= CERTAIN
+    reached = certain.any(axis=0)
+    first = generations[certain.argmax(axis=0)]
+    axes.plot(
+        first[reached],
+        np.flatnonzero(reached),
+        linestyle="",
+        marker="o",
+        markersize=min(5.5, 72 * row * 0.4),
+        markerfacecolor="white",
+        markeredgecolor="black",
+        markeredgewidth=0.8,
+        clip_on=False,
+    )
+    right = axes.secondary_yaxis("right")
+    dates = [
+        f"{generation:,}" if yes else "-"
+        for generation, yes in zip(first.tolist(), reached.tolist(), strict=True)
+    ]
+    right.set_yticks(range(classes), dates, size=size)
+    right.tick_params(length=0)
+    right.set_ylabel(f"first at {nines_label(CERTAIN)}, generation (dot)", size=style.TEXT_SIZE)
+
+    summary = f"{reached.sum()} of {classes} classes reached {nines_label(CERTAIN)}"
+    if reached.any():
+        summary += f", the last of them in generation {first[reached].max():,}"
+    if np.isnan(values).any():
+        summary += "; grey: no elite yet"
+    style.heading(figure, title, summary)
+    _colour_bar(figure, axes, scale, values)
+    style.save(figure, path)
+
+
+def grid_heatmaps(
+    path: str | os.PathLike[str],
+    maps: Sequence[Any],
+    names: Sequence[str],
+    measure_names: Sequence[str],
+    title: str,
+) -> None:
+    """Draws the grid archive of each class over its two measures, side by side, into the PNG `path`.
+
+    Args:
+        path: where the picture goes; replaced when the new one is whole.
+        maps: K `ribs` GridArchives over the same two measures, whose objective is the confidence in [0, 1].
+        names: K class names.
+        measure_names: names of the two measures, horizontal first.
+        title: what is shown.
+
+    Raises:
+        InputError: there is no map, or not as many names as maps, or not two measures.
+    """
+    if len(maps) == 0 or len(maps) != len(names) or len(measure_names) != 2:
+        raise InputError(
+            f"Measure maps need a class or more, as many names, and two measures; got {len(maps)} maps, "
+            f"{len(names)} names and measures {list(measure_names)}."
+        )
+    rows, columns = style.grid(len(maps))
+    cells = [(archive.data("index"), nines_of_confidence(archive.data("objective"))) for archive in maps]
+    values = np.concatenate([nines_of_cell for _, nines_of_cell in cells])
+    scale = Normalize(0, nine_scale(values))
+    width = (style.WIDTH - 1.9) / columns
+    size = float(np.clip(5.5 * width, 6.5, style.TEXT_SIZE))
+
+    figure = Figure(figsize=(style.WIDTH, 1.5 + rows * (min(width, 3.5) + 0.35)))
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for axes, archive, (index, nines_of_cell), name in zip(grid.flat, maps, cells, names, strict=False):
+        axes.set_facecolor(style.EMPTY)
+        grid_archive_heatmap(
+            archive,
+            axes,
+            df={"index": index, "objective": nines_of_cell},
+            cmap=matplotlib.colormaps[style.COLOURS],
+            vmin=scale.vmin,
+            vmax=scale.vmax,
+            cbar=None,
+        )
+        axes.set_title(
+            f"{style.shorten(name, 72 * 0.9 * width, size)}\n{100 * archive.stats.coverage:.0f} %",
+            size=size,
+            color=style.INK,
+            parse_math=False,
+        )
+        axes.tick_params(labelsize=size)
+    figure.supxlabel(measure_names[0], size=style.TEXT_SIZE)
+    figure.supylabel(measure_names[1], size=style.TEXT_SIZE)
+    style.heading(
+        figure,
+        title,
+        "a map for each class, with its coverage (share of cells with an elite); grey: empty cell",
+    )
+    _colour_bar(figure, list(grid.flat), scale, values)
+    style.save(figure, path)
+
+
+def _edges(generations: NDArray) -> NDArray[np.float64]:
+    """[T + 1] borders of the columns: the last row is as wide as a usual step."""
+    step = float(np.median(np.diff(generations))) if len(generations) > 1 else 1.0
+    return np.append(generations, generations[-1] + step).astype(np.float64)
+
+
+def _colour_bar(figure: Figure, axes: Any, scale: Normalize, values: NDArray) -> None:
+    """A colour bar in nines, with an arrow where a value is past its end."""
+    top = int(scale.vmax or MOST_NINES)
+    beyond = bool((values > top).any())
+    bar = figure.colorbar(
+        ScalarMappable(scale, style.COLOURS), ax=axes, extend="max" if beyond else "neither", pad=0.02
+    )
+    places, labels = nine_ticks(top)
+    bar.set_ticks(places, labels=labels, size=style.TEXT_SIZE)
+    bar.set_label("confidence", size=style.TEXT_SIZE)

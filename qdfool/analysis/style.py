@@ -1,0 +1,95 @@
+"""The look that all pictures share, and how they reach the disk."""
+
+import math
+import os
+import textwrap
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
+
+WIDTH = 9.0
+"""Inches: as wide as a README shows."""
+DPI = 150
+
+COLOURS = "viridis"
+"""Readable by the colour-blind, and in grey."""
+INK = "#222222"
+QUIET = "#666666"
+"""Text that is read second."""
+EMPTY = "#dddddd"
+"""A cell without an elite."""
+MEDIAN = "#0072b2"
+MINIMUM = "#d55e00"
+"""Blue and vermilion of the colour-blind safe palette of Okabe and Ito (2008)."""
+
+TITLE_SIZE = 13.0
+TEXT_SIZE = 9.5
+"""Points."""
+
+
+def shorten(text: str, width: float, size: float, weight: str = "normal") -> str:
+    """`text`, on one line, with an ellipsis for what does not fit in `width` points at font size `size`."""
+    font = FontProperties(size=size, weight=weight)
+
+    def fits(candidate: str) -> bool:
+        return text_to_path.get_text_width_height_descent(candidate, font, ismath=False)[0] <= width
+
+    text = " ".join(text.split())
+    if fits(text):
+        return text
+    length = len(text)
+    while length > 1 and not fits(text[:length].rstrip(" ,") + "…"):
+        length -= 1
+    return text[:length].rstrip(" ,") + "…"
+
+
+def title_lines(title: str) -> str:
+    """`title`, broken into lines that fit the width of a picture."""
+    return textwrap.fill(title, 80)
+
+
+def heading(figure: Figure, title: str, subtitle: str) -> None:
+    """Puts a title and a quieter line below it at the top left; the axes are laid out in the room below."""
+    lines = title_lines(title)
+    height = figure.get_figheight()
+    room = 0.12 + lines.count("\n") * 0.22 + 0.24 + 0.24
+    figure.text(
+        0.13 / WIDTH,
+        1 - 0.12 / height,
+        lines,
+        size=TITLE_SIZE,
+        weight="bold",
+        color=INK,
+        va="top",
+        parse_math=False,
+    )
+    figure.text(
+        0.13 / WIDTH,
+        1 - (room - 0.02) / height,
+        subtitle,
+        size=TEXT_SIZE,
+        color=QUIET,
+        va="bottom",
+        parse_math=False,
+    )
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - room / height))
+
+
+def grid(classes: int) -> tuple[int, int]:
+    """Rows and columns for so many classes: at most ten columns, rows about equally full (10: 2 x 5)."""
+    columns = min(10, max(5, math.ceil(math.sqrt(classes))))
+    rows = math.ceil(classes / columns)
+    return rows, math.ceil(classes / rows)
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Writes `figure` as a PNG to `path`: whole or not at all, an older picture stays until then."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        figure.savefig(part, format="png", dpi=DPI, facecolor="white")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,36 @@
+"""Errors that say what was expected, what came, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input. The message names what was expected, what came, and the remedy.
+
+    The command line prints it without a traceback and exits with 2.
+    """
+
+
+def known_name(kind: str, name: str, known: Iterable[str]) -> str:
+    """Returns `name` if it is one of `known`.
+
+    Raises:
+        InputError: it is not; the message has the nearest name and all of them.
+    """
+    names = list(known)
+    if name in names:
+        return name
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+    raise InputError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")
+
+
+def in_range(name: str, value: float, low: float, high: float = float("inf")) -> None:
+    """Checks that low <= value <= high.
+
+    Raises:
+        InputError: it is not, or it is NaN.
+    """
+    if not low <= value <= high:
+        bounds = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
+        raise InputError(f"{name} must be {bounds}; got {value!r}.")

@@ -1,0 +1,157 @@
+"""Checkpoints: written asynchronously and atomically, the last two kept. The only importer of orbax.
+
+A checkpoint holds a pytree of NumPy arrays and a dict of plain values. Its digest is stored with it, so
+that one that was damaged on disk is noticed, and the one before it is used.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from qdfool.check import InputError
+
+KEPT = 2
+"""Checkpoints that are kept."""
+
+# What Orbax has to say reaches the user as our own messages.
+logging.getLogger("absl").setLevel(logging.CRITICAL)
+
+
+class Checkpoints:
+    """The checkpoints of one run, numbered by generations completed."""
+
+    def __init__(self, directory: Path) -> None:
+        """Opens the folder, making it if need be, and clears what a killed run left unfinished.
+
+        Raises:
+            OSError: the folder is not writable.
+        """
+        self.directory = directory
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=ocp.checkpoint_managers.LatestN(KEPT),
+            cleanup_tmp_directories=True,
+            # Asynchronous by a thread of our own: a save that fails then says so at once.
+            enable_async_checkpointing=False,
+        )
+        self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._saving: Future[None] | None = None
+
+    def save(self, generation: int, state: Any, values: dict[str, Any]) -> None:
+        """Saves in the background; waits only for the save before this one.
+
+        Args:
+            generation: the checkpoint's number.
+            state: pytree of NumPy arrays that nobody changes any more.
+            values: plain values, as JSON has them.
+
+        Raises:
+            OSError: the save before this one failed.
+        """
+        self.finish()
+        self._saving = self._thread.submit(self._save, generation, state, values)
+
+    def finish(self) -> None:
+        """Waits until the last save is on disk.
+
+        Raises:
+            OSError: it failed.
+        """
+        saving, self._saving = self._saving, None
+        if saving is None:
+            return
+        try:
+            saving.result()
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise OSError(
+                f"Could not write a checkpoint to {self.directory}: {reason[:300]}. The ones before it are "
+                "whole; make room and go on with --resume."
+            ) from error
+
+    def close(self) -> None:
+        """Waits for what is being saved and lets the folder go; never fails."""
+        self._thread.shutdown()
+        self._manager.close()
+
+    def _save(self, generation: int, state: Any, values: dict[str, Any]) -> None:
+        if generation in self._manager.all_steps():
+            return
+        arrays = ocp.args.StandardSave(_not_empty(state))
+        plain = ocp.args.JsonSave({**values, "digest": digest(state)})
+        self._manager.save(generation, args=ocp.args.Composite(state=arrays, values=plain))
+
+    def restore(
+        self, template: Callable[[dict[str, Any]], Any], say: Callable[[str], None]
+    ) -> tuple[int, Any, dict[str, Any]]:
+        """The newest checkpoint that is whole.
+
+        Args:
+            template: from the plain values to a pytree of NumPy arrays with the shapes to restore.
+            say: told about each damaged checkpoint that is passed over.
+
+        Returns:
+            Its number, its pytree of NumPy arrays, and its plain values.
+
+        Raises:
+            InputError: there is none, or none is whole.
+        """
+        generations = sorted(self._manager.all_steps(), reverse=True)
+        for generation in generations:
+            try:
+                values = self._restore(generation, values=ocp.args.JsonRestore())["values"]
+                state = template(values)
+                wanted = ocp.args.StandardRestore(_not_empty(state))
+                state = _filled(state, self._restore(generation, state=wanted)["state"])
+                if digest(state) != values.pop("digest"):
+                    raise ValueError("its content does not match its digest")
+            except Exception as error:
+                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+                say(f"Checkpoint {generation} in {self.directory} is damaged ({reason[:200]}).")
+                continue
+            if generation != generations[0]:
+                say(f"Going on from checkpoint {generation}, the one before.")
+            self._forget([g for g in generations if g > generation])
+            return generation, state, values
+        if generations:
+            raise InputError(f"Every checkpoint in {self.directory} is damaged; start the run anew.")
+        raise InputError(
+            f"No checkpoint in {self.directory}. Expected the folder of a run that saved one; start it anew "
+            "with --overwrite."
+        )
+
+    def _restore(self, generation: int, **items: Any) -> Any:
+        return self._manager.restore(generation, args=ocp.args.Composite(**items))
+
+    def _forget(self, damaged: list[int]) -> None:
+        for generation in damaged:
+            self._manager.delete(generation)
+
+
+def _not_empty(state: Any) -> dict[str, np.ndarray]:
+    """The arrays by their paths, less those of size zero, which Orbax does not store."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves if leaf.size}
+
+
+def _filled(state: Any, arrays: dict[str, np.ndarray]) -> Any:
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: arrays[jax.tree_util.keystr(path)] if leaf.size else leaf, state
+    )
+
+
+def digest(state: Any) -> str:
+    """SHA-256 of a pytree of arrays: their paths, dtypes, shapes and bytes."""
+    found = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+        array = np.ascontiguousarray(leaf)
+        found.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()

@@ -1,0 +1,1 @@
+"""Classifiers that come with qdfool: their networks, their weights, and how they are trained."""

@@ -1,0 +1,206 @@
+"""The settings of a run: frozen dataclasses, checked, to and from JSON."""
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from qdfool.check import InputError, in_range, known_name
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """Mutation: the operators named, in this order, each on every child that is mutated."""
+
+    operators: tuple[str, ...] = ("polynomial",)
+    """Names of mutation operators, applied in this order; see --list."""
+    probability: float = 1.0
+    """Probability [0, 1] that a child is mutated at all."""
+    rate: float = 0.1
+    """Probability [0, 1] that a gene changes (polynomial, gaussian, reset, bit_flip)."""
+    halve_every: int = 0
+    """Generations after which the rate is halved, again and again; 0: never. The paper: 1000."""
+    eta: float = 15.0
+    """Distribution index (> 0) of polynomial mutation: the higher, the smaller the steps."""
+    sigma: float = 0.1
+    """Standard deviation (>= 0, in units of brightness) of gaussian mutation."""
+    block: int = 6
+    """Side in pixels (>= 1) of the square that block_flip flips."""
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """Crossover: one of the operators named, drawn at random for each child that has two parents."""
+
+    operators: tuple[str, ...] = ()
+    """Names of crossover operators; none: a child has one parent. See --list."""
+    probability: float = 1.0
+    """Probability [0, 1] that a child is crossed rather than a copy of its first parent."""
+    eta: float = 10.0
+    """Distribution index (> 0) of simulated_binary crossover."""
+    patch: int = 9
+    """Side in pixels (>= 1) of the square that patch_copy copies."""
+    sigma_iso: float = 0.01
+    """Standard deviation (>= 0) of iso_line's step in every direction."""
+    sigma_line: float = 0.2
+    """Standard deviation (>= 0) of iso_line's step along the line to the second parent."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Selection of parents among the occupied cells of the archive."""
+
+    operator: str = "uniform"
+    """Name of the selection operator; see --list."""
+    tournament_size: int = 20
+    """Elites (>= 1) that meet in a tournament."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run's result, its budget, and how it is kept."""
+
+    preset: str = "mnist-direct"
+    """The preset that the settings started from."""
+    seed: int = 0
+    """Root of all randomness, 0 to 2^32 - 1: same seed, settings and platform, same archive."""
+    generations: int | None = None
+    """Budget in generations (>= 1)."""
+    evaluations: int | None = None
+    """Budget in images classified, spent in whole generations (>= batch size)."""
+    seconds: float | None = None
+    """Budget in seconds of evolution, compilation not counted (> 0). The first budget met ends the run."""
+    batch_size: int = 200
+    """Children in a generation (>= 1)."""
+    classifier: str = "lenet"
+    """A classifier of --list, or your own as package.module:attribute."""
+    weights: str | None = None
+    """A safetensors file for a classifier of --list; without it, the packaged weights."""
+    image_shape: tuple[int, int, int] = (28, 28, 1)
+    """Height, width, channels that your own classifier takes, where it does not say so itself."""
+    encoding: str = "pixels"
+    """How a genome becomes an image; see --list."""
+    rounding: bool = True
+    """Round images to the 256 levels of a PNG before the classifier sees them."""
+    archive: Literal["class", "grid"] = "class"
+    """class: one elite per class. grid: one per class and cell of two measures."""
+    measures: tuple[str, str] = ("ink", "eccentricity")
+    """The two measures of the grid archive: of --list, or your own as package.module:attribute."""
+    cells: tuple[int, int] = (20, 20)
+    """Cells (>= 1) along each measure of the grid archive."""
+    ranges: tuple[float, float, float, float] | None = None
+    """Low and high of the first measure, low and high of the second, within what they can be
+    (images beyond fall in the outermost cells). Without it, all that each measure can be."""
+    mutation: Mutation = field(default_factory=Mutation)
+    crossover: Crossover = field(default_factory=Crossover)
+    selection: Selection = field(default_factory=Selection)
+    chunk_seconds: float = 1.0
+    """Seconds (> 0) of evolution on the device between two looks from the host."""
+    checkpoint_every: float = 30.0
+    """Seconds (>= 0) between checkpoints; there is always one at the end."""
+
+    def budget_generations(self) -> int | None:
+        """Generations that the generation and evaluation budgets allow; None for no such limit."""
+        limits = []
+        if self.generations is not None:
+            limits.append(self.generations)
+        if self.evaluations is not None:
+            limits.append(self.evaluations // self.batch_size)
+        return min(limits) if limits else None
+
+
+BUDGET = ("generations", "evaluations", "seconds")
+"""Settings that a resumed run may extend."""
+KEEPING = ("chunk_seconds", "checkpoint_every")
+"""Settings that change how a run is kept, not what it finds."""
+
+
+def validate(config: Config) -> None:
+    """Checks every number of a config for its range; names are checked where their tables are.
+
+    Raises:
+        InputError: a setting is out of range; the message names it as the command line does.
+    """
+    in_range("--seed", config.seed, 0, 2**32 - 1)
+    in_range("--batch-size", config.batch_size, 1)
+    if config.generations is None and config.evaluations is None and config.seconds is None:
+        raise InputError("A run needs a budget: give --generations, --evaluations or --seconds.")
+    if config.generations is not None:
+        in_range("--generations", config.generations, 1)
+    if config.evaluations is not None:
+        in_range("--evaluations (one batch or more)", config.evaluations, config.batch_size)
+    if config.seconds is not None:
+        _positive("--seconds", config.seconds)
+    for size in config.image_shape:
+        in_range("--image-shape", size, 1)
+    for cells in config.cells:
+        in_range("--cells", cells, 1)
+    _positive("--chunk-seconds", config.chunk_seconds)
+    in_range("--checkpoint-every", config.checkpoint_every, 0)
+
+    mutation, crossover = config.mutation, config.crossover
+    in_range("--mutation.probability", mutation.probability, 0, 1)
+    in_range("--mutation.rate", mutation.rate, 0, 1)
+    in_range("--mutation.halve-every", mutation.halve_every, 0)
+    _positive("--mutation.eta", mutation.eta)
+    in_range("--mutation.sigma", mutation.sigma, 0)
+    in_range("--mutation.block", mutation.block, 1)
+    in_range("--crossover.probability", crossover.probability, 0, 1)
+    _positive("--crossover.eta", crossover.eta)
+    in_range("--crossover.patch", crossover.patch, 1)
+    in_range("--crossover.sigma-iso", crossover.sigma_iso, 0)
+    in_range("--crossover.sigma-line", crossover.sigma_line, 0)
+    in_range("--selection.tournament-size", config.selection.tournament_size, 1)
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0 < value < float("inf"):
+        raise InputError(f"{name} must be above 0 and finite; got {value!r}.")
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The config as nested dicts, lists and numbers, ready for JSON."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(values: dict[str, Any]) -> Config:
+    """The config that `to_dict` wrote, whether or not it went through JSON.
+
+    Raises:
+        InputError: a setting that no config has, or one of the wrong kind.
+    """
+    return _read(Config, values, "")
+
+
+def _read(kind: type, values: Any, path: str) -> Any:
+    if not isinstance(values, dict):
+        raise InputError(f"Setting {path or 'config'!r} must be a group of settings; got {values!r}.")
+    hints = typing.get_type_hints(kind)
+    arguments = {}
+    for name, value in values.items():
+        known_name("setting", name, hints)
+        if dataclasses.is_dataclass(hints[name]):
+            value = _read(typing.cast(type, hints[name]), value, f"{path}{name}.")
+        elif isinstance(value, list):
+            value = tuple(value)
+        arguments[name] = value
+    return kind(**arguments)
+
+
+def differences(first: Config, second: Config, ignoring: tuple[str, ...] = ()) -> list[str]:
+    """The settings in which two configs differ, as `name: first -> second`."""
+    return _differences(to_dict(first), to_dict(second), ignoring, "")
+
+
+def _differences(
+    first: dict[str, Any], second: dict[str, Any], ignoring: tuple[str, ...], path: str
+) -> list[str]:
+    found = []
+    for name, value in first.items():
+        if name in ignoring:
+            continue
+        if isinstance(value, dict):
+            found += _differences(value, second[name], (), f"{path}{name}.")
+        elif value != second[name]:
+            found.append(f"{path}{name}: {value!r} -> {second[name]!r}")
+    return found

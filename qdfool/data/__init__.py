@@ -1,0 +1,1 @@
+"""Images with labels that classifiers are trained and tested on; NumPy only."""

@@ -1,0 +1,174 @@
+"""Many generations in one jitted loop, and the host's loop over such chunks.
+
+The device runs a chunk without seeing the host: the state is donated, and the records of its generations
+come back with it. How many generations a chunk has is an argument, so that one compiled program serves all.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qdfool.check import InputError
+from qdfool.engine.step import Evolution, ask, step, tell
+from qdfool.types import Array, Classifier, Parameters, Record, State
+
+LONGEST_CHUNK = 1024
+"""Generations that one chunk can have: the length of its buffer of records."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What the host sees of a chunk of generations."""
+
+    state: State
+    """After the chunk. Donated to the next chunk: copy what must outlive it."""
+    records: Record
+    """NumPy leaves [T, ...], a row a generation."""
+    seconds: float
+    """Time the chunk took on the device, compilation not counted."""
+    compile_seconds: float
+    """Time that compilation took before this chunk; 0 but for the first."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop: whichever comes first."""
+
+    generations: int | None
+    """Generations in all, those before a resume included."""
+    seconds: float | None
+    """Seconds of evolution in all, those before a resume included."""
+
+
+def run_generations(evolution: Evolution, logits: Callable[[Parameters, Array], Array]) -> Any:
+    """The jitted loop: (state, record buffer, parameters, count) to the state after `count` generations.
+
+    State and buffer are donated. The first `count` rows of the buffer [LONGEST_CHUNK, ...] are filled.
+    """
+
+    def run(state: State, records: Record, parameters: Parameters, count: Array) -> tuple[State, Record]:
+        def generation(index: Array, carry: tuple[State, Record]) -> tuple[State, Record]:
+            state, records = carry
+            state, record = step(evolution, logits, parameters, state)
+            return state, jax.tree.map(lambda rows, row: rows.at[index].set(row), records, record)
+
+        return jax.lax.fori_loop(0, count, generation, (state, records))
+
+    return jax.jit(run, donate_argnums=(0, 1))
+
+
+def ask_and_tell(
+    evolution: Evolution,
+) -> tuple[Callable[[State], Array], Callable[[State, Any], tuple[State, Record]]]:
+    """The two halves of a generation, each jitted, for a classifier that is called from the host.
+
+    The state is donated to the second.
+    """
+    asking = jax.jit(lambda state: ask(evolution, state))
+    telling = jax.jit(lambda state, logits: tell(evolution, state, logits), donate_argnums=0)
+    return asking, telling
+
+
+def empty_records(classes: int) -> Record:
+    """A buffer for the records of the longest chunk."""
+    return Record(
+        fitness=jnp.zeros((LONGEST_CHUNK, classes), jnp.float32),
+        updates=jnp.zeros((LONGEST_CHUNK, classes), jnp.int32),
+        qd_score=jnp.zeros(LONGEST_CHUNK, jnp.float32),
+        coverage=jnp.zeros(LONGEST_CHUNK, jnp.float32),
+        invalid=jnp.zeros(LONGEST_CHUNK, jnp.int32),
+    )
+
+
+def chunks(
+    evolution: Evolution,
+    classifier: Classifier,
+    state: State,
+    budget: Budget,
+    chunk_seconds: float,
+    seconds_before: float = 0.0,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Chunk]:
+    """Runs generations until the budget is spent or `stop` says so, and yields every chunk of them.
+
+    Args:
+        evolution: the functions.
+        classifier: what is audited; one that JAX cannot trace is called from the host, a generation
+            at a time.
+        state: where to go on from. It is donated.
+        budget: when to stop.
+        chunk_seconds: how long a chunk should take.
+        seconds_before: seconds of evolution already spent, before a resume.
+        stop: asked between chunks.
+
+    Raises:
+        InputError: the classifier returned a logit that is not finite, or a measure was out of its range.
+    """
+    begun = time.perf_counter()
+    runner = _Traced(evolution, classifier, state) if classifier.traceable else _Host(evolution, classifier)
+    compile_seconds = time.perf_counter() - begun
+    done, spent, pace = int(state.generation), seconds_before, 0.0
+    while not stop():
+        left = np.inf if budget.seconds is None else budget.seconds - spent
+        limit = LONGEST_CHUNK if budget.generations is None else budget.generations - done
+        if left <= 0 or limit <= 0:
+            return
+        # The first chunk is a single generation, to learn the pace.
+        wanted = min(chunk_seconds, left) / pace if pace else 1
+        count = int(max(1, min(wanted, limit, LONGEST_CHUNK)))
+        begun = time.perf_counter()
+        state, records = runner(state, count)
+        seconds = time.perf_counter() - begun
+        pace = seconds / count
+        done, spent = done + count, spent + seconds
+        _check_valid(records, done - count, evolution.batch_size)
+        yield Chunk(state, records, seconds, compile_seconds)
+        compile_seconds = 0.0
+
+
+class _Traced:
+    """Chunks of generations on the device."""
+
+    def __init__(self, evolution: Evolution, classifier: Classifier, state: State) -> None:
+        self.parameters = classifier.parameters
+        self.records = empty_records(evolution.classes)
+        run = run_generations(evolution, classifier.logits)
+        self.run = run.lower(state, self.records, self.parameters, jnp.int32(1)).compile()
+
+    def __call__(self, state: State, count: int) -> tuple[State, Record]:
+        state, self.records = self.run(state, self.records, self.parameters, jnp.int32(count))
+        return jax.block_until_ready(state), jax.tree.map(lambda rows: np.array(np.asarray(rows)[:count]), self.records)
+
+
+class _Host:
+    """The same generations around a classifier that is called from the host."""
+
+    def __init__(self, evolution: Evolution, classifier: Classifier) -> None:
+        self.classifier = classifier
+        self.ask, self.tell = ask_and_tell(evolution)
+
+    def __call__(self, state: State, count: int) -> tuple[State, Record]:
+        records = []
+        for _ in range(count):
+            images = np.array(self.ask(state))
+            logits: Any = self.classifier.logits(self.classifier.parameters, images)
+            state, record = self.tell(state, np.asarray(logits, np.float32))
+            records.append(jax.device_get(record))
+        return jax.block_until_ready(state), jax.tree.map(lambda *rows: np.stack(rows), *records)
+
+
+def _check_valid(records: Record, first_generation: int, batch_size: int) -> None:
+    invalid = np.asarray(records.invalid)
+    if invalid.any():
+        generation = int(np.argmax(invalid > 0))
+        raise InputError(
+            f"In generation {first_generation + generation}, {invalid[generation]} of {batch_size} images had "
+            "a logit that is not finite (NaN or infinite), or a measure outside its stated range. Expected "
+            "finite logits and measures in range for every image in [0, 1]; check the classifier, and any "
+            "measure of your own."
+        )

@@ -1,0 +1,123 @@
+"""One generation: ask for images, tell their logits.
+
+    state --ask--> images --classifier--> logits --tell--> state with better elites and new children
+
+`step` is the two with a traceable classifier between them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from qdfool.engine.elites import compete, empty, insert, reward_parents
+from qdfool.objectives import log_odds
+from qdfool.types import Array, Elites, Genome, Image, Key, Parameters, Record, State
+
+
+@dataclass(frozen=True)
+class Evolution:
+    """The functions that evolution is made of. All but `select` are written for one individual."""
+
+    classes: int
+    """K."""
+    grid_cells: int
+    """G; 1 for the class archive."""
+    batch_size: int
+    """B."""
+    initialise: Callable[[Key], Genome]
+    decode: Callable[[Genome], Image]
+    vary: Callable[[Key, Array, Genome, Genome | None], Genome]
+    """(key, generation, first parent, second parent) to a child."""
+    select: Callable[[Key, Elites, int], Array]
+    """(key, elites, size) to [size] int32 occupied cells."""
+    two_parents: bool
+    """Whether `vary` reads the second parent; if not it is given None."""
+    measure: Callable[[Image], Array]
+    """An image to its measures [M]."""
+    place: Callable[[Array], tuple[Array, Array]]
+    """Measures [M] to their grid cell [] int32 in [0, G), and [] bool whether they are in range."""
+
+
+def start(evolution: Evolution, key: Key) -> State:
+    """The state before the first generation: an empty archive and a batch of random children."""
+    children = jax.vmap(evolution.initialise)(jax.random.split(key, evolution.batch_size))
+    image = jax.eval_shape(lambda genomes: evolution.decode(_row(genomes, 0)), children)
+    measures = jax.eval_shape(evolution.measure, image).shape[0]
+    return State(
+        key=key,
+        generation=jnp.int32(0),
+        elites=empty(_row(children, 0), evolution.classes, evolution.grid_cells, measures),
+        children=children,
+        parents=jnp.full(evolution.batch_size, -1, jnp.int32),
+    )
+
+
+def ask(evolution: Evolution, state: State) -> Image:
+    """The images [B, H, W, C] of the children that wait to be scored."""
+    return jax.vmap(evolution.decode)(state.children)
+
+
+def tell(evolution: Evolution, state: State, logits: Array) -> tuple[State, Record]:
+    """Scores the children, lets them compete, and breeds the next.
+
+    Args:
+        evolution: the functions.
+        state: whose children `ask` showed.
+        logits: [B, K]. A child with a logit that is not finite, or with a measure out of its range,
+            wins nothing and is counted in the record.
+    """
+    elites, grid_cells = state.elites, evolution.grid_cells
+    measures = jax.vmap(evolution.measure)(ask(evolution, state))
+    place, placed = jax.vmap(evolution.place)(measures)
+    valid = jnp.isfinite(logits).all(axis=1) & placed
+    fitness = jnp.where(valid[:, None], jax.vmap(log_odds)(logits.astype(jnp.float32)), -jnp.inf)
+
+    winner, won = compete(fitness, place, elites.fitness)
+    curiosity = reward_parents(elites.curiosity, state.parents, winner, won)
+    challengers = Elites(
+        genome=state.children,
+        fitness=fitness,
+        measures=measures,
+        birth_generation=jnp.broadcast_to(state.generation, state.parents.shape),
+        parent_class=jnp.where(state.parents < 0, -1, state.parents // grid_cells),
+        changes=jnp.zeros_like(state.parents),
+        curiosity=jnp.zeros_like(state.parents, jnp.float32),
+    )
+    elites = insert(elites._replace(curiosity=curiosity), challengers, winner, won)
+    record = Record(
+        fitness=elites.fitness.reshape(evolution.classes, grid_cells).max(axis=1),
+        updates=won.reshape(evolution.classes, grid_cells).sum(axis=1, dtype=jnp.int32),
+        qd_score=jax.nn.sigmoid(elites.fitness).sum(),
+        coverage=jnp.isfinite(elites.fitness).mean(dtype=jnp.float32),
+        invalid=(~valid).sum(dtype=jnp.int32),
+    )
+    return _breed(evolution, state._replace(generation=state.generation + 1, elites=elites)), record
+
+
+def step(
+    evolution: Evolution, logits: Callable[[Parameters, Image], Array], parameters: Parameters, state: State
+) -> tuple[State, Record]:
+    """One whole generation with a classifier that JAX can trace."""
+    return tell(evolution, state, logits(parameters, ask(evolution, state)))
+
+
+def _breed(evolution: Evolution, state: State) -> State:
+    """The children of the next generation. All randomness comes from the root key and the generation
+    alone, so that a run does not depend on where it was chunked, stopped or resumed."""
+    key = jax.random.fold_in(state.key, state.generation)
+    first_key, second_key, vary_key = jax.random.split(key, 3)
+    size, elites = evolution.batch_size, state.elites
+    parents = evolution.select(first_key, elites, size)
+    first = _row(elites.genome, parents)
+    second = (
+        _row(elites.genome, evolution.select(second_key, elites, size)) if evolution.two_parents else None
+    )
+    vary = jax.vmap(evolution.vary, in_axes=(0, None, 0, 0))
+    children = vary(jax.random.split(vary_key, size), state.generation, first, second)
+    return state._replace(children=children, parents=parents)
+
+
+def _row(genome: Genome, index: Array | int) -> Genome:
+    return jax.tree.map(lambda leaf: leaf[index], genome)

@@ -1,0 +1,243 @@
+"""Runs evolution and keeps what it finds: the Python interface."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qdfool.build import build_classifier, build_evolution, build_measures, grid_ranges
+from qdfool.check import InputError
+from qdfool.checkpoint import Checkpoints
+from qdfool.classifiers import custom
+from qdfool.config import Config, validate
+from qdfool.engine.loop import Budget, Chunk, ask_and_tell, chunks
+from qdfool.engine.step import start
+from qdfool.history import Metrics, empty_history, extend, metrics
+from qdfool.result import Result
+from qdfool.ribs_bridge import RibsMirror
+from qdfool.types import Classifier, Elites, Record, State
+
+
+class Run:
+    """One run: the device's state, and all that the host keeps of it."""
+
+    def __init__(self, config: Config, classifier: Classifier) -> None:
+        """Builds everything and makes the first children; nothing is classified yet.
+
+        Raises:
+            InputError: a setting is out of range, or parts do not fit together.
+        """
+        validate(config)
+        self.config = config
+        self.classifier = classifier
+        self.evolution = build_evolution(config, classifier)
+        self.state = start(self.evolution, jax.random.key(config.seed))
+        self.history = empty_history(len(classifier.class_names))
+        self.metrics: list[Metrics] = []
+        self.generations = 0
+        self.seconds = 0.0
+        self.compile_seconds = 0.0
+        self._mirror = self._new_mirror()
+
+    def advance(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Chunk]:
+        """Evolves until the budget is spent or `stop` says so; yields every chunk after it was kept.
+
+        Raises:
+            InputError: the classifier returned a logit that is not finite, or a measure was out of range.
+        """
+        budget = Budget(self.config.budget_generations(), self.config.seconds)
+        for chunk in chunks(
+            self.evolution,
+            self.classifier,
+            self.state,
+            budget,
+            self.config.chunk_seconds,
+            self.seconds,
+            stop,
+        ):
+            self.keep(chunk)
+            yield chunk
+
+    def keep(self, chunk: Chunk) -> None:
+        """Takes in a chunk: archive, history, metrics."""
+        self.state = chunk.state
+        self.generations += len(chunk.records.invalid)
+        self.seconds += chunk.seconds
+        self.compile_seconds += chunk.compile_seconds
+        self._mirror.follow(self.state.elites)
+        self.history = extend(self.history, chunk.records, self.generations)
+        self.metrics.append(
+            metrics(chunk.records, self.generations, self.config.batch_size, self.seconds, chunk.seconds)
+        )
+
+    def save(self, checkpoints: Checkpoints) -> None:
+        """Saves a checkpoint, in the background.
+
+        Raises:
+            OSError: the one before could not be written.
+        """
+        values = {
+            "seconds": self.seconds,
+            "compile_seconds": self.compile_seconds,
+            "history_rows": len(self.history.generation),
+        }
+        # Copies: the next chunk is free to overwrite the donated state while the save goes on.
+        checkpoints.save(self.generations, jax.tree.map(np.array, self._tree()), values)
+
+    def restore(
+        self, checkpoints: Checkpoints, earlier: Sequence[Metrics], say: Callable[[str], None]
+    ) -> None:
+        """Goes back to the newest whole checkpoint.
+
+        Args:
+            checkpoints: of this run.
+            earlier: metrics of the run so far; those after the checkpoint are dropped.
+            say: told of damaged checkpoints.
+
+        Raises:
+            InputError: there is none.
+        """
+
+        def template(values: dict[str, Any]) -> Any:
+            rows = values["history_rows"]
+            tree = jax.tree.map(np.asarray, self._tree())
+            for name, leaf in tree["history"].items():
+                if name != "last_updates":
+                    tree["history"][name] = np.zeros((rows, *leaf.shape[1:]), leaf.dtype)
+            return tree
+
+        generations, tree, values = checkpoints.restore(template, say)
+        state = jax.tree.map(jnp.array, tree["state"])
+        self.state = State(
+            key=jax.random.wrap_key_data(state["key"]),
+            generation=state["generation"],
+            elites=Elites(**state["elites"]),
+            children=state["children"],
+            parents=state["parents"],
+        )
+        self.history = type(self.history)(**tree["history"])
+        self.metrics = [row for row in earlier if row.generation <= generations]
+        self.generations = generations
+        self.seconds, self.compile_seconds = values["seconds"], values["compile_seconds"]
+        self._mirror = self._new_mirror()
+        self._mirror.follow(self.state.elites)
+
+    def result(self) -> Result:
+        """What the run has found so far."""
+        return Result(
+            config=self.config,
+            class_names=self.classifier.class_names,
+            image_shape=self.classifier.image_shape,
+            fingerprint=self.classifier.fingerprint,
+            elites=self.state.elites,
+            archive=self._mirror.archive,
+            history=self.history,
+            metrics=tuple(self.metrics),
+            generations=self.generations,
+            seconds=self.seconds,
+            compile_seconds=self.compile_seconds,
+        )
+
+    def _tree(self) -> dict[str, Any]:
+        state = self.state
+        return {
+            "state": {
+                "key": jax.random.key_data(state.key),
+                "generation": state.generation,
+                "elites": state.elites._asdict(),
+                "children": state.children,
+                "parents": state.parents,
+            },
+            "history": dict(vars(self.history)),
+        }
+
+    def _new_mirror(self) -> RibsMirror:
+        measures = build_measures(self.config)
+        ranges = grid_ranges(self.config, measures) if measures else ()
+        cells = self.config.cells if measures else ()
+        return RibsMirror(self.state.elites, self.classifier.class_names, cells, ranges)
+
+
+def evolve(
+    config: Config,
+    classifier: Any = None,
+    on_chunk: Callable[[Result], None] | None = None,
+) -> Result:
+    """Evolves images that a classifier is sure of.
+
+    Args:
+        config: all settings; see `qdfool.preset`.
+        classifier: a `qdfool.Classifier`, a Flax NNX module, or any function from images [B, H, W, C] in
+            [0, 1] to logits [B, K], traceable by JAX or not; by default the one that the config names.
+        on_chunk: called with the result so far after every chunk of generations (about a second's work).
+            Its `elites` are donated to the next chunk: copy what must outlive the call.
+
+    Raises:
+        InputError: bad settings, or a classifier that does not return finite logits.
+    """
+    if classifier is None:
+        classifier = build_classifier(config)
+    else:
+        name = getattr(classifier, "__name__", type(classifier).__name__)
+        classifier = custom.wrap(classifier, name, config.image_shape)
+        custom.check(classifier)
+    run = Run(config, classifier)
+    for _ in run.advance():
+        if on_chunk is not None:
+            on_chunk(run.result())
+    return run.result()
+
+
+class AskTell:
+    """Evolution with the classifier outside: ask for images, tell their logits.
+
+    For a classifier that is not a function to be called (a service, a queue, another process). The
+    archive, the operators and the outputs are those of `evolve`.
+
+        audit = AskTell(config, image_shape=(28, 28, 1), class_names=names)
+        for _ in range(200):
+            audit.tell(my_service(audit.ask()))
+        audit.result().save("archives/my-service")
+    """
+
+    def __init__(self, config: Config, image_shape: tuple[int, int, int], class_names: Sequence[str]) -> None:
+        """Makes the first children. The config's budget is not looked at: the caller decides when to stop.
+
+        Raises:
+            InputError: bad settings.
+        """
+        classifier = Classifier("ask/tell", image_shape, tuple(class_names), {}, _not_called, traceable=False)
+        self._run = Run(config, classifier)
+        self._ask, self._tell = ask_and_tell(self._run.evolution)
+
+    def ask(self) -> np.ndarray:
+        """The images [B, H, W, C] float32 in [0, 1] to classify; the same until `tell` is called."""
+        return np.array(self._ask(self._run.state))
+
+    def tell(self, logits: Any) -> None:
+        """Takes the logits of the images that `ask` gave, and breeds the next.
+
+        Args:
+            logits: [B, K], in the order of the images.
+
+        Raises:
+            InputError: another shape, probabilities, or logits that are not finite; nothing has changed.
+        """
+        given = np.asarray(logits, np.float32)
+        expected = (self._run.config.batch_size, len(self._run.classifier.class_names))
+        if given.shape != expected:
+            raise InputError(f"Expected logits of shape {list(expected)}; got {list(given.shape)}.")
+        custom.check_values("tell", given)
+        state, record = self._tell(self._run.state, given)
+        records: Record = jax.tree.map(lambda leaf: np.asarray(leaf)[None], record)
+        self._run.keep(Chunk(state, records, seconds=0.0, compile_seconds=0.0))
+
+    def result(self) -> Result:
+        """What has been found so far."""
+        return self._run.result()
+
+
+def _not_called(parameters: Any, images: Any) -> Any:
+    raise NotImplementedError("the classifier of ask/tell is called by the caller")

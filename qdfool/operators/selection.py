@@ -1,0 +1,85 @@
+"""Selections: which cells the parents of a generation come from.
+
+Every selection is `(key, elites, size, **settings) -> [size] int32`: cells drawn with replacement among the
+occupied ones (fitness above -inf), of which there must be one. A child that won k cells stands in each of
+them, and so counts k times, as in Nguyen, Yosinski and Clune 2015.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from qdfool.types import Array, Elites, Key
+
+
+def uniform(key: Key, elites: Elites, size: int) -> Array:
+    """Every occupied cell has the same chance: the choice of Nguyen, Yosinski and Clune 2015."""
+    cells, count = _occupied_cells(elites)
+    return cells[jax.random.randint(key, (size,), 0, count)]
+
+
+def fitness_proportional(key: Key, elites: Elites, size: int) -> Array:
+    """A cell's chance is proportional to the confidence of its elite, sigmoid(fitness).
+
+    Taken relative to the best one, and so never 0 / 0, however unsure all are. Source: Timbe et al. 2021,
+    Breaking CNNs (fitness proportion selection, there with a fitness of their own).
+    """
+    log_confidence = jax.nn.log_sigmoid(elites.fitness)
+    return _proportional(key, elites, jnp.exp(log_confidence - jnp.max(log_confidence)), size)
+
+
+def tournament(key: Key, elites: Elites, size: int, *, tournament_size: int = 20) -> Array:
+    """The fittest of `tournament_size` occupied cells, drawn uniformly with replacement.
+
+    Of equals, the first drawn wins. Source: Timbe et al. 2021, Breaking CNNs (tournament selection of 20).
+    """
+    cells, count = _occupied_cells(elites)
+    entrants = cells[jax.random.randint(key, (size, tournament_size), 0, count)]
+    winner = jnp.argmax(elites.fitness[entrants], axis=1)
+    return jnp.take_along_axis(entrants, winner[:, None], axis=1)[:, 0]
+
+
+def ranking(key: Key, elites: Elites, size: int) -> Array:
+    """A cell's chance is proportional to the rank of its elite: 1 for the worst, n for the best of n.
+
+    Of equals, the one in the later cell ranks higher. Source: Timbe et al. 2021, Breaking CNNs (ranking
+    selection).
+    """
+    worst_first = jnp.argsort(elites.fitness, stable=True).astype(jnp.int32)
+    count = jnp.sum(elites.fitness > -jnp.inf)
+    # The greater of two distinct numbers of 0 to n is r with a probability proportional to r.
+    one, other = jax.random.split(key)
+    first = jax.random.randint(one, (size,), 0, count + 1)
+    second = jax.random.randint(other, (size,), 0, count)
+    rank = jnp.maximum(first, second + (second >= first))
+    return worst_first[elites.fitness.shape[0] - count + rank - 1]
+
+
+def curiosity(key: Key, elites: Elites, size: int, *, least: float = 0.01) -> Array:
+    """A cell's chance grows with its curiosity score, which rewards parents whose children made it in.
+
+    Cully and Demiris 2018 (Quality and diversity optimization: a unifying modular framework), section III-C.
+    Scores may be negative, so the weight is the distance from the lowest score, plus the share `least` (above
+    0) of the distance from the lowest to the highest: every elite keeps a chance, and equals the same one.
+    """
+    occupied = elites.fitness > -jnp.inf
+    lowest = jnp.min(elites.curiosity, where=occupied, initial=jnp.inf)
+    spread = jnp.max(elites.curiosity, where=occupied, initial=-jnp.inf) - lowest
+    weight = elites.curiosity - lowest + jnp.where(spread > 0.0, least * spread, 1.0)
+    return _proportional(key, elites, weight, size)
+
+
+def _occupied_cells(elites: Elites) -> tuple[Array, Array]:
+    """[N] int32, the occupied cells first, in order, and their number, []."""
+    occupied = elites.fitness > -jnp.inf
+    (cells,) = jnp.nonzero(occupied, size=occupied.shape[0], fill_value=0)
+    return cells.astype(jnp.int32), jnp.sum(occupied)
+
+
+def _proportional(key: Key, elites: Elites, weights: Array, size: int) -> Array:
+    """[size] int32, occupied cells with chances proportional to `weights` [N]; the others' are ignored."""
+    cells, count = _occupied_cells(elites)
+    # Empty cells are left out, instead of weighing 0: rounding in the sums can then never pick one.
+    present = jnp.arange(cells.shape[0]) < count
+    sums = jnp.cumsum(jnp.where(present, weights[cells], 0.0))
+    drawn = jnp.searchsorted(sums, jax.random.uniform(key, (size,)) * sums[-1], side="right")
+    return cells[jnp.minimum(drawn, count - 1)]

@@ -1,0 +1,224 @@
+"""Trains the classifiers that qdfool ships: `python -m qdfool.train lenet --data DIR`.
+
+Writes the weights as safetensors and, beside them, a card in Markdown: test error, data, seed, commit.
+"""
+
+import functools
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from qdfool.check import InputError, known_name
+from qdfool.classifiers import lenet, weights
+from qdfool.classifiers.training import Epoch, Logits, Training, error, train
+from qdfool.data import mnist
+from qdfool.files import whole_file
+from qdfool.types import Key, Parameters
+
+
+class Network(NamedTuple):
+    """A network that can be trained."""
+
+    title: str
+    architecture: str
+    layout: str
+    """How the tensors are to be read."""
+    initialise: Callable[[Key], Parameters]
+    logits: Logits
+
+
+NETWORKS = {
+    "lenet": Network(
+        "LeNet for MNIST",
+        "conv 5x5x20, max pool 2, conv 5x5x50, max pool 2, dense 500, ReLU, dense 10",
+        "HWIO kernels; ip1 rows in (H, W, C) order",
+        lenet.initialise,
+        lenet.logits,
+    ),
+}
+PREPROCESSING = "pixel/255"
+"""Training sees what every public boundary shows: images in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """Trains a classifier on MNIST; writes its weights, and a card that says how it was trained."""
+
+    network: tyro.conf.Positional[str]
+    """Network to train: lenet."""
+    data: Path | None = None
+    """Folder with the four MNIST files, or with a subfolder mnist that has them. Without it: $QDFOOL_DATA,
+    then the cache; files that are nowhere are fetched."""
+    seed: int = 0
+    """Seed of the initial weights, the order of the images and their shifts; 0 to 4294967295. The same seed
+    gives the same weights on the same machine."""
+    out: Path | None = None
+    """File to write, ending in .safetensors; the card gets the ending .md. Without it: NETWORK.safetensors,
+    here."""
+    overwrite: bool = False
+    """Replace files that exist."""
+    training: Training = field(default_factory=Training)
+    """Settings of the optimiser."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit status: 0, 2 after bad input, 130 after Ctrl-C."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    style = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
+    command = tyro.cli(Command, prog="python -m qdfool.train", args=arguments, config=style)
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        _run(command, shlex.join(["python", "-m", "qdfool.train", *arguments]), console)
+    except InputError as refusal:
+        print(f"Error: {refusal}", file=sys.stderr)
+        return 2
+    except OSError as failure:
+        print(f"Error: cannot read or write: {failure}.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped; no file is half-written.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(command: Command, command_line: str, console: Console) -> None:
+    start = time.perf_counter()
+    network = NETWORKS[known_name("network", command.network, NETWORKS)]
+    if not 0 <= command.seed < 2**32:
+        raise InputError(f"seed must be between 0 and 4294967295; got {command.seed}.")
+    command.training.check()
+    out = command.out or Path(f"{command.network}.safetensors")
+    _check_output(out, command.overwrite)
+    commit = _commit()
+
+    folder = mnist.find(command.data)
+    console.print(f"Reading MNIST from {folder}.")
+    data = mnist.load(folder)
+    initial_key, training_key = jax.random.split(jax.random.key(command.seed))
+    parameters = _train(
+        network, network.initialise(initial_key), data, training_key, command.training, console
+    )
+    test_error = error(network.logits, parameters, data.test_images, data.test_labels)
+    seconds = time.perf_counter() - start
+    console.print(
+        f"Test error {100 * test_error:.2f} % of {len(data.test_labels):,} images, after {seconds:.0f} s."
+    )
+
+    metadata = {
+        "architecture": network.architecture,
+        "layout": network.layout,
+        "preprocessing": PREPROCESSING,
+    }
+    weights.write(out, weights.named(parameters), metadata)
+    facts = {
+        "test error": f"{100 * test_error:.2f} % of the {len(data.test_labels):,} test images",
+        "data": f"MNIST, {len(data.train_labels):,} training images, checked by hash. {mnist.ORIGIN}",
+        "seed": str(command.seed),
+        "commit": commit,
+        "command": f"`{command_line}`",
+        "settings": ", ".join(f"{name} {value}" for name, value in vars(command.training).items()),
+        "seconds": f"{seconds:.0f}, start and reading included",
+        "device": f"{jax.devices()[0].device_kind}, {platform.machine()}",
+        "versions": _versions(),
+        "parameters": f"{sum(leaf.size for leaf in jax.tree.leaves(parameters)):,}",
+        **metadata,
+        "SHA-256": weights.fingerprint(out),
+    }
+    with whole_file(out.with_suffix(".md")) as card:
+        card.write(_card(network.title, facts).encode())
+    console.print(f"Wrote {out} and {out.with_suffix('.md')}.")
+
+
+def _card(title: str, facts: dict[str, str]) -> str:
+    rows = "".join(f"| {name} | {fact} |\n" for name, fact in facts.items())
+    return f"# {title}\n\n| | |\n| --- | --- |\n{rows}"
+
+
+def _train(
+    network: Network,
+    parameters: Parameters,
+    data: mnist.Mnist,
+    key: Key,
+    training: Training,
+    console: Console,
+) -> Parameters:
+    columns = (TextColumn("step"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("training", total=None)
+
+        def on_epoch(epoch: Epoch) -> None:
+            console.print(
+                f"Epoch {epoch.number} of {training.epochs}: loss {epoch.loss:.4f} nats, "
+                f"training error {100 * epoch.error:.2f} %, {time.perf_counter() - start:.0f} s"
+            )
+
+        start = time.perf_counter()
+        parameters, _ = train(
+            network.logits,
+            parameters,
+            data.train_images,
+            data.train_labels,
+            key,
+            training,
+            on_step=lambda done, total: progress.update(task, completed=done, total=total),
+            on_epoch=on_epoch,
+        )
+    return parameters
+
+
+def _check_output(out: Path, overwrite: bool) -> None:
+    """Refuses what could not be written, before minutes are spent on it."""
+    if out.suffix != ".safetensors":
+        raise InputError(f"--out must end in .safetensors; got {out}.")
+    for path in (out, out.with_suffix(".md")):
+        if path.is_dir():
+            raise InputError(f"--out must be a file; {path} is a folder.")
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} exists. Give another --out, or --overwrite to replace it.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(out.parent / f".{out.name}.trial"):
+        pass
+    (out.parent / f".{out.name}.trial").unlink()
+
+
+def _commit() -> str:
+    """The commit of the checkout that this code is in; `unknown` where it is in none or git is not there."""
+    git = functools.partial(
+        subprocess.run, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+    )
+    try:
+        git(
+            ["git", "ls-files", "--error-unmatch", Path(__file__).name]
+        )  # not the checkout of something around us
+        commit = git(["git", "rev-parse", "HEAD"]).stdout.strip()
+        changed = git(["git", "status", "--porcelain", "--untracked-files=no", "."]).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{commit}, with changes" if changed else commit
+
+
+def _versions() -> str:
+    names = ("qdfool", "jax", "flax", "optax", "numpy")
+    found = [f"Python {platform.python_version()}"]
+    for name in names:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name} not installed")
+    return ", ".join(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""The data that flows through qdfool, and the protocols of its parts.
+
+Shape legend, used in every docstring:
+
+    B  images in a batch (children of one generation)
+    H, W, C  height, width, channels of an image; float32 in [0, 1]
+    K  classes of the classifier
+    N  cells of the archive: K for the class archive, K x (grid cells) for the grid archive
+    M  measures of the archive: 0 for the class archive, 2 for the grid archive
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+
+Array = jax.Array
+Key = jax.Array
+"""A typed `jax.random.key`; each is spent once."""
+Image = jax.Array
+"""[H, W, C] float32 in [0, 1]; with a leading B where a batch is meant."""
+Genome = Any
+"""A pytree of arrays that encodes one image; with a leading B or N where many are meant."""
+Parameters = Any
+"""A pytree of arrays: what a classifier learned."""
+
+
+class Elites(NamedTuple):
+    """The device's archive: row n of every leaf belongs to one and the same child."""
+
+    genome: Genome
+    """Leaves [N, ...]."""
+    fitness: Array
+    """[N] float32, log-odds of the cell's class; -inf where the cell is empty."""
+    measures: Array
+    """[N, M] float32; NaN where the cell is empty."""
+    birth_generation: Array
+    """[N] int32, generation that the elite was born in; -1 where the cell is empty."""
+    parent_class: Array
+    """[N] int32, class of the cell its (first) parent lived in; -1 for the initial generation."""
+    changes: Array
+    """[N] int32, how often the cell changed hands."""
+    curiosity: Array
+    """[N] float32, curiosity score of the elite (Cully and Demiris 2018, section III-C)."""
+
+
+class State(NamedTuple):
+    """All that evolution needs to go on: what a checkpoint holds."""
+
+    key: Key
+    """Root of all randomness; generation g draws from `fold_in(key, g)`."""
+    generation: Array
+    """[] int32, generations completed so far."""
+    elites: Elites
+    children: Genome
+    """Leaves [B, ...]: bred, not yet scored."""
+    parents: Array
+    """[B] int32, the cell of each child's (first) parent; -1 for the initial generation."""
+
+
+class Record(NamedTuple):
+    """What one generation did, per class."""
+
+    fitness: Array
+    """[K] float32, best log-odds of the class after the generation."""
+    updates: Array
+    """[K] int32, cells of the class that changed hands in the generation."""
+    qd_score: Array
+    """[] float32, sum of the confidence over all cells."""
+    coverage: Array
+    """[] float32, share of the cells that are occupied."""
+    invalid: Array
+    """[] int32, children with a logit that is not finite, or a measure outside its range."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a genome becomes an image. Both functions are written for one individual."""
+
+    name: str
+    initialise: Callable[[Key], Genome]
+    """A random genome."""
+    decode: Callable[[Genome], Image]
+    """[H, W, C] float32 in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that says what an image is like, whatever the classifier thinks of it."""
+
+    name: str
+    description: str
+    low: float
+    high: float
+    measure: Callable[[Image], Array]
+    """One image [H, W, C] to a scalar in [low, high]; pure and traceable."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classifier under audit: it owns its preprocessing and returns logits."""
+
+    name: str
+    image_shape: tuple[int, int, int]
+    """(H, W, C) of the images that it takes."""
+    class_names: tuple[str, ...]
+    """K names in the order of the logits."""
+    parameters: Parameters
+    logits: Callable[[Parameters, Any], Any]
+    """(parameters, images [B, H, W, C] in [0, 1]) to logits [B, K]."""
+    traceable: bool = True
+    """Whether JAX can trace `logits`; if not, it is called with NumPy arrays from the host."""
+    fingerprint: str = ""
+    """SHA-256 of the weights, empty where there are none to hash: a resumed run must meet the same."""
