@@ -138,7 +138,7 @@ class Checkpoints:
 def _not_empty(state: Any) -> dict[str, np.ndarray]:
     """The arrays by their paths, less those of size zero, which Orbax does not store."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
-    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves if leaf.size}
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves if leaf.size}
 
 
 def _filled(state: Any, arrays: dict[str, np.ndarray]) -> Any:

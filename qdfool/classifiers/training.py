@@ -22,9 +22,9 @@ class Training:
 
     epochs: int = 3
     """Passes over the training images; at least 1."""
-    batch_size: int = 128
+    batch_size: int = 32
     """Images a step; at least 1."""
-    learning_rate: float = 0.05
+    learning_rate: float = 0.03
     """Peak step size, above 0 and at most 10; reached after a tenth of the steps, then annealed to 0."""
     momentum: float = 0.9
     """Share of the previous step that is kept; in [0, 1)."""

@@ -5,6 +5,7 @@ after its path in the network's parameters, joined by slashes: `conv1/kernel`.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,12 +52,18 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
 def write(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
     """Writes a safetensors file; whoever looks meets the old file or the whole new one, never a part.
 
+    The same tensors and metadata give the same bytes.
+
     Raises:
         OSError: the folder cannot be written to, or is full; `path` is then as it was.
     """
     content = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, dict(metadata))
+    size = int.from_bytes(content[:8], "little")
+    # The library orders the metadata anew at every call; sorted, equal weights have equal fingerprints.
+    header = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
     with whole_file(path) as file:
-        file.write(content)
+        file.write(len(header).to_bytes(8, "little") + header + content[8 + size :])
 
 
 def fingerprint(path: Path) -> str:

@@ -10,7 +10,11 @@ LEVELS = 255
 
 def round_to_levels(image: Image) -> Image:
     """The image as a PNG would give it back: each value the nearest k / 255, still float32 in [0, 1]."""
-    return jnp.round(image * LEVELS) / LEVELS
+    # XLA turns k / 255 into k * (1 / 255), which for half of the levels is an ulp off what a reader of the
+    # PNG computes. 1 / 255 = 1 / 256 + 1 / 65280: the first product is exact and the second too small to
+    # round the sum wrongly, for each of the 256 levels (a test tries them all).
+    level = jnp.round(image * LEVELS)
+    return level * (1 / 256) + level * (1 / 65280)
 
 
 def to_uint8(image: Image) -> Array:

@@ -142,7 +142,9 @@ class _Traced:
 
     def __call__(self, state: State, count: int) -> tuple[State, Record]:
         state, self.records = self.run(state, self.records, self.parameters, jnp.int32(count))
-        return jax.block_until_ready(state), jax.tree.map(lambda rows: np.array(np.asarray(rows)[:count]), self.records)
+        return jax.block_until_ready(state), jax.tree.map(
+            lambda rows: np.array(np.asarray(rows)[:count]), self.records
+        )
 
 
 class _Host:

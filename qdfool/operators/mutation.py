@@ -41,7 +41,7 @@ def changed_positions(key: Key, size: int, rate: Array | float, most: int) -> Ar
     Returns:
         [most] int32, strictly increasing; a position of `size` or more means no gene (`mode="drop"`).
     """
-    # Finest near 0, where the short gaps come from, so that rates far below 2**-24 are met too; never 0 or 1.
+    # Finest near 0, which the short gaps come from, so that small rates are met too; never 0 or 1.
     uniform = (jax.random.bits(key, (most,)).astype(jnp.float32) + 0.5) * 2.0**-32
     waiting = -jnp.log1p(-jnp.minimum(uniform, 1.0 - 2.0**-24))
     # In (1e-10, 17). The bounds below make every gap 1 at rate 1, and longer than any genome at rate 0.

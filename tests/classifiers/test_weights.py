@@ -29,6 +29,16 @@ def test_what_was_written_is_read(file: Path):
         np.testing.assert_array_equal(tensors[name], tensor)
 
 
+def test_the_same_weights_are_the_same_bytes(tmp_path: Path):
+    path, metadata = tmp_path / "network.safetensors", dict.fromkeys("abcdefgh", "é")
+    contents = set()
+    for order in (1, -1) * 5:
+        weights.write(path, dict(list(TENSORS.items())[::order]), dict(list(metadata.items())[::order]))
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    assert weights.read(path)[1] == metadata
+
+
 def test_a_transposed_array_is_written_as_it_looks(tmp_path: Path):
     weights.write(tmp_path / "transposed.safetensors", {"a": TENSORS["conv/kernel"].T}, {})
     np.testing.assert_array_equal(

@@ -19,77 +19,87 @@ SELECTIONS = {
     "ranking": selection.ranking,
     "curiosity": selection.curiosity,
 }
+COMPILED = {name: jax.jit(operator, static_argnums=2) for name, operator in SELECTIONS.items()}
 INFINITY = float("inf")
-QUICK = settings(max_examples=40, deadline=None)
+QUICK = settings(max_examples=60, deadline=None)
 
 
 def make_elites(fitness, curiosity=None):
-    fitness = jnp.asarray(fitness, jnp.float32)
-    cells = fitness.shape[0]
+    fitness = np.asarray(fitness, np.float32)
+    cells = len(fitness)
+    curiosity = np.zeros(cells) if curiosity is None else curiosity
+    whole = jnp.asarray(np.zeros(cells, np.int32))
     return Elites(
-        genome=jnp.zeros((cells, 2, 2, 1)),
-        fitness=fitness,
-        measures=jnp.zeros((cells, 0)),
-        birth_generation=jnp.zeros(cells, jnp.int32),
-        parent_class=jnp.zeros(cells, jnp.int32),
-        changes=jnp.zeros(cells, jnp.int32),
-        curiosity=jnp.zeros(cells) if curiosity is None else jnp.asarray(curiosity, jnp.float32),
+        genome=jnp.asarray(np.zeros((cells, 2, 2, 1), np.float32)),
+        fitness=jnp.asarray(fitness),
+        measures=jnp.asarray(np.zeros((cells, 0), np.float32)),
+        birth_generation=whole,
+        parent_class=whole,
+        changes=whole,
+        curiosity=jnp.asarray(np.asarray(curiosity, np.float32)),
     )
 
 
 def assert_shares(operator, elites, weights, size=40_000):
     """The cells come up in proportion to the weights, within five standard deviations of a binomial."""
     expected = np.asarray(weights, float) / np.sum(weights)
-    cells = np.asarray(operator(jax.random.key(3), elites, size))
+    select = jax.jit(operator, static_argnums=2)
+    cells = np.asarray(select(jax.random.key(3), elites, size))
     shares = np.bincount(cells, minlength=len(expected)) / size
     assert (np.abs(shares - expected) <= 5 * np.sqrt(expected * (1 - expected) / size)).all()
 
 
-@pytest.mark.parametrize("operator", SELECTIONS.values(), ids=SELECTIONS)
-def test_contract(operator):
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_contract(name):
     elites = make_elites([-INFINITY, -3.0, 2.0, -INFINITY, 0.5], [0.0, 1.0, -0.5, 7.0, 2.0])
-    select = jax.jit(operator, static_argnums=2)
-    cells = select(jax.random.key(0), elites, 500)
+    select = COMPILED[name]
+    cells = np.asarray(select(jax.random.key(0), elites, 500))
     assert cells.shape == (500,)
-    assert cells.dtype == jnp.int32
-    assert set(np.unique(cells)) <= {1, 2, 4}
+    assert cells.dtype == np.int32
+    assert set(cells) <= {1, 2, 4}
     np.testing.assert_array_equal(select(jax.random.key(0), elites, 500), cells)
-    assert (select(jax.random.key(1), elites, 500) != cells).any() or operator is selection.tournament
+    # A tournament of 20 among three is won by one and the same nearly always.
+    differs = (np.asarray(select(jax.random.key(1), elites, 500)) != cells).any()
+    assert differs or name == "tournament"
 
 
 @QUICK
 @given(
     name=st.sampled_from(sorted(SELECTIONS)),
-    fitness=st.lists(st.one_of(st.just(-INFINITY), st.floats(-300, 300, width=32)), min_size=1, max_size=40),
+    occupied=st.lists(st.booleans(), min_size=12, max_size=12).filter(any),
+    fitness=st.lists(st.floats(-300, 300, width=32), min_size=12, max_size=12),
+    curiosity=st.lists(st.floats(-1, 1, width=32), min_size=12, max_size=12),
     scale=st.sampled_from([0.0, 1e-30, 1.0, 1e30]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_empty_cells_are_never_drawn(name, fitness, scale, seed):
-    fitness = np.array([*fitness, -250.0, -INFINITY], np.float32)[: len(fitness) + seed % 3]
-    if np.isneginf(fitness).all():
-        fitness[seed % len(fitness)] = -200.0
-    curiosity = scale * np.cos(np.arange(len(fitness)) + seed % 100)
-    cells = SELECTIONS[name](jax.random.key(seed), make_elites(fitness, curiosity), 64)
-    assert (fitness[np.asarray(cells)] > -INFINITY).all()
+def test_empty_cells_are_never_drawn(name, occupied, fitness, curiosity, scale, seed):
+    fitness = np.where(occupied, fitness, -INFINITY)
+    elites = make_elites(fitness, scale * np.array(curiosity))
+    cells = np.asarray(COMPILED[name](jax.random.key(seed), elites, 64))
+    assert (fitness[cells] > -INFINITY).all()
 
 
-@pytest.mark.parametrize("operator", SELECTIONS.values(), ids=SELECTIONS)
-def test_single_occupied_cell_is_always_drawn(operator):
-    for cell in (0, 2, 4):
-        fitness = np.full(5, -INFINITY)
-        fitness[cell] = -80.0
-        assert (operator(jax.random.key(0), make_elites(fitness), 50) == cell).all()
+@pytest.mark.parametrize("name", SELECTIONS)
+@pytest.mark.parametrize("cell", [0, 2, 4])
+def test_single_occupied_cell_is_always_drawn(name, cell):
+    fitness = np.full(5, -INFINITY)
+    fitness[cell] = -80.0
+    assert (np.asarray(COMPILED[name](jax.random.key(0), make_elites(fitness), 50)) == cell).all()
 
 
-@pytest.mark.parametrize("extreme", [0.0, 1.0 - 2.0**-24, 1.0])
-def test_extremes_of_the_draw_are_occupied_cells(monkeypatch, extreme):
+@pytest.mark.parametrize("operator", [selection.fitness_proportional, selection.curiosity])
+def test_extremes_of_the_draw_are_occupied_cells(monkeypatch, operator):
     rng = np.random.default_rng(0)
     fitness = np.where(rng.random(4000) < 0.5, rng.normal(0, 5, 4000), -INFINITY)
     fitness[[0, -1]] = -INFINITY
-    monkeypatch.setattr(jax.random, "uniform", lambda key, shape: jnp.full(shape, extreme))
-    for operator in (selection.fitness_proportional, selection.curiosity):
-        (cell,) = np.asarray(operator(jax.random.key(0), make_elites(fitness, rng.normal(size=4000)), 1))
-        assert fitness[cell] > -INFINITY
+    extremes = jnp.array([0.0, 1.0 - 2.0**-24, 1.0])
+    monkeypatch.setattr(jax.random, "uniform", lambda key, shape: extremes)
+    # A function of its own, so that no other test meets what is compiled here.
+    select = jax.jit(lambda key, elites: operator(key, elites, 3))
+    cells = np.asarray(select(jax.random.key(0), make_elites(fitness, rng.normal(size=4000))))
+    occupied = np.nonzero(fitness > -INFINITY)[0]
+    assert cells[0] == occupied[0]
+    assert set(cells) <= set(occupied)
 
 
 def test_uniform_shares():

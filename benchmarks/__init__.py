@@ -1,0 +1,1 @@
+"""What a reader re-runs: benchmarks that compare like with like, in one run."""

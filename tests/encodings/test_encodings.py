@@ -1,0 +1,31 @@
+"""The contract of an encoding, for every one of the table."""
+
+import jax
+import numpy as np
+import pytest
+
+from qdfool.build import ENCODINGS
+
+SHAPE = (6, 5, 3)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_a_random_genome_decodes_to_an_image(name):
+    encoding = ENCODINGS[name][1](SHAPE)
+    assert encoding.name == name
+    genomes = jax.vmap(encoding.initialise)(jax.random.split(jax.random.key(0), 200))
+    images = np.asarray(jax.jit(jax.vmap(encoding.decode))(genomes))
+    assert images.shape == (200, *SHAPE)
+    assert images.dtype == np.float32
+    assert images.min() >= 0
+    assert images.max() <= 1
+    # No pixel is the same in all: the initial generation covers what the encoding can show.
+    assert images.std(axis=0).min() > 0.1
+    np.testing.assert_allclose(images.mean(), 0.5, atol=0.02)
+
+
+def test_binary_is_black_and_white():
+    encoding = ENCODINGS["binary"][1](SHAPE)
+    genome = encoding.initialise(jax.random.key(0))
+    assert genome.dtype == np.uint8
+    assert set(np.unique(encoding.decode(genome))) == {0.0, 1.0}

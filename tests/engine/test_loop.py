@@ -1,0 +1,78 @@
+"""Chunks: their size must not matter, nor whether JAX can trace the classifier."""
+
+from dataclasses import replace
+
+import fake
+import jax
+import numpy as np
+import pytest
+
+from qdfool.build import build_evolution
+from qdfool.check import InputError
+from qdfool.classifiers.custom import wrap
+from qdfool.engine.loop import Budget, Chunk, chunks, empty_records, run_generations
+from qdfool.engine.step import start
+
+
+def run(config, classifier=fake.classifier, budget=None, chunk_seconds=0.02, **more) -> list[Chunk]:
+    evolution = build_evolution(config, classifier)
+    state = start(evolution, jax.random.key(config.seed))
+    budget = budget or Budget(config.generations, None)
+    return list(chunks(evolution, classifier, state, budget, chunk_seconds, **more))
+
+
+def test_a_run_does_not_depend_on_its_chunks(small):
+    """The same 30 generations as one chunk, and one by one, bit for bit."""
+    evolution = build_evolution(small, fake.classifier)
+    program = run_generations(evolution, fake.classifier.logits)
+    parameters = fake.classifier.parameters
+
+    def state():
+        return start(evolution, jax.random.key(3))
+
+    at_once, records = program(state(), empty_records(4), parameters, 30)
+    one_by_one, buffer = state(), empty_records(4)
+    rows = []
+    for _ in range(30):
+        one_by_one, buffer = program(one_by_one, buffer, parameters, 1)
+        rows.append(np.array(buffer.fitness[0]))
+    np.testing.assert_array_equal(jax.random.key_data(at_once.key), jax.random.key_data(one_by_one.key))
+    jax.tree.map(np.testing.assert_array_equal, at_once._replace(key=None), one_by_one._replace(key=None))
+    np.testing.assert_array_equal(records.fitness[:30], rows)
+
+
+def test_generations_are_counted_exactly(small):
+    found = run(replace(small, generations=37))
+    assert sum(len(chunk.records.invalid) for chunk in found) == 37
+    assert int(found[-1].state.generation) == 37
+    assert found[0].compile_seconds > 0
+    assert all(chunk.compile_seconds == 0 for chunk in found[1:])
+
+
+def test_the_seconds_budget_ends_a_run(small):
+    found = run(small, budget=Budget(None, 0.2))
+    # The last chunk may run over by the error of its forecast, but no chunk starts after the budget.
+    assert sum(chunk.seconds for chunk in found[:-1]) < 0.2
+
+
+def test_stop_ends_a_run_between_chunks(small):
+    asked = iter([False, False, True])
+    assert len(run(small, budget=Budget(None, None), stop=lambda: next(asked))) == 2
+
+
+def test_a_classifier_on_the_host_finds_the_same(small):
+    """The traced program may round differently, so fitness is compared to a tolerance."""
+    host = wrap(fake.host_logits, "host", fake.SHAPE)
+    assert not host.traceable
+    assert wrap(fake.logits, "traced", fake.SHAPE).traceable
+    traced, hosted = run(small)[-1].state, run(small, host)[-1].state
+    np.testing.assert_allclose(traced.elites.fitness, hosted.elites.fitness, rtol=1e-4)
+    np.testing.assert_array_equal(traced.elites.birth_generation, hosted.elites.birth_generation)
+
+
+@pytest.mark.parametrize("function", [fake.nan_when_bright])
+def test_nan_in_the_middle_of_a_run_is_an_error(small, function):
+    with pytest.raises(
+        InputError, match=r"In generation \d+, \d+ of 12 images had a logit that is not finite"
+    ):
+        run(replace(small, generations=500), wrap(function, "sometimes NaN", fake.SHAPE))

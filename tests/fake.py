@@ -1,0 +1,58 @@
+"""A ten-line classifier, so that unit tests take seconds: a linear map of 8 x 8 grey images to 4 classes."""
+
+import numpy as np
+
+from qdfool.types import Classifier
+
+WEIGHTS = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
+SHAPE = (8, 8, 1)
+
+
+def logits(images):
+    return (images.reshape(images.shape[0], -1) - 0.5) @ WEIGHTS
+
+
+logits.image_shape = SHAPE
+classifier = Classifier("fake", SHAPE, ("a", "b", "c", "d"), {"w": WEIGHTS}, lambda p, images: logits(images))
+
+
+def host_logits(images):
+    """The same where JAX cannot see it."""
+    return logits(np.asarray(images, np.float32).copy())
+
+
+host_logits.image_shape = SHAPE
+
+
+def probabilities(images):
+    exponentials = np.exp(logits(np.asarray(images)))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+probabilities.image_shape = SHAPE
+
+
+def always_nan(images):
+    return logits(images) * float("nan")
+
+
+always_nan.image_shape = SHAPE
+
+
+def one_number(images):
+    return logits(images)[:, 0]
+
+
+one_number.image_shape = SHAPE
+
+
+def nan_when_bright(images):
+    """Finite for the images of the check at the start, NaN for somewhat brighter ones that evolution reaches."""
+    import jax.numpy as jnp
+
+    brightness = jnp.mean(images, axis=(1, 2, 3))[:, None]
+    return jnp.where((brightness > 0.56) & (brightness < 0.9), jnp.nan, logits(images))
+
+
+nan_when_bright.image_shape = SHAPE
+not_a_classifier = 7

@@ -1,0 +1,81 @@
+"""The architecture, walked: imports go to strictly lower layers, and some packages have one importer."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "qdfool"
+LAYERS = [
+    {"types", "check", "config", "presets", "files"},
+    {"encodings", "operators", "data", "classifiers", "objectives", "measures", "named", "history"},
+    {"engine"},
+    {"checkpoint", "ribs_bridge", "run_folder", "analysis"},
+    {"build", "result", "evolve", "progress"},
+    {"run", "train"},
+]
+# Within layer 4 the order is this; in no other layer does one package import another.
+BUILDING = ["build", "result", "evolve", "progress"]
+LEVEL = {name: number for number, names in enumerate(LAYERS) for name in names}
+ALONE = {
+    "orbax": {"checkpoint"},
+    "ribs.archives": {"ribs_bridge"},
+    "ribs.visualize": {"analysis"},
+    "matplotlib": {"analysis"},
+    "optax": {"classifiers"},
+    "safetensors": {"classifiers"},
+    "tyro": {"run", "train"},
+}
+FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
+BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
+
+
+def unit(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def own(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in imports(path) if name.startswith("qdfool.")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_to_lower_layers(path):
+    here = unit(path)
+    assert here in LEVEL, f"{here} has no layer: give it one"
+    for there in own(path) - {here}:
+        if here in BUILDING and there in BUILDING:
+            assert BUILDING.index(there) < BUILDING.index(here), f"{here} imports {there}"
+        elif LEVEL[here] == LEVEL[there] == 0:
+            # types, check and files import nothing; config and presets read them in that order.
+            assert (here, there) in {("config", "check"), ("presets", "check"), ("presets", "config")}
+        else:
+            assert LEVEL[there] < LEVEL[here], f"{here} imports {there}"
+
+
+@pytest.mark.parametrize("package", ALONE)
+def test_a_package_with_one_importer_has_no_other(package):
+    importers = {
+        unit(path)
+        for path in FILES
+        if any(name == package or name.startswith(package + ".") for name in imports(path))
+    }
+    assert importers == ALONE[package]
+
+
+@pytest.mark.parametrize("folder", ["qdfool", "tests", "benchmarks"])
+def test_files_are_short_and_named(folder):
+    for path in (ROOT.parent / folder).rglob("*.py"):
+        assert path.stem not in BANNED_NAMES, path
+        assert len(path.read_text().splitlines()) <= 400, f"{path} says more than one thing"
