@@ -141,7 +141,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         InputError: it is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except FileNotFoundError as error:
         raise InputError(

@@ -83,7 +83,7 @@ def test_when_all_are_damaged_it_is_an_error(tmp_path):
     for path in (tmp_path / "5").rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
-    with pytest.raises(InputError, match="Every checkpoint in .* is damaged|No checkpoint"):
+    with pytest.raises(InputError, match=r"Every checkpoint in .* is damaged|No checkpoint"):
         restored(tmp_path)
 
 

@@ -1,0 +1,94 @@
+"""The Python interface: evolve, ask and tell."""
+
+from dataclasses import replace
+
+import fake
+import jax
+import numpy as np
+import pytest
+
+import qdfool
+from qdfool.check import InputError
+from qdfool.config import Crossover
+
+NAMES = ("a", "b", "c", "d")
+
+
+def same(first, second):
+    one, other = first.arrays(), second.arrays()
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_evolution_makes_the_classifier_surer(small):
+    result = qdfool.evolve(replace(small, generations=60), fake.classifier)
+    fitness = result.history.fitness
+    assert (fitness[-1] > fitness[0] + 1).all()
+    assert (np.diff(fitness, axis=0) >= 0).all()
+    assert result.summary()["evaluations"] == 60 * 12
+
+
+@pytest.mark.parametrize("archive", ["class", "grid"])
+def test_the_same_config_gives_the_same_archive_and_another_seed_another(small, archive):
+    config = replace(small, archive=archive, cells=(4, 4), crossover=Crossover(operators=("uniform",)))
+    first = qdfool.evolve(config, fake.classifier)
+    assert same(first, qdfool.evolve(config, fake.classifier))
+    assert same(first, qdfool.evolve(replace(config, chunk_seconds=10), fake.classifier))
+    assert not same(first, qdfool.evolve(replace(config, seed=1), fake.classifier))
+
+
+def test_a_plain_function_will_do(small):
+    result = qdfool.evolve(small, fake.logits)
+    assert result.class_names == ("class 0", "class 1", "class 2", "class 3")
+    assert len(result.archive) == 4
+
+
+def test_on_chunk_sees_the_run_grow(small):
+    seen = []
+    result = qdfool.evolve(
+        replace(small, generations=40),
+        fake.classifier,
+        on_chunk=lambda so_far: seen.append((so_far.generations, len(so_far.archive))),
+    )
+    generations = [generation for generation, _ in seen]
+    assert generations == sorted(set(generations))
+    assert generations[-1] == result.generations == 40
+    assert all(count == 4 for _, count in seen)
+
+
+@pytest.mark.parametrize("archive", ["class", "grid"])
+def test_ask_and_tell_find_what_a_classifier_on_the_host_finds(small, archive):
+    config = replace(small, archive=archive, cells=(3, 3))
+    audit = qdfool.AskTell(config, fake.SHAPE, NAMES)
+    for _ in range(small.generations or 0):
+        images = audit.ask()
+        assert images.shape == (12, *fake.SHAPE)
+        np.testing.assert_array_equal(images, audit.ask())
+        audit.tell(fake.host_logits(images))
+    expected = qdfool.evolve(config, fake.host_logits)
+    assert same(audit.result(), expected)
+    assert audit.result().generations == 10
+
+
+def test_tell_refuses_and_nothing_has_changed(small):
+    audit = qdfool.AskTell(small, fake.SHAPE, NAMES)
+    images = audit.ask()
+    with pytest.raises(InputError, match=r"Expected logits of shape \[12, 4\]; got \[12, 3\]"):
+        audit.tell(np.zeros((12, 3)))
+    with pytest.raises(InputError, match="12 of 12 images got NaN"):
+        audit.tell(np.full((12, 4), np.nan))
+    with pytest.raises(InputError, match="these are probabilities"):
+        audit.tell(np.full((12, 4), 0.25))
+    np.testing.assert_array_equal(images, audit.ask())
+    audit.tell(fake.host_logits(images))
+    assert audit.result().generations == 1
+
+
+def test_settings_out_of_range_are_refused_before_anything_runs(small):
+    with pytest.raises(InputError, match="--batch-size"):
+        qdfool.evolve(replace(small, batch_size=0), fake.classifier)
+
+
+def test_elites_are_the_device_pytree(small):
+    result = qdfool.evolve(small, fake.classifier)
+    assert isinstance(result.elites.fitness, jax.Array)
+    np.testing.assert_array_equal(result.archive.data("objective"), result.elites.fitness)

@@ -1,0 +1,196 @@
+"""The command line: what it leaves, and what it says to bad input."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qdfool.run import main
+
+SMALL = ["--classifier", "fake:logits", "--batch-size", "12", "--generations", "6", "--chunk-seconds", "0.05"]
+
+
+@pytest.fixture
+def command(capsys):
+    """Runs the command line in this process: exit status, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        captured = capsys.readouterr()
+        status = ended.value.code
+        return status if isinstance(status, int) else 1, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def done(command, tmp_path) -> Path:
+    """A finished run."""
+    status, _, error = command(*SMALL, "--out", str(tmp_path / "run"), "--checkpoint-every", "0")
+    assert (status, error) == (0, "")
+    return tmp_path / "run"
+
+
+def refused(command, *arguments: str) -> str:
+    status, out, error = command(*arguments)
+    assert status == 2
+    assert "Traceback" not in error
+    return out + error
+
+
+def test_a_run_says_how_it_goes_and_leaves_its_folder(command, tmp_path):
+    status, out, error = command(*SMALL, "--out", str(tmp_path / "run"))
+    assert (status, error) == (0, "")
+    assert "generation 1 | 12 evaluations |" in out
+    assert "generation 6 | 72 evaluations |" in out
+    assert ">= 99.99 %:" in out
+    assert "s left" in out
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert {"config.json", "metrics.csv", "summary.json", "elites.npz", "checkpoints"} < names
+    assert {"gallery.png", "heatmap.png", "curves.png"} < names
+    assert not [name for name in names if name.endswith(".part")]
+
+
+def test_the_default_folder_names_preset_and_seed(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, _, _ = command("mnist-binary", *SMALL, "--seed", "3", "--quiet")
+    assert status == 0
+    (folder,) = (tmp_path / "archives").iterdir()
+    assert folder.name.startswith("mnist-binary-20")
+    assert folder.name.endswith("-seed3")
+
+
+def test_quiet_prints_nothing(command, tmp_path):
+    assert command(*SMALL, "--quiet", "--out", str(tmp_path / "run")) == (0, "", "")
+
+
+def test_the_same_command_gives_the_same_bytes_and_another_seed_others(command, tmp_path):
+    for name, seed in (("one", "5"), ("two", "5"), ("three", "6")):
+        assert command(*SMALL, "--quiet", "--seed", seed, "--out", str(tmp_path / name))[0] == 0
+    one, two, three = ((tmp_path / name / "elites.npz").read_bytes() for name in ("one", "two", "three"))
+    assert one == two
+    assert one != three
+
+
+def test_list_has_a_line_for_everything(command):
+    status, out, _ = command("--list")
+    assert status == 0
+    for name in (
+        "mnist-direct",
+        "lenet",
+        "pixels",
+        "polynomial",
+        "rectangle_swap",
+        "tournament",
+        "eccentricity",
+    ):
+        assert any(line.split()[:1] == [name] and len(line.split()) > 2 for line in out.splitlines()), name
+
+
+def test_a_resumed_run_ends_as_one_that_never_stopped(command, tmp_path, done):
+    assert command("--resume", str(done), "--generations", "20", "--quiet")[0] == 0
+    whole = tmp_path / "whole"
+    assert command(*SMALL, "--generations", "20", "--quiet", "--out", str(whole))[0] == 0
+    assert (done / "elites.npz").read_bytes() == (whole / "elites.npz").read_bytes()
+    with np.load(done / "history.npz") as one, np.load(whole / "history.npz") as other:
+        for name in one.files:
+            np.testing.assert_array_equal(one[name], other[name])
+    generations = [int(line.split(",")[0]) for line in (done / "metrics.csv").read_text().splitlines()[1:]]
+    assert generations == sorted(set(generations))
+    assert generations[-1] == 20
+    assert json.loads((done / "config.json").read_text())["settings"]["generations"] == 20
+
+
+def test_resume_of_another_config_says_which_settings_differ(command, done):
+    said = refused(command, "--resume", str(done), "--seed", "9", "--mutation.rate", "0.3")
+    assert "seed: 0 -> 9" in said
+    assert "mutation.rate: 0.1 -> 0.3" in said
+    assert "preset: 'mnist-direct' -> 'mnist-binary'" in refused(
+        command, "mnist-binary", "--resume", str(done)
+    )
+
+
+def test_resume_with_other_weights_says_so(command, done):
+    values = json.loads((done / "config.json").read_text())
+    values["classifier"]["fingerprint"] = "0" * 64
+    (done / "config.json").write_text(json.dumps(values))
+    assert "was run with other weights" in refused(command, "--resume", str(done))
+
+
+def test_resume_without_a_run_or_a_checkpoint(command, tmp_path, done):
+    assert "No config.json in" in refused(command, "--resume", str(tmp_path))
+    for path in (done / "checkpoints").iterdir():
+        path.rename(tmp_path / path.name)
+    assert "No checkpoint in" in refused(command, "--resume", str(done))
+    (done / "checkpoints").rmdir()
+    assert "No checkpoint in" in refused(command, "--resume", str(done))
+
+
+def test_a_damaged_newest_checkpoint_falls_back_and_says_so(command, done):
+    expected = (done / "elites.npz").read_bytes()
+    for path in (done / "checkpoints" / "6" / "state").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"damaged")
+    status, _, error = command("--resume", str(done), "--quiet")
+    assert status == 0
+    assert "Checkpoint 6 in" in error
+    assert "Going on from checkpoint" in error
+    assert (done / "elites.npz").read_bytes() == expected
+
+
+def test_resume_goes_on_in_its_own_folder(command, tmp_path, done):
+    assert "Leave --out away" in refused(command, "--resume", str(done), "--out", str(tmp_path / "x"))
+    assert "give one of them" in refused(command, "--resume", str(done), "--overwrite")
+
+
+def test_a_folder_with_a_run_is_kept_unless_overwritten(command, done):
+    before = (done / "elites.npz").read_bytes()
+    assert "has a run in it" in refused(command, *SMALL, "--seed", "1", "--out", str(done))
+    assert (done / "elites.npz").read_bytes() == before
+    assert command(*SMALL, "--seed", "1", "--out", str(done), "--overwrite", "--quiet")[0] == 0
+    assert (done / "elites.npz").read_bytes() != before
+
+
+def test_a_folder_that_cannot_be_made_is_named(command, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert "Cannot write to" in refused(command, *SMALL, "--out", str(tmp_path / "file" / "run"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["mnist-drect"], "Unknown preset 'mnist-drect'. Did you mean 'mnist-direct'?"),
+        (["--classifier", "lanet"], "Unknown classifier 'lanet'. Did you mean 'lenet'?"),
+        (["--archive", "grid", "--measures", "ink", "simetry"], "Did you mean 'symmetry'?"),
+        (["--mutaton.rate", "0.2"], "--mutation.rate"),
+        (["--batch-size", "0"], "--batch-size must be at least 1; got 0."),
+        (["--mutation.rate", "-0.5"], "--mutation.rate must be between 0 and 1; got -0.5."),
+        (["--archive", "grid", "--ranges", "0", "2", "0", "1"], "Expected low < high, both within [0, 1]"),
+        (["--weights", "no/such.safetensors"], "no/such.safetensors"),
+        (["--classifier", "fake:probabilities"], "these are probabilities. Expected logits"),
+        (["--classifier", "fake:always_nan"], "got NaN or infinity"),
+        (["--classifier", "fake:one_number"], "Expected logits [8, K]"),
+        (["--classifier", "fake:nan_when_bright", "--generations", "500"], "logit that is not finite"),
+    ],
+)
+def test_bad_input_is_refused_with_one_clear_message(command, tmp_path, arguments, expected):
+    said = refused(command, *arguments, "--out", str(tmp_path / "run"))
+    assert expected in " ".join(said.replace("│", " ").split())
+
+
+def test_a_disk_that_fills_up_is_named_and_what_was_saved_stays(command, done, monkeypatch):
+    before = {path: path.read_bytes() for path in done.rglob("*") if path.is_file()}
+
+    def full(*arguments, **settings):
+        raise OSError(28, "No space left on device", "elites.npz")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    status, _, error = command("--resume", str(done), "--generations", "8", "--quiet")
+    assert status == 1
+    assert "No space left on device: elites.npz. What was saved before is whole" in error
+    assert {path: path.read_bytes() for path in before if path.name == "elites.npz"} == {
+        path: content for path, content in before.items() if path.name == "elites.npz"
+    }
+    assert not list(done.glob(".*.part"))
