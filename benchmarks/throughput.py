@@ -104,7 +104,7 @@ def contenders(config: Config, classifier: Classifier) -> tuple[Callable[[int], 
     """The forward pass and the whole generation, each as a function that does it `count` times and waits."""
     evolution = build_evolution(config, classifier)
     state = start(evolution, jax.random.key(config.seed))
-    images = jax.block_until_ready(jax.jit(lambda state: ask(evolution, state))(state))
+    images = jnp.copy(ask(state))
     logits = jax.jit(classifier.logits)
     run = run_generations(evolution, classifier.logits)
     carried = [state, empty_records(evolution.classes)]

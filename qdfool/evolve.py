@@ -12,8 +12,8 @@ from qdfool.check import InputError
 from qdfool.checkpoint import Checkpoints
 from qdfool.classifiers import custom
 from qdfool.config import Config, validate
-from qdfool.engine.loop import Budget, Chunk, ask_and_tell, chunks
-from qdfool.engine.step import start
+from qdfool.engine.loop import Budget, Chunk, chunks, jitted_tell
+from qdfool.engine.step import ask, start
 from qdfool.history import Metrics, empty_history, extend, metrics
 from qdfool.result import Result
 from qdfool.ribs_bridge import RibsMirror
@@ -115,6 +115,7 @@ class Run:
             generation=state["generation"],
             elites=Elites(**state["elites"]),
             children=state["children"],
+            images=state["images"],
             parents=state["parents"],
         )
         self.history = type(self.history)(**tree["history"])
@@ -148,6 +149,7 @@ class Run:
                 "generation": state.generation,
                 "elites": state.elites._asdict(),
                 "children": state.children,
+                "images": state.images,
                 "parents": state.parents,
             },
             "history": dict(vars(self.history)),
@@ -210,11 +212,11 @@ class AskTell:
         """
         classifier = Classifier("ask/tell", image_shape, tuple(class_names), {}, _not_called, traceable=False)
         self._run = Run(config, classifier)
-        self._ask, self._tell = ask_and_tell(self._run.evolution)
+        self._tell = jitted_tell(self._run.evolution)
 
     def ask(self) -> np.ndarray:
         """The images [B, H, W, C] float32 in [0, 1] to classify; the same until `tell` is called."""
-        return np.array(self._ask(self._run.state))
+        return np.array(ask(self._run.state))
 
     def tell(self, logits: Any) -> None:
         """Takes the logits of the images that `ask` gave, and breeds the next.

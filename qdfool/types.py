@@ -55,6 +55,9 @@ class State(NamedTuple):
     elites: Elites
     children: Genome
     """Leaves [B, ...]: bred, not yet scored."""
+    images: Image
+    """[B, H, W, C], the children decoded. Part of the state so that a generation begins with an array: XLA
+    would otherwise fuse the decoding into the classifier's first convolution and repeat it there."""
     parents: Array
     """[B] int32, the cell of each child's (first) parent; -1 for the initial generation."""
 

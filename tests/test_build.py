@@ -109,7 +109,7 @@ def test_the_rate_is_halved_again_and_again(small):
 def test_images_have_the_levels_of_a_png(small, encoding):
     mutation = Mutation(operators=("bit_flip",))
     evolution = build_evolution(replace(small, encoding=encoding, mutation=mutation), fake.classifier)
-    images = np.asarray(ask(evolution, start(evolution, jax.random.key(0))))
+    images = np.asarray(ask(start(evolution, jax.random.key(0))))
     levels = np.round(images * 255).astype(np.uint8)
     np.testing.assert_array_equal(images, levels.astype(np.float32) / 255)
 

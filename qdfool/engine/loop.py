@@ -62,16 +62,9 @@ def run_generations(evolution: Evolution, logits: Callable[[Parameters, Array], 
     return jax.jit(run, donate_argnums=(0, 1))
 
 
-def ask_and_tell(
-    evolution: Evolution,
-) -> tuple[Callable[[State], Array], Callable[[State, Any], tuple[State, Record]]]:
-    """The two halves of a generation, each jitted, for a classifier that is called from the host.
-
-    The state is donated to the second.
-    """
-    asking = jax.jit(lambda state: ask(evolution, state))
-    telling = jax.jit(lambda state, logits: tell(evolution, state, logits), donate_argnums=0)
-    return asking, telling
+def jitted_tell(evolution: Evolution) -> Callable[[State, Any], tuple[State, Record]]:
+    """`tell`, jitted, for a classifier that is called from the host. The state is donated."""
+    return jax.jit(lambda state, logits: tell(evolution, state, logits), donate_argnums=0)
 
 
 def empty_records(classes: int) -> Record:
@@ -152,12 +145,12 @@ class _Host:
 
     def __init__(self, evolution: Evolution, classifier: Classifier) -> None:
         self.classifier = classifier
-        self.ask, self.tell = ask_and_tell(evolution)
+        self.tell = jitted_tell(evolution)
 
     def __call__(self, state: State, count: int) -> tuple[State, Record]:
         records = []
         for _ in range(count):
-            images = np.array(self.ask(state))
+            images = np.array(ask(state))
             logits: Any = self.classifier.logits(self.classifier.parameters, images)
             state, record = self.tell(state, np.asarray(logits, np.float32))
             records.append(jax.device_get(record))

@@ -43,20 +43,21 @@ class Evolution:
 def start(evolution: Evolution, key: Key) -> State:
     """The state before the first generation: an empty archive and a batch of random children."""
     children = jax.vmap(evolution.initialise)(jax.random.split(key, evolution.batch_size))
-    image = jax.eval_shape(lambda genomes: evolution.decode(_row(genomes, 0)), children)
-    measures = jax.eval_shape(evolution.measure, image).shape[0]
+    images = jax.vmap(evolution.decode)(children)
+    measures = jax.eval_shape(evolution.measure, images[0]).shape[0]
     return State(
         key=key,
         generation=jnp.int32(0),
         elites=empty(_row(children, 0), evolution.classes, evolution.grid_cells, measures),
         children=children,
+        images=images,
         parents=jnp.full(evolution.batch_size, -1, jnp.int32),
     )
 
 
-def ask(evolution: Evolution, state: State) -> Image:
+def ask(state: State) -> Image:
     """The images [B, H, W, C] of the children that wait to be scored."""
-    return jax.vmap(evolution.decode)(state.children)
+    return state.images
 
 
 def tell(evolution: Evolution, state: State, logits: Array) -> tuple[State, Record]:
@@ -69,7 +70,7 @@ def tell(evolution: Evolution, state: State, logits: Array) -> tuple[State, Reco
             wins nothing and is counted in the record.
     """
     elites, grid_cells = state.elites, evolution.grid_cells
-    measures = jax.vmap(evolution.measure)(ask(evolution, state))
+    measures = jax.vmap(evolution.measure)(ask(state))
     place, placed = jax.vmap(evolution.place)(measures)
     valid = jnp.isfinite(logits).all(axis=1) & placed
     fitness = jnp.where(valid[:, None], jax.vmap(log_odds)(logits.astype(jnp.float32)), -jnp.inf)
@@ -100,7 +101,7 @@ def step(
     evolution: Evolution, logits: Callable[[Parameters, Image], Array], parameters: Parameters, state: State
 ) -> tuple[State, Record]:
     """One whole generation with a classifier that JAX can trace."""
-    return tell(evolution, state, logits(parameters, ask(evolution, state)))
+    return tell(evolution, state, logits(parameters, ask(state)))
 
 
 def _breed(evolution: Evolution, state: State) -> State:
@@ -116,7 +117,8 @@ def _breed(evolution: Evolution, state: State) -> State:
     )
     vary = jax.vmap(evolution.vary, in_axes=(0, None, 0, 0))
     children = vary(jax.random.split(vary_key, size), state.generation, first, second)
-    return state._replace(children=children, parents=parents)
+    images = jax.vmap(evolution.decode)(children)
+    return state._replace(children=children, images=images, parents=parents)
 
 
 def _row(genome: Genome, index: Array | int) -> Genome:

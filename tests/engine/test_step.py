@@ -47,7 +47,7 @@ def test_elites_equal_the_reference(small, archive, levels, seed):
     reference = Reference(len(state.elites.fitness), evolution.classes)
     telling = jax.jit(lambda state, logits: tell(evolution, state, logits))
     for _ in range(30):
-        images = np.asarray(ask(evolution, state))
+        images = np.asarray(ask(state))
         # Coarse logits tie often; those of an image depend on the image alone, as a classifier's do.
         logits = np.round(fake.logits(images) / 8 * levels).astype(np.float32) / levels
         before = state
@@ -79,7 +79,7 @@ def assert_same(state: State, reference: Reference) -> None:
 def test_an_invalid_child_wins_nothing_and_is_counted(small):
     evolution = build_evolution(small, fake.classifier)
     state = start(evolution, jax.random.key(0))
-    logits = fake.logits(np.asarray(ask(evolution, state)))
+    logits = fake.logits(np.asarray(ask(state)))
     logits[3] = np.nan
     logits[5, 0] = np.inf
     after, record = tell(evolution, state, logits)
@@ -92,13 +92,13 @@ def test_an_invalid_child_wins_nothing_and_is_counted(small):
 def test_ask_shows_the_same_children_until_they_are_told(small):
     evolution = build_evolution(small, fake.classifier)
     state = start(evolution, jax.random.key(0))
-    np.testing.assert_array_equal(ask(evolution, state), ask(evolution, state))
+    np.testing.assert_array_equal(ask(state), ask(state))
 
 
 def test_the_record_says_what_the_generation_did(small):
     evolution = build_evolution(replace(small, archive="grid", cells=(4, 4)), fake.classifier)
     state = start(evolution, jax.random.key(0))
-    state, record = tell(evolution, state, fake.logits(np.asarray(ask(evolution, state))))
+    state, record = tell(evolution, state, fake.logits(np.asarray(ask(state))))
     fitness = np.asarray(state.elites.fitness).reshape(4, 16)
     np.testing.assert_array_equal(record.fitness, fitness.max(axis=1))
     np.testing.assert_array_equal(record.updates, np.isfinite(fitness).sum(axis=1))
