@@ -5,16 +5,11 @@ warm-up, in rounds that alternate between the two, waiting for the device at the
 taken within each round, so that a machine that drifts does not decide it; its median and quartiles are shown.
 """
 
-import json
-import os
-import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import jax
@@ -23,12 +18,12 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.report import write
 from qdfool.build import build_classifier, build_evolution
 from qdfool.check import InputError, in_range
 from qdfool.config import Config
 from qdfool.engine.loop import LONGEST_CHUNK, empty_records, run_generations
 from qdfool.engine.step import ask, start
-from qdfool.files import whole_file
 from qdfool.presets import preset
 from qdfool.types import Classifier
 
@@ -95,9 +90,7 @@ def main() -> None:
         sys.exit(2)
     show(rows)
     if options.json:
-        with whole_file(options.json) as file:
-            content = {"header": header(), "rows": [vars(entry) for entry in rows]}
-            file.write((json.dumps(content, indent=2) + "\n").encode())
+        write(options.json, rows)
 
 
 def contenders(config: Config, classifier: Classifier) -> tuple[Callable[[int], None], Callable[[int], None]]:
@@ -110,9 +103,7 @@ def contenders(config: Config, classifier: Classifier) -> tuple[Callable[[int], 
     carried = [state, empty_records(evolution.classes)]
 
     def forward(count: int) -> None:
-        for _ in range(count):
-            result = logits(classifier.parameters, images)
-        jax.block_until_ready(result)
+        jax.block_until_ready([logits(classifier.parameters, images) for _ in range(count)])
 
     def step(count: int) -> None:
         carried[:] = jax.block_until_ready(run(*carried, classifier.parameters, jnp.int32(count)))
@@ -154,27 +145,6 @@ def row(classifier: str, encoding: str, batch_size: int, forward: list[float], s
         low,
         high,
     )
-
-
-def header() -> dict[str, str | int]:
-    """Machine, versions and date: what a figure means nothing without."""
-    device = jax.devices()[0]
-    packages = ("qdfool", "jax", "jaxlib", "flax", "numpy")
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": platform.platform(),
-        "processor": _processor(),
-        "cores": os.cpu_count() or 1,
-        "device": f"{device.platform}: {device.device_kind}",
-        "python": platform.python_version(),
-        **{name: version(name) for name in packages},
-    }
-
-
-def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def show(rows: list[Row]) -> None:

@@ -13,6 +13,7 @@ from qdfool.classifiers import custom, lenet
 from qdfool.config import Config
 from qdfool.encodings.binary import binary
 from qdfool.encodings.levels import round_to_levels
+from qdfool.encodings.noise import uniform_noise, varied_noise
 from qdfool.encodings.pixels import pixels
 from qdfool.engine.step import Evolution
 from qdfool.measures import MEASURES
@@ -26,7 +27,11 @@ GRID_EPSILON = 1e-6
 CLASSIFIERS: dict[str, tuple[str, Callable[[Path | None], Classifier]]] = {
     "lenet": ("LeNet for MNIST digits, 28 x 28 grey, weights packaged", lenet.classifier),
 }
-ENCODINGS: dict[str, tuple[str, Callable[[tuple[int, int, int]], Encoding]]] = {
+INITIAL: dict[str, tuple[str, Callable[[tuple[int, int, int]], Callable[[Key], Image]]]] = {
+    "uniform": ("uniform noise, as in the paper", uniform_noise),
+    "varied": ("noise that varies in how much ink there is and how far out", varied_noise),
+}
+ENCODINGS: dict[str, tuple[str, Callable[[Callable[[Key], Image]], Encoding]]] = {
     "pixels": ("a gene in [0, 1] per pixel and channel", pixels),
     "binary": ("a bit per pixel and channel: black and white", binary),
 }
@@ -88,7 +93,8 @@ def build_classifier(config: Config) -> Classifier:
 def build_encoding(config: Config, image_shape: tuple[int, int, int]) -> Encoding:
     """The encoding a config names, rounded to 8-bit levels unless the config says otherwise."""
     _, make = ENCODINGS[known_name("encoding", config.encoding, ENCODINGS)]
-    encoding = make(image_shape)
+    _, initial = INITIAL[known_name("initial image", config.initial, INITIAL)]
+    encoding = make(initial(image_shape))
     if not config.rounding:
         return encoding
 

@@ -6,12 +6,10 @@ that one that was damaged on disk is noticed, and the one before it is used.
 
 import hashlib
 import logging
-import shutil
-import sys
+import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import jax
@@ -89,17 +87,23 @@ class Checkpoints:
     def _save(self, generation: int, state: Any, values: dict[str, Any]) -> None:
         if generation in self._manager.all_steps():
             return
-        size = sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state))
-        free = shutil.disk_usage(self.directory).free
-        if free < size + SPARE:
-            raise OSError(
-                f"No space left on device: it takes up to {size + SPARE:,} bytes, {free:,} are free"
-            )
+        self._make_sure_of_room(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state)) + SPARE)
         arrays = ocp.args.StandardSave(_not_empty(state))
         plain = ocp.args.JsonSave({**values, "digest": digest(state)})
-        hook, sys.excepthook = sys.excepthook, _ignore_late_writes
         self._manager.save(generation, args=ocp.args.Composite(state=arrays, values=plain))
-        sys.excepthook = hook  # Stays replaced where the save failed: that is when late writes report.
+
+    def _make_sure_of_room(self, size: int) -> None:
+        """Reserves and releases the bytes of a checkpoint: a full disk or a quota then fails here, cleanly, and
+        not in the middle of Orbax's many parallel writes."""
+        reserve = self.directory / ".room"
+        try:
+            with reserve.open("wb") as file:
+                if hasattr(os, "posix_fallocate"):  # not on every system; there Orbax meets the full disk
+                    os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise OSError(f"{error.strerror} ({size:,} bytes are needed)") from error
+        finally:
+            reserve.unlink(missing_ok=True)
 
     def restore(
         self, template: Callable[[dict[str, Any]], Any], say: Callable[[str], None]
@@ -146,13 +150,6 @@ class Checkpoints:
     def _forget(self, damaged: list[int]) -> None:
         for generation in damaged:
             self._manager.delete(generation)
-
-
-def _ignore_late_writes(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """After one write of a checkpoint failed, those still under way report to an event loop that is gone; the
-    failure itself is raised and told once."""
-    if not (isinstance(error, RuntimeError) and "Event loop is closed" in str(error)):
-        sys.__excepthook__(kind, error, trace)
 
 
 def _not_empty(state: Any) -> dict[str, np.ndarray]:

@@ -80,6 +80,8 @@ class Config:
     """Height, width, channels that your own classifier takes, where it does not say so itself."""
     encoding: str = "pixels"
     """How a genome becomes an image; see --list."""
+    initial: str = "uniform"
+    """What the images of the first generation are; see --list."""
     rounding: bool = True
     """Round images to the 256 levels of a PNG before the classifier sees them."""
     archive: Literal["class", "grid"] = "class"

@@ -1,7 +1,7 @@
 """One commented config per published setting."""
 
 from qdfool.check import known_name
-from qdfool.config import Config, Mutation
+from qdfool.config import Config, Crossover, Mutation
 
 PRESETS: dict[str, tuple[str, Config]] = {
     # Nguyen, Yosinski and Clune 2015, section 3.1: directly encoded images against LeNet, 200 children
@@ -20,6 +20,18 @@ PRESETS: dict[str, tuple[str, Config]] = {
             generations=400,
             encoding="binary",
             mutation=Mutation(operators=("bit_flip",), rate=0.005),
+        ),
+    ),
+    # Ours: not one image a digit but a map of them, over how much ink there is and how far from the centre.
+    # Uniform noise is one spot of that map, so the first generation varies; crossover joins its parts.
+    "mnist-grid": (
+        "a map of images per digit over ink and eccentricity, 20 x 20 cells, 100,000 evaluations",
+        Config(
+            preset="mnist-grid",
+            evaluations=100_000,
+            archive="grid",
+            initial="varied",
+            crossover=Crossover(operators=("rectangle_swap", "iso_line")),
         ),
     ),
 }

@@ -14,7 +14,7 @@ from typing import Annotated
 import tyro
 
 from qdfool import run_folder
-from qdfool.build import CLASSIFIERS, CROSSOVERS, ENCODINGS, MUTATIONS, SELECTIONS, build_classifier
+from qdfool.build import CLASSIFIERS, CROSSOVERS, ENCODINGS, INITIAL, MUTATIONS, SELECTIONS, build_classifier
 from qdfool.check import InputError
 from qdfool.checkpoint import Checkpoints
 from qdfool.config import BUDGET, KEEPING, Config, differences, validate
@@ -220,6 +220,7 @@ def listing() -> str:
         "presets": {name: line for name, (line, _) in PRESETS.items()},
         "classifiers (--classifier)": {name: row[0] for name, row in CLASSIFIERS.items()},
         "encodings (--encoding)": {name: row[0] for name, row in ENCODINGS.items()},
+        "first images (--initial)": {name: row[0] for name, row in INITIAL.items()},
         "mutation (--mutation.operators)": {name: row[0] for name, row in MUTATIONS.items()},
         "crossover (--crossover.operators)": {name: row[0] for name, row in CROSSOVERS.items()},
         "selection (--selection.operator)": {name: row[0] for name, row in SELECTIONS.items()},

@@ -8,44 +8,43 @@ WEIGHTS = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
 SHAPE = (8, 8, 1)
 
 
+def sized(function):
+    """Says what images the function takes, as a user's function may."""
+    function.__dict__["image_shape"] = SHAPE
+    return function
+
+
+@sized
 def logits(images):
     return (images.reshape(images.shape[0], -1) - 0.5) @ WEIGHTS
 
 
-logits.image_shape = SHAPE
 classifier = Classifier("fake", SHAPE, ("a", "b", "c", "d"), {"w": WEIGHTS}, lambda p, images: logits(images))
 
 
+@sized
 def host_logits(images):
     """The same where JAX cannot see it."""
     return logits(np.asarray(images, np.float32).copy())
 
 
-host_logits.image_shape = SHAPE
-
-
+@sized
 def probabilities(images):
     exponentials = np.exp(logits(np.asarray(images)))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-probabilities.image_shape = SHAPE
-
-
+@sized
 def always_nan(images):
     return logits(images) * float("nan")
 
 
-always_nan.image_shape = SHAPE
-
-
+@sized
 def one_number(images):
     return logits(images)[:, 0]
 
 
-one_number.image_shape = SHAPE
-
-
+@sized
 def nan_when_bright(images):
     """Finite for the images of the check at the start, NaN for somewhat brighter ones that evolution reaches."""
     import jax.numpy as jnp
@@ -54,5 +53,4 @@ def nan_when_bright(images):
     return jnp.where((brightness > 0.56) & (brightness < 0.9), jnp.nan, logits(images))
 
 
-nan_when_bright.image_shape = SHAPE
 not_a_classifier = 7

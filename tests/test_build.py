@@ -31,8 +31,10 @@ def after(config, generations=4):
     evolution = build_evolution(config, fake.classifier)
     state = start(evolution, jax.random.key(0))
     advance = jax.jit(lambda s: step(evolution, fake.classifier.logits, fake.classifier.parameters, s))
+    record = None
     for _ in range(generations):
         state, record = advance(state)
+    assert record is not None
     return evolution, state, record
 
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 
 from qdfool.history import LONGEST, confidence, empty_history, extend, metrics
@@ -6,13 +8,14 @@ from qdfool.types import Record
 
 def records(first: int, count: int) -> Record:
     generations = np.arange(first, first + count)
-    return Record(
-        fitness=np.stack([generations, -generations], axis=1).astype(np.float32),
-        updates=np.ones((count, 2), np.int32),
-        qd_score=generations.astype(np.float32),
-        coverage=np.full(count, 0.5, np.float32),
-        invalid=np.zeros(count, np.int32),
-    )
+    rows: Any = {
+        "fitness": np.stack([generations, -generations], axis=1).astype(np.float32),
+        "updates": np.ones((count, 2), np.int32),
+        "qd_score": generations.astype(np.float32),
+        "coverage": np.full(count, 0.5, np.float32),
+        "invalid": np.zeros(count, np.int32),
+    }
+    return Record(**rows)
 
 
 def history(sizes):

@@ -1,16 +1,17 @@
 """Direct encoding in black and white: a bit per pixel and channel."""
 
-import jax
+from collections.abc import Callable
+
 import jax.numpy as jnp
 
 from qdfool.types import Encoding, Genome, Image, Key
 
 
-def binary(image_shape: tuple[int, int, int]) -> Encoding:
-    """Genomes [H, W, C] uint8 in {0, 1}: black and white. A random one is fair coin flips."""
+def binary(initial: Callable[[Key], Image]) -> Encoding:
+    """Genomes [H, W, C] uint8 in {0, 1}: black and white. A random one is an initial image, split at 0.5."""
 
     def initialise(key: Key) -> Genome:
-        return jax.random.bernoulli(key, shape=image_shape).astype(jnp.uint8)
+        return (initial(key) > 0.5).astype(jnp.uint8)
 
     def decode(genome: Genome) -> Image:
         return genome.astype(jnp.float32)

@@ -1,0 +1,47 @@
+"""What every benchmark writes: its rows under a header of machine, versions and date."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from qdfool.files import whole_file
+
+
+def write(path: Path, rows: Sequence[Any]) -> None:
+    """Writes dataclass rows as JSON under a header.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
+        content = {"header": header(), "rows": [vars(row) for row in rows]}
+        file.write((json.dumps(content, indent=2) + "\n").encode())
+
+
+def header() -> dict[str, str | int]:
+    """Machine, versions and date: what a figure means nothing without."""
+    device = jax.devices()[0]
+    packages = ("qdfool", "jax", "jaxlib", "flax", "numpy")
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "device": f"{device.platform}: {device.device_kind}",
+        "python": platform.python_version(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -1,0 +1,51 @@
+"""The guides say what is true: their code runs, and what they name exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import tyro
+
+from qdfool.measures import MEASURES
+from qdfool.presets import preset
+from qdfool.run import CommandLine
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_guide_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(blocks(ROOT / "docs/audit.md", "python"))
+    assert code.count("qdfool.evolve(") == 4
+    try:
+        exec(compile(code, "docs/audit.md", "exec"), {})
+    finally:
+        MEASURES.pop("contrast", None)
+    assert (tmp_path / "audit/linear/gallery.png").exists()
+    assert (tmp_path / "audit/service/elites.npz").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_commands_have_options_that_exist(page):
+    commands = re.findall(r"python -m qdfool\.run([^\n`|]*)", page.read_text().replace("\\\n", " "))
+    for command in commands:
+        arguments = [word for word in shlex.split(command) if word not in ("...", "[PRESET]", "[options]")]
+        name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "mnist-direct"
+        tyro.cli(
+            CommandLine,
+            args=arguments,
+            default=CommandLine(preset(name)),
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
