@@ -157,7 +157,7 @@ class Result:
                 class_maps(self.archive),
                 self.class_names,
                 self.config.measures,
-                f"Confidence over the measures, one map per class ({run}, {evaluations})",
+                f"Confidence by measures ({run}, {evaluations})",
             )
         else:
             class_heatmap(

@@ -79,7 +79,7 @@ def curves(
         color=style.MEDIAN,
         alpha=0.2,
         linewidth=0,
-        label="5 % to 95 % of cells",
+        label="5 % to 95 % of classes",
     )
     if len(x) == 1:
         confidence.vlines(x, quality["low"], quality["high"], color=style.MEDIAN, alpha=0.2, linewidth=6)

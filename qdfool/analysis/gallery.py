@@ -121,6 +121,7 @@ def _image(page: Axes, image: NDArray | None, x: float, y: float, width: float, 
     else:
         rgb = image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1)
         enlarged = width * style.DPI >= image.shape[1]
+        limits = page.get_xlim(), page.get_ylim()
         page.imshow(
             rgb,
             extent=(x, x + width, y + height, y),
@@ -128,7 +129,7 @@ def _image(page: Axes, image: NDArray | None, x: float, y: float, width: float, 
             interpolation="nearest" if enlarged else "antialiased",
         )
         # imshow turns the axes to the image's extent.
-        page.set(xlim=(0, style.WIDTH), ylim=(page.figure.get_figheight(), 0))
+        page.set(xlim=limits[0], ylim=limits[1])
     page.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor="#999999", linewidth=0.6))
 
 

@@ -77,7 +77,7 @@ def class_heatmap(
     axes.set_yticks(range(classes), shown, size=size, parse_math=False)
     axes.set_ylabel("class", size=style.TEXT_SIZE)
 
-    certain = values >= CERTAIN
+    certain: NDArray[np.bool_] = np.asarray(values >= CERTAIN)
     reached = certain.any(axis=0)
     first = generations[certain.argmax(axis=0)]
     axes.plot(
@@ -92,10 +92,7 @@ def class_heatmap(
         clip_on=False,
     )
     right = axes.secondary_yaxis("right")
-    dates = [
-        f"{generation:,}" if yes else "-"
-        for generation, yes in zip(first.tolist(), reached.tolist(), strict=True)
-    ]
+    dates = [f"{int(generation):,}" if yes else "-" for generation, yes in zip(first, reached, strict=True)]
     right.set_yticks(range(classes), dates, size=size)
     right.tick_params(length=0)
     right.set_ylabel(f"first at {nines_label(CERTAIN)}, generation (dot)", size=style.TEXT_SIZE)
@@ -135,20 +132,22 @@ def grid_heatmaps(
             f"{len(names)} names and measures {list(measure_names)}."
         )
     rows, columns = style.grid(len(maps))
-    cells = [(archive.data("index"), nines_of_confidence(archive.data("objective"))) for archive in maps]
-    values = np.concatenate([nines_of_cell for _, nines_of_cell in cells])
+    frames = [archive.data(["index", "objective"], return_type="pandas") for archive in maps]
+    for frame in frames:
+        frame["objective"] = nines_of_confidence(frame["objective"].to_numpy())
+    values = np.concatenate([frame["objective"].to_numpy() for frame in frames])
     scale = Normalize(0, nine_scale(values))
     width = (style.WIDTH - 1.9) / columns
     size = float(np.clip(5.5 * width, 6.5, style.TEXT_SIZE))
 
     figure = Figure(figsize=(style.WIDTH, 1.5 + rows * (min(width, 3.5) + 0.35)))
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axes, archive, (index, nines_of_cell), name in zip(grid.flat, maps, cells, names, strict=False):
+    for axes, archive, frame, name in zip(grid.flat, maps, frames, names, strict=False):
         axes.set_facecolor(style.EMPTY)
         grid_archive_heatmap(
             archive,
             axes,
-            df={"index": index, "objective": nines_of_cell},
+            df=frame,
             cmap=matplotlib.colormaps[style.COLOURS],
             vmin=scale.vmin,
             vmax=scale.vmax,

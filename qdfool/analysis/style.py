@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
+from qdfool.files import whole_file
+
 WIDTH = 9.0
 """Inches: as wide as a README shows."""
 DPI = 150
@@ -86,10 +88,5 @@ def grid(classes: int) -> tuple[int, int]:
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Writes `figure` as a PNG to `path`: whole or not at all, an older picture stays until then."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        figure.savefig(part, format="png", dpi=DPI, facecolor="white")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(Path(path)) as file:
+        figure.savefig(file, format="png", dpi=DPI, facecolor="white")
