@@ -39,11 +39,11 @@ class CommandLine:
     """Run folder."""
     resume: Path | None = None
     """Run folder to go on with, from its newest checkpoint. Its settings hold; the budget may be extended."""
-    overwrite: bool = False
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Throw away the run that is in the run folder."""
-    quiet: bool = False
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print errors only."""
-    list: bool = False
+    list: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print presets, classifiers, encodings, operators and measures, a line each, and end."""
 
 
@@ -54,6 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except InputError as error:
         print(f"qdfool: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:
+        # Nobody reads standard output any more; what Python still holds for it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print("qdfool: standard output was closed; a run that was on its way can go on.", file=sys.stderr)
+        sys.exit(1)
     except OSError as error:
         print(f"qdfool: {_disk_trouble(error)}", file=sys.stderr)
         sys.exit(1)
@@ -63,15 +68,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _main(arguments: list[str]) -> int:
-    resumed = _resumed_folder(arguments)
-    named = arguments.pop(0) if arguments and not arguments[0].startswith("-") else None
-    if resumed is None:
+    resume, named = _option(arguments, "--resume"), _option(arguments, "--preset")
+    if arguments and not arguments[0].startswith("-"):
+        named = arguments.pop(0)
+    if resume is None:
         base = preset(named or "mnist-direct")
     else:
-        base, _ = read_config(resumed)
+        base, _ = read_config(Path(resume))
         if named is not None and named != base.preset:
             raise InputError(
-                f"{resumed} is a run of another config: preset: {base.preset!r} -> {named!r}. Leave the preset "
+                f"{resume} is a run of another config: preset: {base.preset!r} -> {named!r}. Leave the preset "
                 "away, or start a new run with --out."
             )
     command = tyro.cli(
@@ -80,7 +86,6 @@ def _main(arguments: list[str]) -> int:
         description=DESCRIPTION,
         args=arguments,
         default=CommandLine(base),
-        config=(tyro.conf.FlagCreatePairsOff,),
     )
     if command.list:
         print(listing())
@@ -88,12 +93,12 @@ def _main(arguments: list[str]) -> int:
     return _resume(command, base) if command.resume else _start(command)
 
 
-def _resumed_folder(arguments: list[str]) -> Path | None:
-    """The folder after --resume: it must be known before the other options can be read over its config."""
+def _option(arguments: list[str], option: str) -> str | None:
+    """The value of an option that decides what config the other options are read over."""
     for index, argument in enumerate(arguments):
         name, given, value = argument.partition("=")
-        if name == "--resume" and (given or index + 1 < len(arguments)):
-            return Path(value if given else arguments[index + 1])
+        if name == option and (given or index + 1 < len(arguments)):
+            return value if given else arguments[index + 1]
     return None
 
 

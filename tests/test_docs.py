@@ -41,11 +41,14 @@ def test_links_lead_somewhere(page):
 def test_commands_have_options_that_exist(page):
     commands = re.findall(r"python -m qdfool\.run([^\n`|]*)", page.read_text().replace("\\\n", " "))
     for command in commands:
-        arguments = [word for word in shlex.split(command) if word not in ("...", "[PRESET]", "[options]")]
+        arguments = [
+            word
+            for word in shlex.split(command, comments=True)
+            if word not in ("...", "[PRESET]", "[options]")
+        ]
         name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "mnist-direct"
         tyro.cli(
             CommandLine,
             args=arguments,
             default=CommandLine(preset(name)),
-            config=(tyro.conf.FlagCreatePairsOff,),
         )

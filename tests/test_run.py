@@ -161,6 +161,7 @@ def test_a_folder_that_cannot_be_made_is_named(command, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
+        (["--preset", "mnist-drect"], "Unknown preset 'mnist-drect'"),
         (["mnist-drect"], "Unknown preset 'mnist-drect'. Did you mean 'mnist-direct'?"),
         (["--classifier", "lanet"], "Unknown classifier 'lanet'. Did you mean 'lenet'?"),
         (["--archive", "grid", "--measures", "ink", "simetry"], "Did you mean 'symmetry'?"),

@@ -78,7 +78,7 @@ def class_heatmap(
     axes.set_ylabel("class", size=style.TEXT_SIZE)
 
     certain: NDArray[np.bool_] = np.asarray(values >= CERTAIN)
-    reached = certain.any(axis=0)
+    reached: NDArray[np.bool_] = np.asarray(certain.any(axis=0))
     first = generations[certain.argmax(axis=0)]
     axes.plot(
         first[reached],
