@@ -1,5 +1,6 @@
 """Runs evolution and keeps what it finds: the Python interface."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -196,7 +197,8 @@ class AskTell:
     """Evolution with the classifier outside: ask for images, tell their logits.
 
     For a classifier that is not a function to be called (a service, a queue, another process). The
-    archive, the operators and the outputs are those of `evolve`.
+    archive, the operators and the outputs are those of `evolve`; its seconds are those between two calls of
+    `tell`, compilation and the classifier's own time included.
 
         audit = AskTell(config, image_shape=(28, 28, 1), class_names=names)
         for _ in range(200):
@@ -213,6 +215,7 @@ class AskTell:
         classifier = Classifier("ask/tell", image_shape, tuple(class_names), {}, _not_called, traceable=False)
         self._run = Run(config, classifier)
         self._tell = jitted_tell(self._run.evolution)
+        self._since = time.perf_counter()
 
     def ask(self) -> np.ndarray:
         """The images [B, H, W, C] float32 in [0, 1] to classify; the same until `tell` is called."""
@@ -234,7 +237,9 @@ class AskTell:
         custom.check_values("tell", given)
         state, record = self._tell(self._run.state, given)
         records: Record = jax.tree.map(lambda leaf: np.asarray(leaf)[None], record)
-        self._run.keep(Chunk(state, records, seconds=0.0, compile_seconds=0.0))
+        told = time.perf_counter()
+        self._run.keep(Chunk(state, records, seconds=told - self._since, compile_seconds=0.0))
+        self._since = told
 
     def result(self) -> Result:
         """What has been found so far."""

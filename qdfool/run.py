@@ -163,34 +163,46 @@ def _evolve(run: Run, out: Path, quiet: bool) -> int:
     checkpoints = Checkpoints(out / run_folder.CHECKPOINTS)
     saved_at = time.monotonic()
     progress = Progress(run.config, quiet)
+    failure: InputError | None = None
     try:
         with _interrupts() as interrupted, progress:
             if not quiet:
+                host = "" if run.classifier.traceable else " (called from the host: JAX cannot trace it)"
                 progress.say(
-                    f"{run.config.preset} on {run.classifier.name}, seed {run.config.seed}, into {out}/"
+                    f"{run.config.preset} on {run.classifier.name}{host}, seed {run.config.seed}, into {out}/"
                 )
-            for _ in run.advance(stop=lambda: bool(interrupted)):
-                progress.show(run.metrics[-1])
-                if time.monotonic() - saved_at >= run.config.checkpoint_every:
-                    run.save(checkpoints)
-                    run_folder.write_metrics(out / run_folder.METRICS, run.metrics)
-                    saved_at = time.monotonic()
+            try:
+                for _ in run.advance(stop=lambda: bool(interrupted)):
+                    progress.show(run.metrics[-1])
+                    if time.monotonic() - saved_at >= run.config.checkpoint_every:
+                        run.save(checkpoints)
+                        run_folder.write_metrics(out / run_folder.METRICS, run.metrics)
+                        saved_at = time.monotonic()
+            except InputError as error:
+                failure = error
             if run.generations:
                 run.save(checkpoints)
                 run.result().write(out)
             checkpoints.finish()
     finally:
         checkpoints.close()
+    if failure is not None:
+        raise InputError(f"{failure} {_saved(run, out)}") from failure
     if interrupted:
-        print(
-            f"qdfool: interrupted after generation {run.generations}; saved. Go on with: "
-            f"python -m qdfool.run --resume {out}",
-            file=sys.stderr,
-        )
+        print(f"qdfool: interrupted. {_saved(run, out)}", file=sys.stderr)
         return 130
     if not quiet:
         print(progress.summary(run.result().summary(), out))
     return 0
+
+
+def _saved(run: Run, out: Path) -> str:
+    if not run.generations:
+        return "No generation was complete; there is nothing to go on from."
+    return (
+        f"Everything until generation {run.generations} is saved; go on with: "
+        f"python -m qdfool.run --resume {out}"
+    )
 
 
 @contextlib.contextmanager

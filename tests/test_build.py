@@ -21,10 +21,6 @@ from qdfool.check import InputError
 from qdfool.config import Crossover, Mutation, Selection
 from qdfool.engine.step import ask, start, step
 from qdfool.measures import MEASURES
-from qdfool.types import Measure
-
-darkness = Measure("darkness", "mean darkness", 0.0, 1.0, lambda image: 1 - image.mean())
-out_of_range = Measure("sum", "sum of brightness", 0.0, 1.0, lambda image: image.sum())
 
 
 def after(config, generations=4):
@@ -137,7 +133,7 @@ def test_every_measure_places_every_image(small, name):
 
 
 def test_a_measure_of_ones_own(small):
-    config = replace(small, archive="grid", measures=("test_build:darkness", "ink"), cells=(4, 4))
+    config = replace(small, archive="grid", measures=("fake:darkness", "ink"), cells=(4, 4))
     _, state, record = after(config)
     assert record.invalid == 0
     genome, measures = state.elites.genome, np.asarray(state.elites.measures)
@@ -147,7 +143,7 @@ def test_a_measure_of_ones_own(small):
 
 
 def test_a_measure_beyond_its_range_makes_the_child_invalid(small):
-    config = replace(small, archive="grid", measures=("test_build:out_of_range", "ink"))
+    config = replace(small, archive="grid", measures=("fake:out_of_range", "ink"))
     evolution, state, record = after(config, 1)
     assert record.invalid == evolution.batch_size
     assert not np.isfinite(np.asarray(state.elites.fitness)).any()

@@ -181,6 +181,25 @@ def test_bad_input_is_refused_with_one_clear_message(command, tmp_path, argument
     assert expected in " ".join(said.replace("│", " ").split())
 
 
+def test_a_classifier_that_fails_in_the_middle_is_named_and_nothing_is_lost(command, tmp_path, monkeypatch):
+    monkeypatch.setattr("fake.calls", 0)
+    folder = tmp_path / "run"
+    said = refused(command, *SMALL, "--classifier", "fake:fails_later", "--out", str(folder))
+    assert "In generation 4, fake:fails_later failed on images [12, 8, 8, 1]: ConnectionError" in said
+    assert "Everything until generation 4 is saved" in said
+    assert json.loads((folder / "summary.json").read_text())["generations"] == 4
+    assert (folder / "checkpoints" / "4").is_dir()
+
+
+def test_nan_in_the_middle_loses_nothing(command, tmp_path):
+    folder = tmp_path / "run"
+    bright = ["--classifier", "fake:nan_when_bright", "--generations", "500", "--out", str(folder)]
+    said = refused(command, *SMALL, *bright)
+    assert "logit that is not finite" in said
+    assert "is saved; go on with" in said
+    assert np.isfinite(np.load(folder / "elites.npz")["fitness"]).all()
+
+
 def test_a_disk_that_fills_up_is_named_and_what_was_saved_stays(command, done, monkeypatch):
     before = {path: path.read_bytes() for path in done.rglob("*") if path.is_file()}
 

@@ -18,7 +18,11 @@ SMALL = ["--classifier", "fake:host_logits", "--batch-size", "12", "--chunk-seco
 
 
 def start(*arguments: str, program: Sequence[str] = ("-m", "qdfool.run")) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}", "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests/audited'}",
+        "PYTHONUNBUFFERED": "1",
+    }
     return subprocess.Popen(
         [sys.executable, *program, *arguments],
         stdout=subprocess.PIPE,
@@ -44,7 +48,9 @@ def test_ctrl_c_saves_a_checkpoint_and_the_pictures(tmp_path):
     _, error = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Ctrl-C again stops at once" in error
-    stopped = re.search(r"interrupted after generation (\d+); saved. Go on with: .*--resume", error)
+    stopped = re.search(
+        r"interrupted. Everything until generation (\d+) is saved; go on with: .*--resume", error
+    )
     assert stopped
     assert "Traceback" not in error
     assert (tmp_path / "run" / "checkpoints" / stopped[1]).is_dir()

@@ -100,7 +100,8 @@ def chunks(
         stop: asked between chunks.
 
     Raises:
-        InputError: the classifier returned a logit that is not finite, or a measure was out of its range.
+        InputError: the classifier failed or returned a logit that is not finite, or a measure was out of its
+            range; the generations before, and the valid images of that one, have been yielded.
     """
     begun = time.perf_counter()
     runner = _Traced(evolution, classifier, state) if classifier.traceable else _Host(evolution, classifier)
@@ -117,10 +118,12 @@ def chunks(
         begun = time.perf_counter()
         state, records = runner(state, count)
         seconds = time.perf_counter() - begun
+        count = len(records.invalid)
         pace = seconds / count
         done, spent = done + count, spent + seconds
-        _check_valid(records, done - count, evolution.batch_size)
         yield Chunk(state, records, seconds, compile_seconds)
+        # Only now: what the chunk found is good, and the caller has it.
+        _check_valid(records, done - count, evolution.batch_size)
         compile_seconds = 0.0
 
 
@@ -141,20 +144,45 @@ class _Traced:
 
 
 class _Host:
-    """The same generations around a classifier that is called from the host."""
+    """The same generations around a classifier that is called from the host.
+
+    A classifier that fails ends the chunk early; the error is raised by the call after it, so that the
+    generations before it are not lost.
+    """
 
     def __init__(self, evolution: Evolution, classifier: Classifier) -> None:
         self.classifier = classifier
+        self.shape = (evolution.batch_size, evolution.classes)
         self.tell = jitted_tell(evolution)
+        self.failure: InputError | None = None
 
     def __call__(self, state: State, count: int) -> tuple[State, Record]:
         records = []
-        for _ in range(count):
-            images = np.array(ask(state))
-            logits: Any = self.classifier.logits(self.classifier.parameters, images)
-            state, record = self.tell(state, np.asarray(logits, np.float32))
+        while len(records) < count and (logits := self.logits(state)) is not None:
+            state, record = self.tell(state, logits)
             records.append(jax.device_get(record))
+        if not records and self.failure is not None:
+            raise self.failure
         return jax.block_until_ready(state), jax.tree.map(lambda *rows: np.stack(rows), *records)
+
+    def logits(self, state: State) -> np.ndarray | None:
+        """The classifier's answer; None, and `failure` set, once it had none that will do."""
+        if self.failure is not None:
+            return None
+        images, where = np.array(ask(state)), f"In generation {int(state.generation)}, {self.classifier.name}"
+        try:
+            logits = np.asarray(self.classifier.logits(self.classifier.parameters, images), np.float32)
+        except Exception as error:
+            self.failure = InputError(
+                f"{where} failed on images {list(images.shape)}: {type(error).__name__}: {error}."
+            )
+            return None
+        if logits.shape != self.shape:
+            self.failure = InputError(
+                f"{where} returned shape {list(logits.shape)}. Expected logits {list(self.shape)}."
+            )
+            return None
+        return logits
 
 
 def _check_valid(records: Record, first_generation: int, batch_size: int) -> None:

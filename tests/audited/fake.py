@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qdfool.types import Classifier
+from qdfool.types import Classifier, Measure
 
 WEIGHTS = np.random.default_rng(0).normal(size=(64, 4)).astype(np.float32)
 SHAPE = (8, 8, 1)
@@ -54,3 +54,20 @@ def nan_when_bright(images):
 
 
 not_a_classifier = 7
+
+
+calls = 0
+
+
+@sized
+def fails_later(images):
+    """A service that goes away: fine for the check at the start and a few generations, then an error."""
+    global calls
+    calls += len(images) == 12
+    if calls > 4:
+        raise ConnectionError("the service has gone")
+    return host_logits(images)
+
+
+darkness = Measure("darkness", "mean darkness", 0.0, 1.0, lambda image: 1 - image.mean())
+out_of_range = Measure("sum", "sum of brightness", 0.0, 1.0, lambda image: image.sum())
