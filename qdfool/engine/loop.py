@@ -62,8 +62,9 @@ def run_generations(evolution: Evolution, logits: Callable[[Parameters, Array], 
     return jax.jit(run, donate_argnums=(0, 1))
 
 
-def jitted_tell(evolution: Evolution) -> Callable[[State, Any], tuple[State, Record]]:
-    """`tell`, jitted, for a classifier that is called from the host. The state is donated."""
+def jitted_tell(evolution: Evolution) -> Any:
+    """`tell` jitted, (state, logits) to (state, record), for a classifier that is called from the host. The
+    state is donated."""
     return jax.jit(lambda state, logits: tell(evolution, state, logits), donate_argnums=0)
 
 
@@ -104,7 +105,7 @@ def chunks(
             range; the generations before, and the valid images of that one, have been yielded.
     """
     begun = time.perf_counter()
-    runner = _Traced(evolution, classifier, state) if classifier.traceable else _Host(evolution, classifier)
+    runner = (_Traced if classifier.traceable else _Host)(evolution, classifier, state)
     compile_seconds = time.perf_counter() - begun
     done, spent, pace = int(state.generation), seconds_before, 0.0
     while not stop():
@@ -150,10 +151,11 @@ class _Host:
     generations before it are not lost.
     """
 
-    def __init__(self, evolution: Evolution, classifier: Classifier) -> None:
+    def __init__(self, evolution: Evolution, classifier: Classifier, state: State) -> None:
         self.classifier = classifier
         self.shape = (evolution.batch_size, evolution.classes)
-        self.tell = jitted_tell(evolution)
+        logits = jax.ShapeDtypeStruct(self.shape, jnp.float32)
+        self.tell = jitted_tell(evolution).lower(state, logits).compile()
         self.failure: InputError | None = None
 
     def __call__(self, state: State, count: int) -> tuple[State, Record]:
