@@ -3,17 +3,24 @@
 Measures the bare forward pass and the whole generation (select, vary, decode, classify, compete) after a
 warm-up, in rounds that alternate between the two, waiting for the device at the end of each. The ratio is
 taken within each round, so that a machine that drifts does not decide it; its median and quartiles are shown.
+
+With --torch a third contender takes part: the same network with the same parameters in PyTorch, on the CPU, in
+its channels-last format (MobileNet v1 and v2). Its logits are compared with ours first.
 """
 
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -46,6 +53,10 @@ class Options:
     """Rounds (>= 3), each of one measurement of either."""
     seconds: float = 0.5
     """Length of one measurement (> 0)."""
+    warm_up: int = 200
+    """Generations (>= 1) before the clock starts: in the first ones far more elites change than later."""
+    torch: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Measure PyTorch's forward pass too."""
     json: Path | None = None
     """File for the rows, under a header of machine and versions."""
 
@@ -65,6 +76,19 @@ class Row:
     """Lower quartile."""
     ratio_high: float
     """Upper quartile."""
+    warm_up: int
+    """Generations before the clock started."""
+    updates: float
+    """Cells that changed hands in a generation, mean over those measured last."""
+    torch_per_second: float | None
+    """PyTorch's forward pass."""
+    forward_vs_torch: float | None
+    """Our forward pass to PyTorch's, median over the rounds."""
+    forward_vs_torch_low: float | None
+    forward_vs_torch_high: float | None
+    """Quartiles."""
+    threads: int | None
+    """Threads that PyTorch was given."""
 
 
 def main() -> None:
@@ -79,12 +103,11 @@ def main() -> None:
         classifier = build_classifier(config)
         if not classifier.traceable:
             raise InputError(f"{classifier.name} is called from the host; expected one that JAX can trace.")
+        in_range("--warm-up", options.warm_up, 1)
         rows = []
         for batch_size in options.batch_sizes:
             in_range("--batch-sizes", batch_size, 1)
-            forward, step = contenders(replace(config, batch_size=batch_size), classifier)
-            rates = alternate(forward, step, batch_size, options.rounds, options.seconds)
-            rows.append(row(config.classifier, config.encoding, batch_size, *rates))
+            rows.append(measure(options, replace(config, batch_size=batch_size), classifier))
     except InputError as error:
         print(f"throughput: {error}", file=sys.stderr)
         sys.exit(2)
@@ -93,64 +116,130 @@ def main() -> None:
         write(options.json, rows)
 
 
-def contenders(config: Config, classifier: Classifier) -> tuple[Callable[[int], None], Callable[[int], None]]:
-    """The forward pass and the whole generation, each as a function that does it `count` times and waits."""
+def measure(options: Options, config: Config, classifier: Classifier) -> Row:
+    """One line of the table."""
+    forward, step, updates = contenders(config, classifier, options.warm_up)
+    functions = [forward, step]
+    if options.torch:
+        functions.append(torch_contender(config, classifier))
+    rates = alternate(functions, config.batch_size, options.rounds, options.seconds)
+    low, ratio, high = quartiles(rates[1], rates[0])
+    against = quartiles(rates[0], rates[2]) if options.torch else (None, None, None)
+    return Row(
+        classifier=config.classifier,
+        encoding=config.encoding,
+        batch_size=config.batch_size,
+        forward_per_second=statistics.median(rates[0]),
+        step_per_second=statistics.median(rates[1]),
+        ratio=ratio,
+        ratio_low=low,
+        ratio_high=high,
+        warm_up=options.warm_up,
+        updates=updates(),
+        torch_per_second=statistics.median(rates[2]) if options.torch else None,
+        forward_vs_torch=against[1],
+        forward_vs_torch_low=against[0],
+        forward_vs_torch_high=against[2],
+        threads=os.cpu_count() if options.torch else None,
+    )
+
+
+Contender = Callable[[int], None]
+"""Does its work as often as it is told, and waits for the end of it."""
+
+
+def contenders(
+    config: Config, classifier: Classifier, warm_up: int
+) -> tuple[Contender, Contender, Callable[[], float]]:
+    """The forward pass, the whole generation after a warm-up, and how many cells a generation changed of late."""
     evolution = build_evolution(config, classifier)
-    state = start(evolution, jax.random.key(config.seed))
+    state = jax.jit(partial(start, evolution))(jax.random.key(config.seed))
     images = jnp.copy(ask(state))
     logits = jax.jit(classifier.logits)
     run = run_generations(evolution, classifier.logits)
-    carried = [state, empty_records(evolution.classes)]
+    carried: list[Any] = [state, empty_records(evolution.classes)]
+    counts = [0]
 
     def forward(count: int) -> None:
         jax.block_until_ready([logits(classifier.parameters, images) for _ in range(count)])
 
     def step(count: int) -> None:
+        counts[0] = count
         carried[:] = jax.block_until_ready(run(*carried, classifier.parameters, jnp.int32(count)))
 
-    return forward, step
+    for begun in range(0, warm_up, LONGEST_CHUNK):
+        step(min(LONGEST_CHUNK, warm_up - begun))
+    return forward, step, lambda: float(carried[1].updates[: counts[0]].sum()) / counts[0]
 
 
-def alternate(
-    forward: Callable[[int], None], step: Callable[[int], None], batch_size: int, rounds: int, seconds: float
-) -> tuple[list[float], list[float]]:
-    """Images per second of either, a pair a round; the order within a round alternates too."""
-    count = {}
-    for function in (forward, step):
+def torch_contender(config: Config, classifier: Classifier) -> Contender:
+    """PyTorch's forward pass on all cores.
+
+    Raises:
+        InputError: PyTorch is not installed, the network is no MobileNet, or its logits are others than ours.
+    """
+    if not config.classifier.startswith("mobilenet"):
+        raise InputError(f"--torch has MobileNet v1 and v2 only; got {config.classifier}.")
+    try:
+        import torch
+
+        from benchmarks.torch_mobilenet import torch_forward
+    except ImportError as error:
+        raise InputError("--torch needs PyTorch: pip install torch==2.13.0.") from error
+    torch.set_num_threads(os.cpu_count() or 1)
+    network = torch_forward(classifier, same=config.weights != "random")
+    images = np.random.default_rng(0).random((config.batch_size, *classifier.image_shape), np.float32)
+    given = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+    ours = np.asarray(jax.jit(classifier.logits)(classifier.parameters, images))
+    error = float(np.abs(network(given).numpy() - ours).max() / np.abs(ours).max())
+    if error > 1e-4:
+        raise InputError(f"PyTorch's logits differ from ours by {error:.1e} of the largest; expected 1e-4.")
+
+    def forward(count: int) -> None:
+        for _ in range(count):
+            network(given)
+
+    return forward
+
+
+def alternate(functions: list[Contender], batch_size: int, rounds: int, seconds: float) -> list[list[float]]:
+    """Images per second of each, one a round; the order within a round turns."""
+    counts = []
+    for function in functions:
         function(2)  # compiles, and warms up
         begun = time.perf_counter()
         function(3)
         pace = (time.perf_counter() - begun) / 3
-        count[function] = min(max(1, round(seconds / pace)), LONGEST_CHUNK)
-    rates: dict[Callable[[int], None], list[float]] = {forward: [], step: []}
+        counts.append(min(max(1, round(seconds / pace)), LONGEST_CHUNK))
+    rates: list[list[float]] = [[] for _ in functions]
     for number in range(rounds):
-        for function in (forward, step) if number % 2 == 0 else (step, forward):
+        for turn in range(len(functions)):
+            which = (turn + number) % len(functions)
             begun = time.perf_counter()
-            function(count[function])
-            rates[function].append(count[function] * batch_size / (time.perf_counter() - begun))
-    return rates[forward], rates[step]
+            functions[which](counts[which])
+            rates[which].append(counts[which] * batch_size / (time.perf_counter() - begun))
+    return rates
 
 
-def row(classifier: str, encoding: str, batch_size: int, forward: list[float], step: list[float]) -> Row:
-    """Medians of the rates, and median and quartiles of their ratios."""
-    ratios = [whole / bare for whole, bare in zip(step, forward, strict=True)]
-    low, ratio, high = statistics.quantiles(ratios, n=4)
-    return Row(
-        classifier,
-        encoding,
-        batch_size,
-        statistics.median(forward),
-        statistics.median(step),
-        ratio,
-        low,
-        high,
-    )
+def quartiles(rates: list[float], against: list[float]) -> tuple[float, float, float]:
+    """Lower quartile, median and upper quartile of the ratios within rounds."""
+    low, median, high = statistics.quantiles([a / b for a, b in zip(rates, against, strict=True)], n=4)
+    return low, median, high
 
 
 def show(rows: list[Row]) -> None:
     """Prints the table."""
     table = Table(title="images per second, and what evolution leaves of the classifier's own speed")
-    for name in ("classifier", "encoding", "batch", "forward", "whole step", "ratio (quartiles)"):
+    names = (
+        "classifier",
+        "encoding",
+        "batch",
+        "forward",
+        "whole step",
+        "step / forward",
+        "forward / PyTorch",
+    )
+    for name in names:
         table.add_column(name, justify="left" if name in ("classifier", "encoding") else "right")
     for entry in rows:
         table.add_row(
@@ -159,9 +248,14 @@ def show(rows: list[Row]) -> None:
             str(entry.batch_size),
             f"{entry.forward_per_second:,.0f}",
             f"{entry.step_per_second:,.0f}",
-            f"{entry.ratio:.3f} ({entry.ratio_low:.3f} to {entry.ratio_high:.3f})",
+            _ratio(entry.ratio, entry.ratio_low, entry.ratio_high),
+            _ratio(entry.forward_vs_torch, entry.forward_vs_torch_low, entry.forward_vs_torch_high),
         )
     Console().print(table)
+
+
+def _ratio(median: float | None, low: float | None, high: float | None) -> str:
+    return "" if median is None else f"{median:.3f} ({low:.3f} to {high:.3f})"
 
 
 if __name__ == "__main__":

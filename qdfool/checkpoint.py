@@ -170,5 +170,5 @@ def digest(state: Any) -> str:
     for path, leaf in jax.tree_util.tree_leaves_with_path(state):
         array = np.ascontiguousarray(leaf)
         found.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
-        found.update(array.tobytes())
+        found.update(array.reshape(-1).view(np.uint8).data)
     return found.hexdigest()

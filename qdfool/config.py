@@ -17,15 +17,42 @@ class Mutation:
     probability: float = 1.0
     """Probability [0, 1] that a child is mutated at all."""
     rate: float = 0.1
-    """Probability [0, 1] that a gene changes (polynomial, gaussian, reset, bit_flip)."""
+    """Probability [0, 1] that a gene changes (polynomial, gaussian, reset, bit_flip), or a weight (cppn)."""
     halve_every: int = 0
     """Generations after which the rate is halved, again and again; 0: never. The paper: 1000."""
     eta: float = 15.0
-    """Distribution index (> 0) of polynomial mutation: the higher, the smaller the steps."""
+    """Distribution index (> 0) of polynomial mutation, of genes or weights: the higher, the smaller the
+    steps."""
     sigma: float = 0.1
     """Standard deviation (>= 0, in units of brightness) of gaussian mutation."""
     block: int = 6
     """Side in pixels (>= 1) of the square that block_flip flips."""
+
+
+@dataclass(frozen=True)
+class Cppn:
+    """CPPNs: how large they can be, what they are made of, how they change beside their weights."""
+
+    nodes: int = 64
+    """Slots for nodes, inputs and outputs included."""
+    connections: int = 192
+    """Slots for connections, those from every input to every output included."""
+    activations: tuple[str, ...] = ("sine", "sigmoid", "gaussian", "linear")
+    """Activation functions that a node may have; see --list."""
+    coordinates: Literal["normalised", "pixels"] = "normalised"
+    """x and y in [-1, 1]; or in pixels, counted from 0, as in the paper's program."""
+    weight_range: float = 10.0
+    """Weights stay within plus and minus this (> 0)."""
+    activation_rate: float = 0.1
+    """Probability [0, 1] that a node draws its activation anew. (Of a weight to change: --mutation.rate.)"""
+    add_connection: float = 0.5
+    """Probability [0, 1] that a connection is added."""
+    delete_connection: float = 0.3
+    """Probability [0, 1] that a connection is deleted."""
+    add_neuron: float = 0.5
+    """Probability [0, 1] that a neuron is put into a connection."""
+    delete_neuron: float = 0.2
+    """Probability [0, 1] that a hidden neuron is deleted."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +98,24 @@ class Config:
     seconds: float | None = None
     """Budget in seconds of evolution, compilation not counted (> 0). The first budget met ends the run."""
     batch_size: int = 200
-    """Children in a generation (>= 1)."""
+    """Children in a generation (>= 1); 0: chosen from the device's memory."""
     classifier: str = "lenet"
     """A classifier of --list, or your own as package.module:attribute."""
     weights: str | None = None
-    """A safetensors file for a classifier of --list; without it, the packaged weights."""
-    image_shape: tuple[int, int, int] = (28, 28, 1)
-    """Height, width, channels that your own classifier takes, where it does not say so itself."""
+    """Weights for a classifier of --list: a safetensors or .pth file; "hub" to fetch published ones;
+    "random" for an untrained network. Without it, the packaged weights, where there are any."""
+    image_shape: tuple[int, int, int] | None = None
+    """Height, width, channels that your own classifier takes, where it does not say so itself (else
+    28 28 1); or a size for a network of --list that takes several."""
+    group: tuple[str, ...] = ()
+    """Classes to be seen as one, as NAME=INDEX,INDEX-INDEX,...; those in no group are "rest"."""
+    objective: Literal["whole", "ten-crop"] = "whole"
+    """whole: an image is classified as it is. ten-crop: a larger image is, by the mean softmax over its
+    corners and centre, mirrored too, as in the paper."""
+    crop_from: int = 256
+    """Side of the image that ten-crop cuts from."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What a network of --list computes in; logits are float32 in both."""
     encoding: str = "pixels"
     """How a genome becomes an image; see --list."""
     initial: str = "uniform"
@@ -93,6 +131,7 @@ class Config:
     ranges: tuple[float, float, float, float] | None = None
     """Low and high of the first measure, low and high of the second, within what they can be
     (images beyond fall in the outermost cells). Without it, all that each measure can be."""
+    cppn: Cppn = field(default_factory=Cppn)
     mutation: Mutation = field(default_factory=Mutation)
     crossover: Crossover = field(default_factory=Crossover)
     selection: Selection = field(default_factory=Selection)
@@ -124,23 +163,32 @@ def validate(config: Config) -> None:
         InputError: a setting is out of range; the message names it as the command line does.
     """
     in_range("--seed", config.seed, 0, 2**32 - 1)
-    in_range("--batch-size", config.batch_size, 1)
+    in_range("--batch-size", config.batch_size, 0)
     if config.generations is None and config.evaluations is None and config.seconds is None:
         raise InputError("A run needs a budget: give --generations, --evaluations or --seconds.")
     if config.generations is not None:
         in_range("--generations", config.generations, 1)
     if config.evaluations is not None:
-        in_range("--evaluations (one batch or more)", config.evaluations, config.batch_size)
+        in_range("--evaluations (one batch or more)", config.evaluations, max(1, config.batch_size))
     if config.seconds is not None:
         _positive("--seconds", config.seconds)
-    for size in config.image_shape:
+    for size in config.image_shape or ():
         in_range("--image-shape", size, 1)
+    in_range("--crop-from", config.crop_from, 1)
     for cells in config.cells:
         in_range("--cells", cells, 1)
     _positive("--chunk-seconds", config.chunk_seconds)
     in_range("--checkpoint-every", config.checkpoint_every, 0)
 
-    mutation, crossover = config.mutation, config.crossover
+    cppn, mutation, crossover = config.cppn, config.mutation, config.crossover
+    in_range("--cppn.nodes", cppn.nodes, 1, 4096)
+    in_range("--cppn.connections", cppn.connections, 1, 65536)
+    _positive("--cppn.weight-range", cppn.weight_range)
+    in_range("--cppn.activation-rate", cppn.activation_rate, 0, 1)
+    in_range("--cppn.add-connection", cppn.add_connection, 0, 1)
+    in_range("--cppn.delete-connection", cppn.delete_connection, 0, 1)
+    in_range("--cppn.add-neuron", cppn.add_neuron, 0, 1)
+    in_range("--cppn.delete-neuron", cppn.delete_neuron, 0, 1)
     in_range("--mutation.probability", mutation.probability, 0, 1)
     in_range("--mutation.rate", mutation.rate, 0, 1)
     in_range("--mutation.halve-every", mutation.halve_every, 0)

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.build import build_classifier, build_evolution, build_measures, grid_ranges
+from qdfool.build import build_classifier, build_evolution, build_measures, grid_ranges, with_batch_size
 from qdfool.check import InputError
 from qdfool.checkpoint import Checkpoints
 from qdfool.classifiers import custom
@@ -19,6 +20,9 @@ from qdfool.history import Metrics, empty_history, extend, metrics
 from qdfool.result import Result
 from qdfool.ribs_bridge import RibsMirror
 from qdfool.types import Classifier, Elites, Record, State
+
+COPIED_AT_MOST = 1 << 28
+"""Bytes of a state that is copied to be saved in the background."""
 
 
 class Run:
@@ -31,10 +35,13 @@ class Run:
             InputError: a setting is out of range, or parts do not fit together.
         """
         validate(config)
+        config = with_batch_size(config, classifier)
+        validate(config)
         self.config = config
+        """As given, the batch size resolved."""
         self.classifier = classifier
         self.evolution = build_evolution(config, classifier)
-        self.state = start(self.evolution, jax.random.key(config.seed))
+        self.state = jax.jit(partial(start, self.evolution))(jax.random.key(config.seed))
         self.history = empty_history(len(classifier.class_names))
         self.metrics: list[Metrics] = []
         self.generations = 0
@@ -74,7 +81,7 @@ class Run:
         )
 
     def save(self, checkpoints: Checkpoints) -> None:
-        """Saves a checkpoint, in the background.
+        """Saves a checkpoint; in the background, if the state is not too large to be copied.
 
         Raises:
             OSError: the one before could not be written.
@@ -84,8 +91,14 @@ class Run:
             "compile_seconds": self.compile_seconds,
             "history_rows": len(self.history.generation),
         }
-        # Copies: the next chunk is free to overwrite the donated state while the save goes on.
-        checkpoints.save(self.generations, jax.tree.map(np.array, self._tree()), values)
+        tree = self._tree()
+        if sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) > COPIED_AT_MOST:
+            # Too much to have twice: evolution waits while it is written from where it lies.
+            checkpoints.save(self.generations, jax.tree.map(np.asarray, tree), values)
+            checkpoints.finish()
+        else:
+            # Copies: the next chunk is free to overwrite the donated state while the save goes on.
+            checkpoints.save(self.generations, jax.tree.map(np.array, tree), values)
 
     def restore(
         self, checkpoints: Checkpoints, earlier: Sequence[Metrics], say: Callable[[str], None]
@@ -184,7 +197,7 @@ def evolve(
         classifier = build_classifier(config)
     else:
         name = getattr(classifier, "__name__", type(classifier).__name__)
-        classifier = custom.wrap(classifier, name, config.image_shape)
+        classifier = custom.wrap(classifier, name, config.image_shape or (28, 28, 1))
         custom.check(classifier)
     run = Run(config, classifier)
     for _ in run.advance():

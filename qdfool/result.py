@@ -1,30 +1,32 @@
 """What a run leaves: archive, elites, images, numbers; saved to a folder and loaded from it."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from qdfool import run_folder
-from qdfool.analysis import class_heatmap, curves, gallery, grid_heatmaps
 from qdfool.build import build_encoding, build_measures, grid_ranges
-from qdfool.check import InputError
+from qdfool.check import InputError, known_name
 from qdfool.config import Config, from_dict, to_dict
 from qdfool.encodings.levels import to_uint8
 from qdfool.engine.elites import empty
+from qdfool.graph import Graph
 from qdfool.history import SURE, VERY_SURE, History, Metrics, confidence
+from qdfool.pictures import draw, draw_graph
 from qdfool.ribs_bridge import Archive, RibsMirror, class_maps, take
 from qdfool.types import Elites
 
 PACKAGES = ("qdfool", "jax", "flax", "optax", "numpy", "ribs", "orbax-checkpoint")
 ROWS = ("fitness", "birth_generation", "parent_class", "changes", "curiosity")
 """Fields of the elites that `elites.npz` holds under their own names."""
+DECODED_AT_ONCE = 1 << 24
+"""Values of images that are decoded at once."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,22 @@ class Result:
 
     def images(self) -> np.ndarray:
         """[n, H, W, C] float32 in [0, 1], the image of each elite as the classifier saw it."""
-        genomes = take(self.elites, self.cells()).genome
-        return np.asarray(jax.jit(jax.vmap(build_encoding(self.config, self.image_shape).decode))(genomes))
+        return self._decoded(self.cells())
+
+    def levels(self, cells: np.ndarray) -> np.ndarray:
+        """[n, H, W, C] uint8, the images of the elites in these cells, as a PNG holds them."""
+        return self._decoded(cells, to_uint8)
+
+    def _decoded(self, cells: np.ndarray, finish: Callable[[Any], Any] = lambda image: image) -> np.ndarray:
+        """A part at a time: a thousand large images are more than should be held several times."""
+        decode = build_encoding(self.config, self.image_shape).decode
+        draw = jax.jit(jax.vmap(lambda genome: finish(decode(genome))))
+        part = max(1, DECODED_AT_ONCE // int(np.prod(self.image_shape)))
+        parts = [
+            np.asarray(draw(take(self.elites, cells[start : start + part]).genome))
+            for start in range(0, max(1, len(cells)), part)
+        ]
+        return np.concatenate(parts)
 
     def confidences(self) -> np.ndarray:
         """[n] float64, softmax confidence of each elite in its class."""
@@ -87,6 +103,23 @@ class Result:
             "seconds": self.seconds,
             "evaluations_per_second": evaluations / self.seconds if self.seconds else 0.0,
             "compile_seconds": self.compile_seconds,
+            **({"cppn": self._cppn_summary()} if self.config.encoding == "cppn" else {}),
+        }
+
+    def _cppn_summary(self) -> dict[str, Any]:
+        """How large the networks became, and whether they met the caps."""
+        graphs: Graph = jax.tree.map(lambda leaf: np.asarray(leaf)[self.cells()], self.elites.genome)
+        nodes, connections = graphs.alive.sum(axis=1), graphs.present.sum(axis=1)
+        return {
+            "nodes_median": float(np.median(nodes)),
+            "nodes_most": int(nodes.max()),
+            "nodes_cap": self.config.cppn.nodes,
+            "connections_median": float(np.median(connections)),
+            "connections_most": int(connections.max()),
+            "connections_cap": self.config.cppn.connections,
+            "elites_refused_growth": int((graphs.refused > 0).sum()),
+            "refusals": int(graphs.refused.sum()),
+            "refusals_are": "nodes and connections that found no free slot, over the elites' lines of descent",
         }
 
     def save(self, directory: str | Path, overwrite: bool = False) -> None:
@@ -115,71 +148,60 @@ class Result:
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of `elites.npz`: a row per elite, in the order of `cells`."""
         cells = self.cells()
-        rows = take(self.elites, cells)
         arrays = {
-            "images": np.asarray(to_uint8(jnp.asarray(self.images()))),
-            "confidence": confidence(rows.fitness),
+            "images": self.levels(cells),
+            "confidence": self.confidences(),
             "class_index": (cells // self._grid_cells()).astype(np.int32),
             "cell": cells.astype(np.int32),
-            **{name: np.asarray(getattr(rows, name)) for name in ROWS},
-            **dict(zip(_genome_names(rows.genome), jax.tree.leaves(rows.genome), strict=True)),
+            **{name: np.asarray(getattr(self.elites, name))[cells] for name in ROWS},
         }
+        for name, leaf in zip(
+            _genome_names(self.elites.genome), jax.tree.leaves(self.elites.genome), strict=True
+        ):
+            # Not copied where every cell is occupied: it may be the most of what memory holds.
+            arrays[name] = np.asarray(leaf) if len(cells) == len(leaf) else np.asarray(leaf)[cells]
         if self.config.archive == "grid":
-            arrays["measures"] = np.asarray(rows.measures)
+            arrays["measures"] = np.asarray(self.elites.measures)[cells]
         return arrays
 
     def draw(self, directory: Path) -> None:
-        """Draws `gallery.png`, `heatmap.png` and `curves.png`.
+        """Draws the pictures of a run folder; see `qdfool.pictures.draw`.
 
         Raises:
             OSError: they cannot be written.
         """
-        fitness = np.asarray(self.elites.fitness)[self.best()]
-        row = {cell: index for index, cell in enumerate(self.cells())}
-        levels = np.asarray(to_uint8(jnp.asarray(self.images())))
-        images = np.zeros((len(self.class_names), *self.image_shape), np.uint8)
-        for index, cell in enumerate(self.best()):
-            if cell in row:
-                images[index] = levels[row[cell]]
-        run = f"{self.config.preset}, seed {self.config.seed}"
-        evaluations = f"{self.generations * self.config.batch_size:,} evaluations"
-        gallery_png, heatmap_png, curves_png = (directory / name for name in run_folder.PICTURES)
-        gallery(
-            gallery_png,
-            images,
-            self.class_names,
-            fitness,
-            f"The surest image of each class ({run}, {evaluations})",
+        best = self.best()
+        draw(
+            directory,
+            config=self.config,
+            class_names=self.class_names,
+            fitness=np.asarray(self.elites.fitness)[best],
+            images=lambda classes: self.levels(best[classes]),
+            history=self.history,
+            generations=self.generations,
+            maps=class_maps(self.archive) if self.config.archive == "grid" else (),
         )
-        if self.config.archive == "grid":
-            grid_heatmaps(
-                heatmap_png,
-                class_maps(self.archive),
-                self.class_names,
-                self.config.measures,
-                f"Confidence by measures ({run}, {evaluations})",
+
+    def draw_cppn(self, path: str | Path, class_name: str) -> None:
+        """Draws the network of a class's surest elite beside its image, into a PNG.
+
+        Raises:
+            InputError: the elites are no CPPNs, the class is unknown or has no elite.
+        """
+        if self.config.encoding != "cppn":
+            raise InputError(
+                f"Only a CPPN has a graph to draw; this run's encoding is {self.config.encoding!r}."
             )
-        else:
-            class_heatmap(
-                heatmap_png,
-                self.history.generation,
-                self.history.fitness,
-                self.class_names,
-                f"How sure the classifier became of each class ({run})",
-            )
-        sure = confidence(self.history.fitness)
-        low, median, high = np.quantile(sure, [0.05, 0.5, 0.95], axis=1)
-        curves(
-            curves_png,
-            self.history.generation.astype(np.int64) * self.config.batch_size,
-            median,
-            sure.min(axis=1),
-            low,
-            high,
-            self.history.qd_score,
-            self.history.coverage,
-            f"Evolution ({run})",
-            self.config.batch_size,
+        known_name("class", class_name, self.class_names)
+        cell = self.best()[[self.class_names.index(class_name)]]
+        if not np.isfinite(np.asarray(self.elites.fitness)[cell[0]]):
+            raise InputError(f"The class {class_name!r} has no elite to draw.")
+        graph = jax.tree.map(lambda leaf: leaf[0], take(self.elites, cell).genome)
+        draw_graph(
+            Path(path),
+            graph,
+            self.levels(cell)[0],
+            f"{class_name} ({self.config.preset}, {self.config.seed})",
         )
 
     def _grid_cells(self) -> int:

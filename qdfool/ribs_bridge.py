@@ -21,6 +21,8 @@ FIELDS: dict[str, tuple[tuple[int, ...], Any]] = {
 }
 """Fields of the archive beside pyribs' own: see `qdfool.types.Elites`."""
 
+AT_ONCE = 1 << 26
+"""Bytes of genomes that are sent to pyribs at once."""
 
 Archive = CategoricalArchive | GridArchive
 """What users hold: by class, or by class and measures."""
@@ -45,6 +47,7 @@ class RibsMirror:
         self.grid_cells = int(np.prod(cells, dtype=int))
         self._seen = np.zeros(elites.fitness.shape[0], np.int32)
         leaves = jax.tree.leaves(elites.genome)
+        self._genome_bytes = sum(leaf.nbytes for leaf in leaves) // len(self._seen)
         dtypes = {leaf.dtype for leaf in leaves}
         settings: dict[str, Any] = {
             "solution_dim": sum(int(np.prod(leaf.shape[1:])) for leaf in leaves),
@@ -65,10 +68,15 @@ class RibsMirror:
 
     def follow(self, elites: Elites) -> None:
         """Brings the archive up to date with the elites."""
-        changes = np.asarray(elites.changes)
+        changes = np.array(elites.changes)
         (changed,) = np.nonzero(changes != self._seen)
-        if not len(changed):
-            return
+        # A part at a time: pyribs and the way to it hold several copies of what they are given.
+        rows = max(1, AT_ONCE // self._genome_bytes)
+        for start in range(0, len(changed), rows):
+            self._add(elites, changed[start : start + rows])
+        self._seen = changes
+
+    def _add(self, elites: Elites, changed: np.ndarray) -> None:
         rows = take(elites, changed)
         solution = np.concatenate(
             [np.asarray(leaf).reshape(len(changed), -1) for leaf in jax.tree.leaves(rows.genome)], axis=1
@@ -84,7 +92,6 @@ class RibsMirror:
         )["status"]
         # The device only ever replaces an elite by a better one, so pyribs must take every row.
         assert np.all(status > 0), "the pyribs archive and the device's elites have come apart"
-        self._seen = changes.copy()
 
     def _measures(self, cells: np.ndarray, measures: np.ndarray) -> np.ndarray:
         classes = cells // self.grid_cells

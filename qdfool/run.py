@@ -18,6 +18,7 @@ from qdfool.build import CLASSIFIERS, CROSSOVERS, ENCODINGS, INITIAL, MUTATIONS,
 from qdfool.check import InputError
 from qdfool.checkpoint import Checkpoints
 from qdfool.config import BUDGET, KEEPING, Config, differences, validate
+from qdfool.encodings.cppn import ACTIVATIONS
 from qdfool.evolve import Run
 from qdfool.measures import MEASURES
 from qdfool.presets import PRESETS, preset
@@ -111,7 +112,7 @@ def _start(command: CommandLine) -> int:
     classifier = build_classifier(config)
     run = Run(config, classifier)
     run_folder.prepare(out, command.overwrite)
-    write_config(out, config, classifier.class_names, classifier.image_shape, classifier.fingerprint)
+    write_config(out, run.config, classifier.class_names, classifier.image_shape, classifier.fingerprint)
     return _evolve(run, out, command.quiet)
 
 
@@ -238,6 +239,7 @@ def listing() -> str:
         "classifiers (--classifier)": {name: row[0] for name, row in CLASSIFIERS.items()},
         "encodings (--encoding)": {name: row[0] for name, row in ENCODINGS.items()},
         "first images (--initial)": {name: row[0] for name, row in INITIAL.items()},
+        "CPPN activation functions (--cppn.activations)": {n: line for n, (line, _) in ACTIVATIONS.items()},
         "mutation (--mutation.operators)": {name: row[0] for name, row in MUTATIONS.items()},
         "crossover (--crossover.operators)": {name: row[0] for name, row in CROSSOVERS.items()},
         "selection (--selection.operator)": {name: row[0] for name, row in SELECTIONS.items()},

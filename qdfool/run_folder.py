@@ -28,8 +28,12 @@ from qdfool.history import History, Metrics
 CONFIG, METRICS, SUMMARY = "config.json", "metrics.csv", "summary.json"
 ELITES, HISTORY, CHECKPOINTS = "elites.npz", "history.npz", "checkpoints"
 PICTURES = ("gallery.png", "heatmap.png", "curves.png")
-OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES)
+CLASSES, SHEETS = "classes.png", "gallery"
+"""Of a run with many classes: a picture, and a folder of pages."""
+OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES, CLASSES, SHEETS)
 """Everything that a run writes."""
+LARGE = 1 << 28
+"""Bytes of arrays that are not compressed any more."""
 
 
 def prepare(directory: Path, overwrite: bool) -> None:
@@ -125,13 +129,15 @@ def _metrics(row: dict[str, str]) -> Metrics:
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes arrays as .npz; the same arrays give the same bytes.
+    """Writes arrays as .npz; the same arrays give the same bytes. What is large is not compressed: it is
+    the random numbers of pixel genomes, which take long and become no smaller.
 
     Raises:
         OSError: it cannot be written.
     """
     with whole_file(path) as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+        large = sum(array.nbytes for array in arrays.values()) > LARGE
+        (np.savez if large else np.savez_compressed)(file, allow_pickle=False, **arrays)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

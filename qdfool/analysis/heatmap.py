@@ -6,10 +6,11 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 from numpy.typing import ArrayLike, NDArray
 from ribs.visualize import grid_archive_heatmap
 
@@ -25,6 +26,11 @@ from qdfool.analysis.confidence import (
 )
 from qdfool.check import InputError
 
+MOST_NAMES = 100
+"""Classes of a heatmap that are named, each in its own row of text."""
+TALL = 9.6
+"""Inches, the height of a heatmap without names: a thousand classes have a row of pixels or more each."""
+
 
 def class_heatmap(
     path: str | os.PathLike[str],
@@ -36,7 +42,8 @@ def class_heatmap(
     """Draws how the confidence of each class grew, class against generation, into the PNG `path`.
 
     Each row of `fitness` is shown from its generation until the next. The colours count nines; a dot, and the
-    number at the right, say when a class first had 99.99 %.
+    number at the right, say when a class first had 99.99 %. Of more than `MOST_NAMES` classes the picture has
+    a fixed height, without names, dots and numbers: classes are told by their index.
 
     Args:
         path: where the picture goes; replaced when the new one is whole.
@@ -60,44 +67,32 @@ def class_heatmap(
     classes = len(names)
     values = np.where(np.isneginf(fitness), np.nan, nines(fitness))
     scale = Normalize(0, nine_scale(values))
-    row = float(np.clip(0.34 - 0.002 * classes, 0.14, 0.32))
-    size = min(style.TEXT_SIZE, 72 * row * 0.75)
+    certain: NDArray[np.bool_] = np.asarray(values >= CERTAIN)
+    reached: NDArray[np.bool_] = np.asarray(certain.any(axis=0))
+    first = generations[certain.argmax(axis=0)]
 
-    figure = Figure(figsize=(style.WIDTH, 1.6 + max(1.9, row * classes)))
+    row = float(np.clip(0.34 - 0.002 * classes, 0.14, 0.32))
+    height = 1.6 + max(1.9, row * classes) if classes <= MOST_NAMES else TALL
+    figure = Figure(figsize=(style.WIDTH, height))
     axes = figure.add_subplot(facecolor=style.EMPTY)
-    axes.pcolormesh(
-        _edges(generations), np.arange(classes + 1) - 0.5, values.T, norm=scale, cmap=style.COLOURS
-    )
-    axes.set_ylim(classes - 0.5, -0.5)
     axes.set_xlabel("generation", size=style.TEXT_SIZE)
     axes.tick_params(axis="x", labelsize=style.TEXT_SIZE)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    shown = [style.shorten(name, 130, size) for name in names]
-    axes.set_yticks(range(classes), shown, size=size, parse_math=False)
-    axes.set_ylabel("class", size=style.TEXT_SIZE)
+    borders = np.arange(classes + 1) - 0.5
+    if classes <= MOST_NAMES:
+        axes.pcolormesh(_edges(generations), borders, values.T, norm=scale, cmap=style.COLOURS)
+        axes.set_ylabel("class", size=style.TEXT_SIZE)
+        _name_rows(axes, names, first, reached, row)
+    else:
+        # An image, whose drawing costs by the pixel: a mesh would hold a polygon for each of a million cells.
+        axes.pcolorfast(_edges(generations), borders, values.T, norm=scale, cmap=style.COLOURS)
+        axes.set_ylabel("class index", size=style.TEXT_SIZE)
+        axes.yaxis.set_major_locator(MultipleLocator(100))
+        axes.tick_params(axis="y", labelsize=style.TEXT_SIZE)
+    axes.set_ylim(classes - 0.5, -0.5)
 
-    certain: NDArray[np.bool_] = np.asarray(values >= CERTAIN)
-    reached: NDArray[np.bool_] = np.asarray(certain.any(axis=0))
-    first = generations[certain.argmax(axis=0)]
-    axes.plot(
-        first[reached],
-        np.flatnonzero(reached),
-        linestyle="",
-        marker="o",
-        markersize=min(5.5, 72 * row * 0.4),
-        markerfacecolor="white",
-        markeredgecolor="black",
-        markeredgewidth=0.8,
-        clip_on=False,
-    )
-    right = axes.secondary_yaxis("right")
-    dates = [f"{int(generation):,}" if yes else "-" for generation, yes in zip(first, reached, strict=True)]
-    right.set_yticks(range(classes), dates, size=size)
-    right.tick_params(length=0)
-    right.set_ylabel(f"first at {nines_label(CERTAIN)}, generation (dot)", size=style.TEXT_SIZE)
-
-    summary = f"{reached.sum()} of {classes} classes reached {nines_label(CERTAIN)}"
+    summary = f"{reached.sum():,} of {classes:,} classes reached {nines_label(CERTAIN)}"
     if reached.any():
         summary += f", the last of them in generation {first[reached].max():,}"
     if np.isnan(values).any():
@@ -169,6 +164,35 @@ def grid_heatmaps(
     )
     _colour_bar(figure, list(grid.flat), scale, values)
     style.save(figure, path)
+
+
+def _name_rows(
+    axes: Axes, names: Sequence[str], first: NDArray, reached: NDArray[np.bool_], row: float
+) -> None:
+    """Names at the left; a dot in each row, and a number at the right, for the generation `first` where `reached`.
+
+    Rows are `row` inches high.
+    """
+    classes = range(len(names))
+    size = min(style.TEXT_SIZE, 72 * row * 0.75)
+    shown = [style.shorten(name, 130, size) for name in names]
+    axes.set_yticks(classes, shown, size=size, parse_math=False)
+    axes.plot(
+        first[reached],
+        np.flatnonzero(reached),
+        linestyle="",
+        marker="o",
+        markersize=min(5.5, 72 * row * 0.4),
+        markerfacecolor="white",
+        markeredgecolor="black",
+        markeredgewidth=0.8,
+        clip_on=False,
+    )
+    right = axes.secondary_yaxis("right")
+    dates = [f"{int(generation):,}" if yes else "-" for generation, yes in zip(first, reached, strict=True)]
+    right.set_yticks(classes, dates, size=size)
+    right.tick_params(length=0)
+    right.set_ylabel(f"first at {nines_label(CERTAIN)}, generation (dot)", size=style.TEXT_SIZE)
 
 
 def _edges(generations: NDArray) -> NDArray[np.float64]:

@@ -40,13 +40,22 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
             f"{path} is not a whole safetensors file of floating-point numbers ({error}). "
             "Copy or download it again; other formats must be converted first."
         ) from error
+    check_finite(tensors, path)
+    return tensors, metadata
+
+
+def check_finite(tensors: Mapping[str, np.ndarray], path: Path) -> None:
+    """Checks that every number of the tensors of a file is finite.
+
+    Raises:
+        InputError: one holds NaN or infinity; the message names it.
+    """
     for name, tensor in tensors.items():
         if not np.all(np.isfinite(tensor)):
             raise InputError(
                 f"Tensor {name!r} of {path} holds NaN or infinity; every weight must be finite. Take another "
                 "file, or train again."
             )
-    return tensors, metadata
 
 
 def write(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:

@@ -2,24 +2,14 @@
 
 import gzip
 import hashlib
-import http.client
-import urllib.request
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from qdfool.fetch import NotFetchedError, stream
 from qdfool.files import whole_file
-
-TIMEOUT = 30.0
-"""Seconds without a byte after which a mirror counts as silent."""
-_PIECE = 1 << 16
-
-
-class NotFetchedError(OSError):
-    """No mirror gave the file; the message has what each of them said."""
 
 
 def fetch_gzip(
@@ -40,18 +30,19 @@ def fetch_gzip(
         The path of the file.
 
     Raises:
-        NotFetchedError: no mirror answered, or none had the content of that hash.
+        NotFetchedError: no mirror answered, or none had the content of that hash; the message has what each
+            of them said.
         OSError: the folder is not writable, the disk is full.
     """
-    console = console or Console(stderr=True)
     failures = []
     for mirror in mirrors:
         url = mirror + name
+        content = bytearray()
         try:
-            content = _download(url, console)
+            stream(url, content.extend, console)
             if hashlib.sha256(gzip.decompress(content)).hexdigest() != sha256:
                 raise ValueError("its content has another SHA-256")
-        except (OSError, EOFError, ValueError, zlib.error, http.client.HTTPException) as error:
+        except (OSError, EOFError, ValueError, zlib.error) as error:
             failures.append(f"{url}: {error}")
             continue
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,26 +50,3 @@ def fetch_gzip(
             file.write(content)
         return folder / name
     raise NotFetchedError("; ".join(failures))
-
-
-def _download(url: str, console: Console) -> bytes:
-    request = urllib.request.Request(url, headers={"User-Agent": "qdfool"})
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with (
-        urllib.request.urlopen(request, timeout=TIMEOUT) as response,
-        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-    ):
-        if not console.is_terminal:
-            console.print(f"Fetching {url}", soft_wrap=True)
-        length = response.headers.get("Content-Length")
-        task = progress.add_task(url.rpartition("/")[2], total=int(length) if length else None)
-        content = bytearray()
-        for piece in _pieces(response):
-            content += piece
-            progress.update(task, completed=len(content))
-    return bytes(content)
-
-
-def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
-    while piece := response.read(_PIECE):
-        yield piece

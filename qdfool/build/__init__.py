@@ -1,0 +1,23 @@
+"""Turns a config into functions, by plain dict tables: add a part by adding a row."""
+
+from qdfool.build.batch import with_batch_size
+from qdfool.build.classifier import CLASSIFIERS, build_classifier
+from qdfool.build.encoding import ENCODINGS, INITIAL, build_encoding
+from qdfool.build.evolution import SELECTIONS, build_evolution
+from qdfool.build.measures import build_measures, grid_ranges
+from qdfool.build.variation import CROSSOVERS, MUTATIONS
+
+__all__ = [
+    "CLASSIFIERS",
+    "CROSSOVERS",
+    "ENCODINGS",
+    "INITIAL",
+    "MUTATIONS",
+    "SELECTIONS",
+    "build_classifier",
+    "build_encoding",
+    "build_evolution",
+    "build_measures",
+    "grid_ranges",
+    "with_batch_size",
+]

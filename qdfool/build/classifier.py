@@ -1,0 +1,109 @@
+"""From a config to the classifier under audit."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from qdfool.check import InputError, known_name
+from qdfool.classifiers import custom, hub, lenet, porting
+from qdfool.classifiers.architecture import Architecture
+from qdfool.classifiers.batch_minor import BATCH_MINOR
+from qdfool.classifiers.layers import CHANNELS_LAST
+from qdfool.classifiers.networks import ARCHITECTURES, architecture
+from qdfool.classifiers.views import grouped, ten_crops
+from qdfool.config import Config
+from qdfool.named import is_reference, named_object
+from qdfool.types import Classifier
+
+OWN_SHAPE = (28, 28, 1)
+"""What a user's classifier is taken to want where neither it nor the config says."""
+HUB, RANDOM = "hub", "random"
+"""Words that stand in the place of a weights file."""
+
+
+def _lenet(config: Config) -> Classifier:
+    if config.image_shape not in (None, lenet.IMAGE_SHAPE):
+        raise InputError(f"lenet takes images of 28 28 1; got --image-shape {_spaced(config.image_shape)}.")
+    if config.precision != "float32":
+        raise InputError("--precision bfloat16 goes with the ImageNet networks of --list; lenet has float32.")
+    if config.weights in (HUB, RANDOM):
+        raise InputError(f"lenet's weights are packaged; --weights takes a file. Got {config.weights!r}.")
+    return lenet.classifier(None if config.weights is None else Path(config.weights))
+
+
+def _network(config: Config) -> Classifier:
+    found = architecture(config.classifier)
+    size = None
+    if config.image_shape is not None:
+        height, width, channels = config.image_shape
+        if height != width or channels != 3:
+            raise InputError(
+                f"{found.name} takes square colour images, --image-shape SIDE SIDE 3; got "
+                f"{_spaced(config.image_shape)}."
+            )
+        size = height
+    return porting.classifier(
+        found,
+        _weights(config, found),
+        image_size=size,
+        formulation=BATCH_MINOR if found.depthwise and jax.default_backend() == "cpu" else CHANNELS_LAST,
+        dtype=jnp.dtype(config.precision),
+    )
+
+
+CLASSIFIERS: dict[str, tuple[str, Callable[[Config], Classifier]]] = {
+    "lenet": ("LeNet for MNIST digits, 28 x 28 grey, weights packaged", _lenet),
+    **{name: (found.description, _network) for name, found in ARCHITECTURES.items()},
+}
+
+
+def build_classifier(config: Config) -> Classifier:
+    """The classifier a config names, as its objective and groups show it.
+
+    Raises:
+        InputError: unknown name, weights that do not fit, an output that is not logits, a size that the network
+            cannot take, or groups that do not fit its classes.
+    """
+    if is_reference(config.classifier):
+        classifier = _own(config)
+    elif config.classifier.startswith("mobilenet_v1_"):
+        classifier = _network(config)  # of any width, also of one that is not in the table
+    else:
+        _, load = CLASSIFIERS[known_name("classifier", config.classifier, CLASSIFIERS)]
+        classifier = load(config)
+    if config.objective == "ten-crop":
+        classifier = ten_crops(classifier, config.crop_from)
+    return grouped(classifier, config.group) if config.group else classifier
+
+
+def _own(config: Config) -> Classifier:
+    if config.weights is not None:
+        raise InputError(
+            f"--weights goes with a classifier of --list; {config.classifier} must load its own. Got "
+            f"{config.weights!r}."
+        )
+    if config.precision != "float32":
+        raise InputError(f"--precision goes with a classifier of --list; {config.classifier} has its own.")
+    found = named_object(config.classifier)
+    classifier = custom.wrap(found, config.classifier, config.image_shape or OWN_SHAPE)
+    custom.check(classifier)
+    return classifier
+
+
+def _weights(config: Config, found: Architecture) -> Path | str:
+    if config.weights == RANDOM:
+        return RANDOM
+    if config.weights == HUB:
+        return hub.fetch(found)
+    if config.weights is None:
+        raise InputError(
+            f"{found.name} needs weights: --weights FILE (safetensors or .pth), --weights hub to fetch published "
+            "ones, or --weights random for an untrained network."
+        )
+    return Path(config.weights)
+
+
+def _spaced(numbers: tuple[int, ...]) -> str:
+    return " ".join(map(str, numbers))

@@ -1,0 +1,62 @@
+"""From a config to the functions that evolution is made of."""
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from qdfool.build.encoding import build_encoding
+from qdfool.build.measures import build_measures, build_place
+from qdfool.build.variation import build_crossovers, build_mutation, build_recombination
+from qdfool.check import known_name
+from qdfool.config import Config
+from qdfool.engine.step import Evolution
+from qdfool.operators import selection
+from qdfool.types import Array, Classifier, Genome, Image, Key
+
+SELECTIONS: dict[str, tuple[str, Callable[..., Array]]] = {
+    "uniform": ("every occupied cell alike, as in the paper", selection.uniform),
+    "fitness_proportional": ("in proportion to confidence", selection.fitness_proportional),
+    "tournament": ("the best of some drawn at random", selection.tournament),
+    "ranking": ("in proportion to rank", selection.ranking),
+    "curiosity": ("in proportion to how often an elite's children entered the archive", selection.curiosity),
+}
+
+
+def build_evolution(config: Config, classifier: Classifier) -> Evolution:
+    """The functions of a run.
+
+    Raises:
+        InputError: an unknown name, or parts that do not fit together.
+    """
+    image_shape = classifier.image_shape
+    encoding = build_encoding(config, image_shape)
+    measures = build_measures(config)
+    crossovers = build_crossovers(config, image_shape)
+    recombine = build_recombination(config, crossovers)
+    mutate = build_mutation(config, image_shape)
+
+    def vary(key: Key, generation: Array, first: Genome, second: Genome | None) -> Genome:
+        crossover_key, mutation_key = jax.random.split(key)
+        child = first if second is None else recombine(crossover_key, first, second)
+        return mutate(mutation_key, generation, child)
+
+    def measure(image: Image) -> Array:
+        return jnp.array([part.measure(image) for part in measures], jnp.float32)
+
+    _, select = SELECTIONS[known_name("selection", config.selection.operator, SELECTIONS)]
+    if config.selection.operator == "tournament":
+        select = partial(select, tournament_size=config.selection.tournament_size)
+    return Evolution(
+        classes=len(classifier.class_names),
+        grid_cells=config.cells[0] * config.cells[1] if measures else 1,
+        batch_size=config.batch_size,
+        initialise=encoding.initialise,
+        decode=encoding.decode,
+        vary=vary,
+        select=select,
+        two_parents=bool(crossovers),
+        measure=measure,
+        place=build_place(config, measures),
+    )

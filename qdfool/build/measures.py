@@ -1,0 +1,71 @@
+"""From a config to the measures of its archive and the grid over them."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+
+from qdfool.check import InputError, known_name
+from qdfool.config import Config
+from qdfool.measures import MEASURES
+from qdfool.named import is_reference, named_object
+from qdfool.types import Array, Measure
+
+GRID_EPSILON = 1e-6
+"""What `ribs.archives.GridArchive.index_of` adds before it truncates; ours must find the same cell."""
+
+
+def build_measures(config: Config) -> tuple[Measure, ...]:
+    """The measures of a config's archive with the ranges they are mapped over; none for the class archive.
+
+    Raises:
+        InputError: unknown measure, or a range that is empty or beyond what the measure can be.
+    """
+    if config.archive == "class":
+        return ()
+    return tuple(_measure(name) for name in config.measures)
+
+
+def grid_ranges(config: Config, measures: tuple[Measure, ...]) -> tuple[tuple[float, float], ...]:
+    """(low, high) of each axis of the grid.
+
+    Raises:
+        InputError: a range of the config is empty or beyond what its measure can be.
+    """
+    if config.ranges is None:
+        return tuple((measure.low, measure.high) for measure in measures)
+    ranges = ((config.ranges[0], config.ranges[1]), (config.ranges[2], config.ranges[3]))
+    for measure, (low, high) in zip(measures, ranges, strict=False):
+        if not measure.low <= low < high <= measure.high:
+            raise InputError(
+                f"--ranges gives {measure.name} from {low:g} to {high:g}. Expected low < high, both within "
+                f"[{measure.low:g}, {measure.high:g}], which is all that {measure.name} can be."
+            )
+    return ranges
+
+
+def _measure(name: str) -> Measure:
+    if not is_reference(name):
+        return MEASURES[known_name("measure", name, MEASURES)]
+    found = named_object(name)
+    if not isinstance(found, Measure):
+        raise InputError(f"{name} is of type {type(found).__name__}. Expected a qdfool.Measure.")
+    return found
+
+
+def build_place(config: Config, measures: tuple[Measure, ...]) -> Callable[[Array], tuple[Array, Array]]:
+    """From measures [M] to their cell of the grid, and whether they are all that the measures can be."""
+    if not measures:
+        return lambda values: (jnp.int32(0), jnp.bool_(True))
+    ranges = grid_ranges(config, measures)
+    low, high = (jnp.array(bounds, jnp.float32) for bounds in zip(*ranges, strict=True))
+    least = jnp.array([measure.low for measure in measures], jnp.float32)
+    most = jnp.array([measure.high for measure in measures], jnp.float32)
+    cells = jnp.array(config.cells, jnp.int32)
+
+    def place(values: Array) -> tuple[Array, Array]:
+        valid = ((least <= values) & (values <= most)).all()
+        along = ((cells * (values - low) + GRID_EPSILON) / (high - low)).astype(jnp.int32)
+        along = jnp.clip(along, 0, cells - 1)
+        return along[0] * cells[1] + along[1], valid
+
+    return place

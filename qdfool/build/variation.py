@@ -1,0 +1,164 @@
+"""From a config to variation: how a child comes from its parents."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from qdfool.build.encoding import activation_numbers
+from qdfool.check import InputError, known_name
+from qdfool.config import Config
+from qdfool.encodings import cppn as cppns
+from qdfool.operators import cppn, crossover, mutation
+from qdfool.types import Array, Genome, Key
+
+REAL, ANY = ("pixels",), ("pixels", "binary")
+MUTATIONS: dict[str, tuple[str, tuple[str, ...], Callable[..., Genome]]] = {
+    "polynomial": ("a small step, more often smaller, for a share of the genes", REAL, mutation.polynomial),
+    "gaussian": ("a normal step for a share of the genes", REAL, mutation.gaussian),
+    "reset": ("a share of the genes drawn anew", ANY, mutation.reset),
+    "bit_flip": ("a share of the genes inverted", ANY, mutation.bit_flip),
+    "block_flip": ("a square of pixels inverted", ANY, mutation.block_flip),
+    "swap": ("two pixels exchanged", ANY, mutation.swap),
+    "inversion": ("the pixels between two cuts in reverse order", ANY, mutation.inversion),
+    "cppn": ("weights, activations and structure of a CPPN", ("cppn",), cppn.mutate),
+}
+RATED = {"polynomial", "gaussian", "reset", "bit_flip", "cppn"}
+"""Mutations that take the rate, which may fall over the generations."""
+CROSSOVERS: dict[str, tuple[str, tuple[str, ...], Callable[..., Genome]]] = {
+    "simulated_binary": (
+        "genes spread about both parents as bit strings would be",
+        REAL,
+        crossover.simulated_binary,
+    ),
+    "uniform": ("each pixel from either parent", ANY, crossover.uniform),
+    "single_point": ("pixels before a cut from one, after it from the other", ANY, crossover.single_point),
+    "row_column_split": ("a band of rows or columns from the other", ANY, crossover.row_column_split),
+    "rectangle_swap": ("a rectangle from the other", ANY, crossover.rectangle_swap),
+    "alternating_columns": ("every second column from the other", ANY, crossover.alternating_columns),
+    "patch_copy": ("a square patch from the other", ANY, crossover.patch_copy),
+    "arithmetic": ("a weighted mean of both", REAL, crossover.arithmetic),
+    "iso_line": ("a step in every direction and one along the line to the other", REAL, crossover.iso_line),
+}
+
+
+def build_mutation(
+    config: Config, image_shape: tuple[int, int, int]
+) -> Callable[[Key, Array, Genome], Genome]:
+    """All mutations of a config, one after the other: (key, generation, genome) to genome.
+
+    Raises:
+        InputError: an unknown name, or one that does not work on the encoding or the image's size.
+    """
+    settings = config.mutation
+    size = image_shape[0] * image_shape[1] * image_shape[2]
+    most = mutation.most_changes(size, settings.rate)
+    if "block_flip" in settings.operators:
+        _fits("--mutation.block", settings.block, image_shape)
+
+    def rate(generation: Array) -> Array:
+        halvings = generation // settings.halve_every if settings.halve_every else 0
+        return settings.rate * jnp.float32(0.5) ** halvings
+
+    extras: dict[str, dict[str, Any]] = {
+        "polynomial": {"eta": settings.eta, "most": most},
+        "gaussian": {"sigma": settings.sigma, "most": most},
+        "reset": {"most": most},
+        "bit_flip": {"most": most},
+        "block_flip": {"block": settings.block},
+        "cppn": _cppn_settings(config, image_shape) if "cppn" in settings.operators else {},
+    }
+    operators = []
+    for name in settings.operators:
+        _, encodings, operator = MUTATIONS[known_name("mutation", name, MUTATIONS)]
+        _suits(config, "mutation", name, encodings)
+        operators.append((partial(operator, **extras.get(name, {})), name in RATED))
+
+    def mutate(key: Key, generation: Array, genome: Genome) -> Genome:
+        child = genome
+        *keys, whether_key = jax.random.split(key, len(operators) + 1)
+        for operator_key, (operator, rated) in zip(keys, operators, strict=True):
+            child = operator(operator_key, child, **({"rate": rate(generation)} if rated else {}))
+        if settings.probability == 1:
+            return child
+        return _either(jax.random.bernoulli(whether_key, settings.probability), child, genome)
+
+    return mutate
+
+
+def _cppn_settings(config: Config, image_shape: tuple[int, int, int]) -> dict[str, Any]:
+    settings = config.cppn
+    return {
+        "eta": config.mutation.eta,
+        "weight_range": settings.weight_range,
+        "activation_rate": settings.activation_rate,
+        "activations": activation_numbers(config),
+        "add_connection": settings.add_connection,
+        "delete_connection": settings.delete_connection,
+        "add_neuron": settings.add_neuron,
+        "delete_neuron": settings.delete_neuron,
+        "inputs": len(cppns.INPUTS),
+        "outputs": image_shape[2],
+    }
+
+
+def build_crossovers(config: Config, image_shape: tuple[int, int, int]) -> list[Callable[..., Genome]]:
+    """The crossovers of a config; none where a child has one parent.
+
+    Raises:
+        InputError: an unknown name, or one that does not work on the encoding or the image's size.
+    """
+    settings = config.crossover
+    extras: dict[str, dict[str, Any]] = {
+        "simulated_binary": {"eta": settings.eta},
+        "patch_copy": {"patch": settings.patch},
+        "iso_line": {"sigma_iso": settings.sigma_iso, "sigma_line": settings.sigma_line},
+    }
+    if "patch_copy" in settings.operators:
+        _fits("--crossover.patch", settings.patch, image_shape)
+    operators = []
+    for name in settings.operators:
+        _, encodings, operator = CROSSOVERS[known_name("crossover", name, CROSSOVERS)]
+        _suits(config, "crossover", name, encodings)
+        operators.append(partial(operator, **extras.get(name, {})))
+    return operators
+
+
+def build_recombination(
+    config: Config, operators: list[Callable[..., Genome]]
+) -> Callable[[Key, Genome, Genome], Genome]:
+    """One of the crossovers, drawn for each child: (key, first parent, second parent) to child."""
+
+    def recombine(key: Key, first: Genome, second: Genome) -> Genome:
+        which_key, operator_key, whether_key = jax.random.split(key, 3)
+        if len(operators) == 1:
+            child = operators[0](operator_key, first, second)
+        else:
+            which = jax.random.randint(which_key, (), 0, len(operators))
+            child = jax.lax.switch(which, operators, operator_key, first, second)
+        if config.crossover.probability == 1:
+            return child
+        return _either(jax.random.bernoulli(whether_key, config.crossover.probability), child, first)
+
+    return recombine
+
+
+def _either(condition: Array, yes: Genome, no: Genome) -> Genome:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+
+
+def _suits(config: Config, kind: str, name: str, encodings: tuple[str, ...]) -> None:
+    if config.encoding not in encodings:
+        raise InputError(
+            f"The {kind} {name!r} does not work on the encoding {config.encoding!r}. Expected one of "
+            f"{', '.join(encodings)}, or another {kind} (see --list)."
+        )
+
+
+def _fits(name: str, side: int, image_shape: tuple[int, int, int]) -> None:
+    if side > min(image_shape[:2]):
+        raise InputError(
+            f"{name} must be at most the image's side, {min(image_shape[:2])} pixels; got {side}."
+        )

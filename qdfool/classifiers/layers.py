@@ -1,0 +1,161 @@
+"""The layers that networks are made of, and the two formulations in which they are computed.
+
+A network is defined once, in Flax NNX; how its feature maps lie in memory is an argument of its call. Both
+formulations compute the same numbers, up to rounding (a test compares them, network by network):
+
+    CHANNELS_LAST  [B, H, W, C] and XLA's own convolution: the fast one on a GPU or TPU
+    BATCH_MINOR    [C, H, W, B] and sums of products: on a CPU many times faster where a network's
+                   convolutions are depthwise or 1 x 1, which XLA's CPU convolution is slow at
+
+Networks only infer: a batch normalisation is folded into the convolution before it when weights are read, so
+every convolution has a bias.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import jax.numpy as jnp
+from flax import nnx
+from jax import lax
+
+from qdfool.types import Array, Image
+
+Padding = str | tuple[tuple[int, int], tuple[int, int]]
+"""Zeros before and after, vertically and horizontally; or "SAME" (as TensorFlow pads) or "VALID"."""
+
+
+class Formulation(Protocol):
+    """How feature maps lie in memory, and what is computed on them."""
+
+    channel_axis: int
+
+    def run(self, network: Callable[[Image], Array], images: Image) -> Array:
+        """The outputs [B, ...] of a network for images [B, H, W, C]."""
+        ...
+
+    def enter(self, images: Image) -> Array:
+        """Images [B, H, W, C] to a feature map."""
+        ...
+
+    def convolve(
+        self, features: Array, kernel: Array, bias: Array, stride: int, padding: Padding, groups: int
+    ) -> Array:
+        """Convolves with a kernel [h, w, C / groups, C'] and adds a bias [C']."""
+        ...
+
+    def max_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
+        """Largest value of every window; what is padded never wins."""
+        ...
+
+    def mean_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
+        """Mean of every window over the values that are there; what is padded does not count."""
+        ...
+
+    def mean(self, features: Array) -> Array:
+        """Mean over the map: [B, C]."""
+        ...
+
+
+class ChannelsLast:
+    """Feature maps [B, H, W, C] and XLA's own convolution."""
+
+    channel_axis = 3
+
+    def run(self, network: Callable[[Image], Array], images: Image) -> Array:
+        """The whole batch at once."""
+        return network(images)
+
+    def enter(self, images: Image) -> Array:
+        """The images as they are."""
+        return images
+
+    def convolve(
+        self, features: Array, kernel: Array, bias: Array, stride: int, padding: Padding, groups: int
+    ) -> Array:
+        """See `Formulation.convolve`."""
+        return bias + lax.conv_general_dilated(
+            features,
+            kernel,
+            (stride, stride),
+            padding,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=groups,
+        )
+
+    def max_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
+        """See `Formulation.max_pool`."""
+        return _windows(features, -jnp.inf, lax.max, (1, window, window, 1), (1, stride, stride, 1), padding)
+
+    def mean_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
+        """See `Formulation.mean_pool`."""
+        shape, strides = (1, window, window, 1), (1, stride, stride, 1)
+        counted = jnp.ones((1, *features.shape[1:3], 1), features.dtype)
+        total = _windows(features, 0.0, lax.add, shape, strides, padding)
+        return total / _windows(counted, 0.0, lax.add, shape, strides, padding)
+
+    def mean(self, features: Array) -> Array:
+        """See `Formulation.mean`."""
+        return features.mean((1, 2))
+
+
+def _windows(
+    features: Array,
+    start: float,
+    combine: object,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: Padding,
+) -> Array:
+    if isinstance(padding, str):
+        pads: Sequence[tuple[int, int]] = lax.padtype_to_pads(features.shape, window, strides, padding)
+    else:
+        spatial = [axis for axis, size in enumerate(window) if size > 1]
+        pads = [(0, 0)] * 4
+        for axis, pad in zip(spatial, padding, strict=True):
+            pads[axis] = pad
+    return lax.reduce_window(features, jnp.asarray(start, features.dtype), combine, window, strides, pads)  # type: ignore[arg-type]
+
+
+CHANNELS_LAST: Formulation = ChannelsLast()
+
+
+class Conv(nnx.Module):
+    """A convolution with bias, its kernel [h, w, C / groups, C'], zeros until it is filled.
+
+    A dense layer on a map is a convolution as large as the map, without padding.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        window: int | tuple[int, int] = 1,
+        *,
+        stride: int = 1,
+        padding: Padding | int = 0,
+        groups: int = 1,
+    ) -> None:
+        height, width = (window, window) if isinstance(window, int) else window
+        shape = (height, width, inputs // groups, outputs)
+        self.kernel = nnx.Param(jnp.zeros(shape))
+        self.bias = nnx.Param(jnp.zeros(outputs))
+        self.stride = stride
+        self.padding: Padding = ((padding,) * 2,) * 2 if isinstance(padding, int) else padding  # type: ignore[assignment]
+        self.groups = groups
+
+    def __call__(self, features: Array, formulation: Formulation) -> Array:
+        """Feature map to feature map."""
+        kernel, bias = self.kernel[...], self.bias[...]
+        return formulation.convolve(features, kernel, bias, self.stride, self.padding, self.groups)
+
+
+class Dense(nnx.Module):
+    """A dense layer with bias on [B, C]; its kernel [C, C']."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        self.kernel = nnx.Param(jnp.zeros((inputs, outputs)))
+        self.bias = nnx.Param(jnp.zeros(outputs))
+
+    def __call__(self, features: Array) -> Array:
+        """[B, C] to [B, C']."""
+        return features @ self.kernel[...] + self.bias[...]

@@ -1,0 +1,125 @@
+"""What a classifier sees in image files: `python -m qdfool.classify IMAGE... --classifier NAME`."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+import tyro
+
+from qdfool.analysis import percent
+from qdfool.build import build_classifier
+from qdfool.check import InputError, in_range
+from qdfool.classifiers.custom import check_values
+from qdfool.config import Config
+from qdfool.data.image import read_image
+from qdfool.history import confidence
+from qdfool.objectives import log_odds
+from qdfool.types import Classifier
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Prints the classes that a classifier is surest of, for each image file.
+
+    An image of the classifier's size is shown as it is; any other is resized, and its centre cut out.
+    """
+
+    images: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE...")] = ()
+    """Image files: PNG, JPEG, WebP, GIF, BMP or TIFF."""
+    classifier: str = Config.classifier
+    """A classifier of `python -m qdfool.run --list`, or your own as package.module:attribute."""
+    weights: str | None = None
+    """Weights for a classifier of --list, as `python -m qdfool.run --help` says."""
+    image_shape: tuple[int, int, int] | None = None
+    """Height, width, channels of the images, as `python -m qdfool.run --help` says."""
+    top: int = 5
+    """Classes (>= 1) to print for each image."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print one JSON list, an object for each image."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted."""
+    command = tyro.cli(CommandLine, prog="python -m qdfool.classify", args=arguments)
+    try:
+        answers = classify(command)
+        print(json.dumps(answers) if command.json else _as_text(answers), flush=True)
+    except InputError as error:
+        print(f"qdfool: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        # Nobody reads standard output any more; what Python still holds for it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        print(f"qdfool: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("qdfool: interrupted.", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(0)
+
+
+def classify(command: CommandLine) -> list[dict[str, Any]]:
+    """What --json prints: for each image its path and its `top` classes, the surest first.
+
+    Raises:
+        InputError: no image, one that cannot be read, an unknown classifier, weights that do not fit, or
+            a classifier that fails or whose answer is not finite.
+    """
+    in_range("--top", command.top, 1)
+    for size in command.image_shape or ():
+        in_range("--image-shape", size, 1)
+    if not command.images:
+        raise InputError("No image to classify: give one or more image files.")
+    config = replace(
+        Config(), classifier=command.classifier, weights=command.weights, image_shape=command.image_shape
+    )
+    classifier = build_classifier(config)
+    images = [read_image(path, *classifier.image_shape) for path in command.images]
+    logits = jax.jit(classifier.logits) if classifier.traceable else classifier.logits
+    answers = []
+    for path, image in zip(command.images, images, strict=True):
+        try:
+            of_image = np.asarray(logits(classifier.parameters, image[None]), np.float32)
+        except Exception as error:  # A user's own classifier may raise anything.
+            raise InputError(
+                f"{classifier.name} failed on {path}: {type(error).__name__}: {error}."
+            ) from error
+        check_values(f"{classifier.name} on {path}", of_image)
+        answers.append({"image": str(path), "top": _top(classifier, of_image[0], command.top)})
+    return answers
+
+
+def _top(classifier: Classifier, logits: np.ndarray, count: int) -> list[dict[str, Any]]:
+    odds = np.asarray(log_odds(jax.numpy.asarray(logits)))
+    return [
+        {
+            "class_index": int(index),
+            "class_name": classifier.class_names[index],
+            "confidence": float(confidence(odds[index])),
+            "log_odds": float(odds[index]),
+        }
+        for index in np.argsort(-odds, kind="stable")[:count]
+    ]
+
+
+def _as_text(answers: list[dict[str, Any]]) -> str:
+    lines = []
+    for answer in answers:
+        lines.append(answer["image"])
+        for row in answer["top"]:
+            lines.append(
+                f"  {percent(log_odds=row['log_odds']):>14}  {row['class_index']:>4}  {row['class_name']}"
+            )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

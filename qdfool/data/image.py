@@ -1,0 +1,86 @@
+"""An image file as a classifier sees photographs: resized, the centre cut out, values in [0, 1]."""
+
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from qdfool.check import InputError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+"""What is read. Not all that Pillow can: for some formats it starts other programs."""
+MARGIN = 256 / 224
+"""How much longer than the crop the shorter side is, as in ImageNet's usual evaluation."""
+_MODES = {1: "L", 3: "RGB"}
+_EXPECTED = "Expected a PNG, JPEG, WebP, GIF, BMP or TIFF file"
+
+
+def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray:
+    """Reads an image file at the size of a classifier.
+
+    An image of exactly height x width is taken as it is. Any other is resized (bilinear, with antialiasing)
+    until the shorter side is 256/224 of the size wanted, and the centre is cut out. What is transparent
+    turns white; the orientation that a camera noted is respected; of an animation the first frame counts.
+
+    Args:
+        path: of the file.
+        height: in pixels, >= 1.
+        width: in pixels, >= 1.
+        channels: 1 for grey, 3 for red, green and blue.
+
+    Returns:
+        [height, width, channels] float32 in [0, 1].
+
+    Raises:
+        InputError: no such file, no image, a damaged or gigantic one, or another number of channels.
+    """
+    if channels not in _MODES:
+        raise InputError(
+            f"{path} cannot be shown to a classifier of {channels} channels: an image file has 1 (grey) or 3 "
+            "(red, green, blue)."
+        )
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        raise InputError(f"{_EXPECTED} at {path}; found {found}.")
+    try:
+        image = _read(path)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"{path} is too large an image: {error} Scale it down first.") from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+        raise InputError(
+            f"{path} cannot be read as an image ({error}). {_EXPECTED} that is whole."
+        ) from error
+    if image.mode.startswith(("I", "F")):
+        raise InputError(f"{path} has more than 8 bits a channel. Expected 8; convert it first.")
+    image = _flat(image, _MODES[channels])
+    if (image.height, image.width) != (height, width):
+        image = _centre(image, height, width)
+    return np.asarray(image, np.float32).reshape(height, width, channels) / 255
+
+
+def _read(path: Path) -> Image.Image:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path, formats=FORMATS) as image:
+            return ImageOps.exif_transpose(image)
+
+
+def _flat(image: Image.Image, mode: str) -> Image.Image:
+    if "A" in image.getbands() or "transparency" in image.info:
+        paper = Image.new("RGBA", image.size, "white")
+        paper.alpha_composite(image.convert("RGBA"))
+        image = paper
+    return image.convert(mode)
+
+
+def _centre(image: Image.Image, height: int, width: int) -> Image.Image:
+    scale = max(round(height * MARGIN) / image.height, round(width * MARGIN) / image.width)
+    tall, wide = round(image.height * scale), round(image.width * scale)
+    top, left = (tall - height) // 2, (wide - width) // 2
+    # Only the crop is resized: of an image far longer than wide, the whole would take gigabytes.
+    across, down = image.width / wide, image.height / tall
+    box = (left * across, top * down, (left + width) * across, (top + height) * down)
+    return image.resize((width, height), Image.Resampling.BILINEAR, box=box)

@@ -1,0 +1,51 @@
+"""A feed-forward network of varying shape in arrays of fixed size: the genome of a CPPN.
+
+Node n is an input for n < I, an output for I <= n < I + O, and a slot for a hidden node above that. Slots of
+hidden nodes and of connections may be free; a free slot's other fields mean nothing. N and E are the caps: no
+array grows, so that nothing is compiled anew when a network does.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from qdfool.types import Array
+
+
+class Graph(NamedTuple):
+    """One network; with a leading axis where many are meant. It has no cycles, and no two connections alike."""
+
+    activation: Array
+    """[N] int32, the node's activation function; of no meaning for an input."""
+    alive: Array
+    """[N] bool, whether the node is there; always true of inputs and outputs."""
+    source: Array
+    """[E] int32, the node that the connection comes from: never an output."""
+    target: Array
+    """[E] int32, the node that it goes to: never an input."""
+    weight: Array
+    """[E] float32."""
+    present: Array
+    """[E] bool, whether the connection is there."""
+    refused: Array
+    """[] int32, how often in its line of descent a connection or node found no free slot."""
+
+
+def adjacency(graph: Graph) -> Array:
+    """[N, N] bool: whether a connection leads from the first node to the second."""
+    nodes = graph.alive.shape[0]
+    source = jnp.where(graph.present, graph.source, nodes)
+    return jnp.zeros((nodes, nodes), bool).at[source, graph.target].set(True, mode="drop")
+
+
+def reachability(connected: Array) -> Array:
+    """[N, N] bool: whether a way of one connection or more leads from the first node to the second.
+
+    Warshall's algorithm (1962, A theorem on Boolean matrices), a step for each node that ways may pass.
+    """
+
+    def through(node: Array, reach: Array) -> Array:
+        return reach | (reach[:, node, None] & reach[node])
+
+    return jax.lax.fori_loop(0, connected.shape[0], through, connected)

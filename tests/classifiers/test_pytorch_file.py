@@ -1,0 +1,230 @@
+"""PyTorch's files are read without PyTorch, and execute nothing. Those here are built by hand."""
+
+import io
+import pickle
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qdfool.check import InputError
+from qdfool.classifiers import pytorch_file
+from qdfool.classifiers.porting import read_weights
+
+KERNEL = np.arange(12, dtype=np.float32).reshape(3, 4)
+
+
+class Named:
+    """Pickles as a name of a module, which need not exist here."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Called:
+    """Pickles as the call of a name."""
+
+    def __init__(self, name: str, *arguments: object) -> None:
+        self.name, self.arguments = Named(name), arguments
+
+
+class Storage:
+    """Pickles as a reference to a row of numbers."""
+
+    def __init__(self, key: str, count: int, kind: str = "torch.FloatStorage") -> None:
+        self.key, self.count, self.kind = key, count, kind
+
+
+# pickle's own refuses to write a name that is not there; the one that is written in Python can be told to.
+_Pickler: Any = pickle._Pickler  # type: ignore[attr-defined]
+
+
+class _NamePickler(_Pickler):
+    def persistent_id(self, obj: Any) -> Any:
+        if isinstance(obj, Storage):
+            return ("storage", Named(obj.kind), obj.key, "cpu", obj.count)
+        return None
+
+    def save(self, obj: Any, save_persistent_id: bool = True) -> None:
+        if isinstance(obj, Named):
+            module, _, name = obj.name.rpartition(".")
+            self.write(b"c" + module.encode() + b"\n" + name.encode() + b"\n")
+        elif isinstance(obj, Called):
+            self.save(obj.name)
+            self.save(obj.arguments)
+            self.write(b"R")
+        else:
+            super().save(obj, save_persistent_id)
+
+
+def pickled(found: object) -> bytes:
+    content = io.BytesIO()
+    _NamePickler(content, protocol=2).dump(found)
+    return content.getvalue()
+
+
+def tensor(key: str, shape: tuple, strides: tuple, offset: int = 0, count: int = 12) -> Called:
+    storage = Storage(key, count)
+    arguments = (storage, offset, shape, strides, False, OrderedDict())
+    return Called("torch._utils._rebuild_tensor_v2", *arguments)
+
+
+def write(path: Path, found: object, **entries: bytes) -> Path:
+    """A file as PyTorch writes it: a pickle, and storage 0 with the numbers 0 to 11."""
+    content = {"data.pkl": pickled(found), "byteorder": b"little", "data/0": KERNEL.tobytes(), **entries}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, value in content.items():
+            archive.writestr(f"archive/{name}", value)
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "network.pth"
+
+
+def test_tensors_are_read_with_their_strides(path: Path):
+    write(path, {"a": tensor("0", (3, 4), (4, 1)), "b": tensor("0", (4, 2), (1, 4), 4)})
+    read = pytorch_file.read(path)
+    np.testing.assert_array_equal(read["a"], KERNEL)
+    np.testing.assert_array_equal(read["b"], KERNEL.T[:, 1:])
+
+
+def test_parameters_of_the_oldest_files_are_read(path: Path):
+    old = Called("torch._utils._rebuild_tensor", Storage("0", 12), 0, (3, 4), (4, 1))
+    write(path, {"a": Called("torch.nn.parameter.Parameter", old)})
+    np.testing.assert_array_equal(pytorch_file.read(path)["a"], KERNEL)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os.system",
+        "posix.system",
+        "builtins.eval",
+        "builtins.getattr",
+        "subprocess.Popen",
+        "collections.defaultdict",
+        "torch.load",
+        "torch._utils._rebuild_tensor_v2.__globals__",
+        "torch.hub.load",
+        "numpy.core.multiarray._reconstruct",
+        "qdfool.classifiers.pytorch_file.read",
+    ],
+)
+def test_any_other_name_is_refused_by_name(path: Path, name: str):
+    witness = path.with_name("executed")
+    write(path, {"a": tensor("0", (3, 4), (4, 1)), "evil": Called(name, f"touch {witness}")})
+    with pytest.raises(InputError, match=rf"network\.pth names {name}, which is not a tensor") as error:
+        pytorch_file.read(path)
+    assert "safetensors" in str(error.value)
+    assert not witness.exists()
+
+
+def test_a_plain_evil_pickle_executes_nothing(path: Path):
+    witness = path.with_name("executed")
+    path.write_bytes(pickled(Called("os.system", f"touch {witness}")))
+    with pytest.raises(InputError, match="no PyTorch file that this reads"):
+        pytorch_file.read(path)
+    path.write_bytes(pytorch_file.ROW_OF_PICKLES + path.read_bytes())
+    with pytest.raises(InputError, match=r"names os\.system"):
+        pytorch_file.read(path)
+    assert not witness.exists()
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "offset", "count"),
+    [
+        ((3, 5), (4, 1), 0, 12),  # beyond the end
+        ((3, 4), (4, 1), 1, 12),
+        ((3, 4), (-4, 1), 8, 12),  # before the beginning
+        ((3, 4), (4, 1), -1, 12),
+        ((1000, 1000, 1000), (0, 0, 0), 0, 12),  # more than there is
+        ((3,), (4, 1), 0, 12),
+        ((3, 4), (4, 1), 0, 13),
+        ((3.0, 4), (4, 1), 0, 12),
+    ],
+)
+def test_a_tensor_that_does_not_lie_in_its_storage_is_refused(path: Path, shape, strides, offset, count):
+    write(path, {"a": tensor("0", shape, strides, offset, count)})
+    with pytest.raises(InputError, match="not a whole PyTorch file"):
+        pytorch_file.read(path)
+
+
+def test_what_is_no_dictionary_of_tensors_is_refused(path: Path):
+    write(path, [1, 2])
+    with pytest.raises(InputError, match="holds no dictionary of tensors"):
+        pytorch_file.read(path)
+    write(path, {"a": tensor("0", (3, 4), (4, 1)), "epoch": 3})
+    with pytest.raises(InputError, match="no tensor but a int under 'epoch'"):
+        pytorch_file.read(path)
+
+
+def test_numbers_that_are_not_finite_are_refused_by_tensor(path: Path):
+    bad = np.full(12, np.nan, np.float32)
+    write(path, {"a": tensor("0", (3, 4), (4, 1))}, **{"data/0": bad.tobytes()})
+    with pytest.raises(InputError, match=r"'a' of .* holds NaN"):
+        read_weights(path)
+
+
+def test_a_damaged_name_is_refused(path: Path):
+    content = write(path, {"first": tensor("0", (3, 4), (4, 1))}).read_bytes()
+    path.write_bytes(content.replace(b"first", b"third"))
+    with pytest.raises(InputError, match=r"not a whole PyTorch file.*CRC"):
+        pytorch_file.read(path)
+
+
+def test_another_byte_order_is_refused(path: Path):
+    write(path, {"a": tensor("0", (3, 4), (4, 1))}, byteorder=b"big")
+    with pytest.raises(InputError, match="big-endian"):
+        pytorch_file.read(path)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_every_truncation_is_refused(path: Path, data: st.DataObject):
+    content = write(path, {"a": tensor("0", (3, 4), (4, 1))}).read_bytes()
+    cut = path.with_name("cut.pth")
+    cut.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    with pytest.raises(InputError, match=r"cut\.pth is no"):
+        read_weights(cut)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_damaged_byte_is_refused_or_does_not_matter(path: Path, data: st.DataObject):
+    content = bytearray(write(path, {"a": tensor("0", (3, 4), (4, 1))}).read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    damaged = path.with_name("damaged.pth")
+    damaged.write_bytes(content)
+    try:
+        read = read_weights(damaged)
+    except InputError:
+        return
+    np.testing.assert_array_equal(read["a"], KERNEL)
+
+
+def older(found: object, *storages: bytes) -> bytes:
+    """A file as PyTorch wrote it before 1.6."""
+    parts = [1001, {"little_endian": True, "protocol_version": 1001, "type_sizes": {}}, found, ["0"]]
+    content = pytorch_file.ROW_OF_PICKLES + b"".join(map(pickled, parts))
+    return content + b"".join((len(s) // 4).to_bytes(8, "little") + s for s in storages)
+
+
+def test_the_older_format_is_read(path: Path):
+    path.write_bytes(older({"a": tensor("0", (3, 4), (4, 1))}, KERNEL.tobytes()))
+    np.testing.assert_array_equal(read_weights(path)["a"], KERNEL)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_every_truncation_of_the_older_format_is_refused(path: Path, data: st.DataObject):
+    content = older({"a": tensor("0", (3, 4), (4, 1))}, KERNEL.tobytes())
+    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    with pytest.raises(InputError, match=r"network\.pth is no"):
+        read_weights(path)
