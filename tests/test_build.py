@@ -16,9 +16,14 @@ from qdfool.build import (
     build_classifier,
     build_encoding,
     build_evolution,
+    with_batch_size,
 )
 from qdfool.check import InputError
-from qdfool.config import Crossover, Mutation, Selection
+from qdfool.classifiers import porting
+from qdfool.classifiers.batch_minor import BATCH_MINOR
+from qdfool.classifiers.layers import CHANNELS_LAST
+from qdfool.classifiers.networks import architecture
+from qdfool.config import Config, Cppn, Crossover, Mutation, Selection
 from qdfool.engine.step import ask, start, step
 from qdfool.measures import MEASURES
 
@@ -35,6 +40,8 @@ def after(config, generations=4):
 
 
 def valid_genomes(state, encoding):
+    if encoding == "cppn":
+        return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.children))
     genomes = np.asarray(state.children)
     if encoding == "binary":
         return genomes.dtype == np.uint8 and set(np.unique(genomes)) <= {0, 1}
@@ -46,7 +53,9 @@ def valid_genomes(state, encoding):
 def test_every_mutation_evolves_or_is_refused(small, encoding, name):
     config = replace(small, encoding=encoding, mutation=Mutation(operators=(name,), block=3, probability=0.9))
     if encoding not in MUTATIONS[name][1]:
-        with pytest.raises(InputError, match=f"The mutation '{name}' does not work on the encoding 'binary'"):
+        with pytest.raises(
+            InputError, match=f"The mutation '{name}' does not work on the encoding '{encoding}'"
+        ):
             build_evolution(config, fake.classifier)
         return
     _, state, record = after(config)
@@ -65,7 +74,7 @@ def test_every_crossover_evolves_or_is_refused(small, encoding, name):
     )
     if encoding not in CROSSOVERS[name][1]:
         with pytest.raises(
-            InputError, match=f"The crossover '{name}' does not work on the encoding 'binary'"
+            InputError, match=f"The crossover '{name}' does not work on the encoding '{encoding}'"
         ):
             build_evolution(config, fake.classifier)
         return
@@ -105,7 +114,7 @@ def test_the_rate_is_halved_again_and_again(small):
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_images_have_the_levels_of_a_png(small, encoding):
-    mutation = Mutation(operators=("bit_flip",))
+    mutation = Mutation(operators=("cppn",) if encoding == "cppn" else ("bit_flip",))
     evolution = build_evolution(replace(small, encoding=encoding, mutation=mutation), fake.classifier)
     images = np.asarray(ask(start(evolution, jax.random.key(0))))
     levels = np.round(images * 255).astype(np.uint8)
@@ -167,11 +176,54 @@ REFUSED = {
     "Unknown attribute of fake 'logit'. Did you mean 'logits'": {"classifier": "fake:logit"},
     "Expected package.module:attribute": {"classifier": "fake:"},
     "--weights goes with a classifier of --list": {"classifier": "fake:logits", "weights": "x.safetensors"},
+    "--precision goes with a classifier of --list": {"classifier": "fake:logits", "precision": "bfloat16"},
+    "--cppn.nodes must be at least 5 (4 inputs and 1 outputs); got 4": {
+        "encoding": "cppn",
+        "cppn": Cppn(nodes=4),
+    },
+    "--cppn.connections must be at least 4 (each input to each output); got 3": {
+        "encoding": "cppn",
+        "cppn": Cppn(connections=3),
+    },
+    "Unknown activation function 'sin'. Did you mean 'sine'": {
+        "encoding": "cppn",
+        "cppn": Cppn(activations=("sin",)),
+    },
+    "--cppn.activations needs one or more of sine": {"encoding": "cppn", "cppn": Cppn(activations=())},
+    "Unknown classifier 'resnet19'. Did you mean 'resnet18'": {"classifier": "resnet19"},
+    "resnet18 needs weights: --weights FILE": {"classifier": "resnet18"},
+    "No published weights of mobilenet_v1_025 are known": {
+        "classifier": "mobilenet_v1_025",
+        "weights": "hub",
+    },
+    "resnet18 takes square colour images": {
+        "classifier": "resnet18",
+        "weights": "random",
+        "image_shape": (224, 200, 3),
+    },
+    "squeezenet1_1 takes images of at least": {
+        "classifier": "squeezenet1_1",
+        "weights": "random",
+        "image_shape": (8, 8, 3),
+    },
+    "alexnet takes images of 224 x 224": {
+        "classifier": "alexnet",
+        "weights": "random",
+        "image_shape": (256, 256, 3),
+    },
+    "Ten crops are cut from images at least as large": {
+        "classifier": "mobilenet_v1_025",
+        "weights": "random",
+        "objective": "ten-crop",
+        "crop_from": 200,
+    },
+    "the groups 'even' and 'low' overlap in class 2": {"group": ("even=0,2", "low=1,2")},
+    "from 0 to 9": {"group": ("odd=1,11",)},
 }
 
 
 def build(config):
-    if config.classifier != "lenet":
+    if config.classifier != "lenet" or config.group:
         build_classifier(config)
     return build_evolution(config, fake.classifier)
 
@@ -181,3 +233,57 @@ def test_what_does_not_fit_is_refused(small, message):
     with pytest.raises(InputError) as caught:
         build(replace(small, **REFUSED[message]))
     assert message in str(caught.value)
+
+
+def test_groups_and_crops_are_views_of_the_same_network(small):
+    network = {"classifier": "mobilenet_v1_025", "weights": "random", "image_shape": (32, 32, 3)}
+    whole = build_classifier(replace(small, **network))
+    viewed = build_classifier(
+        replace(small, **network, objective="ten-crop", crop_from=40, group=("cat=281-285",))
+    )
+    assert viewed.image_shape == (40, 40, 3)
+    assert viewed.class_names == ("cat", "rest")
+    images = np.random.default_rng(0).random((2, 40, 40, 3), np.float32)
+    crops = [
+        images[:, top : top + 32, left : left + 32][:, :, ::step]
+        for top, left in ((0, 0), (0, 8), (8, 0), (8, 8), (4, 4))
+        for step in (1, -1)
+    ]
+    softmax = np.mean([jax.nn.softmax(whole.logits(whole.parameters, crop)) for crop in crops], axis=0)
+    found = jax.nn.softmax(viewed.logits(viewed.parameters, images))
+    np.testing.assert_allclose(found[:, 0], softmax[:, 281:286].sum(axis=1), rtol=1e-4)
+
+
+@pytest.mark.parametrize("formulated", ["mobilenet_v1_025", "mobilenet_v2", "mobilenet_v1_100"])
+def test_both_formulations_of_a_network_agree(formulated):
+    images = np.random.default_rng(0).random((11, 64, 64, 3), np.float32)
+    found = []
+    for formulation in (BATCH_MINOR, CHANNELS_LAST):
+        network = porting.classifier(
+            architecture(formulated), "random", image_size=64, formulation=formulation
+        )
+        found.append(np.asarray(jax.jit(network.logits)(network.parameters, images)))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5 * abs(found[1]).max())
+
+
+def test_bfloat16_is_near_and_not_the_same():
+    config = replace(Config(), classifier="mobilenet_v1_025", weights="random", image_shape=(64, 64, 3))
+    images = np.random.default_rng(0).random((8, 64, 64, 3), np.float32)
+    exact, near = (
+        np.asarray(network.logits(network.parameters, images))
+        for network in (build_classifier(config), build_classifier(replace(config, precision="bfloat16")))
+    )
+    assert near.dtype == np.float32
+    difference = abs(exact - near).max() / abs(exact).max()
+    assert 1e-5 < difference < 0.05
+
+
+def test_a_batch_size_is_chosen_where_none_is_given(small):
+    network = build_classifier(
+        replace(small, classifier="mobilenet_v1_025", weights="random", image_shape=(64, 64, 3))
+    )
+    chosen = with_batch_size(replace(small, batch_size=0), network).batch_size
+    assert chosen == with_batch_size(replace(small, batch_size=0), network).batch_size
+    assert chosen & (chosen - 1) == 0
+    assert 1 <= chosen <= 512
+    assert with_batch_size(replace(small, batch_size=7), network).batch_size == 7

@@ -52,7 +52,7 @@ def mutate(
     structural = (
         (add_connection, lambda key, graph: connect(key, graph, weight_range, inputs, outputs)),
         (delete_connection, disconnect),
-        (add_neuron, lambda key, graph: split(key, graph, activations, inputs + outputs)),
+        (add_neuron, lambda key, graph: split(key, graph, activations)),
         (delete_neuron, lambda key, graph: remove(key, graph, inputs + outputs)),
     )
     chances = jax.random.uniform(whether_key, (len(structural),))
@@ -123,15 +123,8 @@ def disconnect(key: Key, graph: Graph) -> Graph:
     return graph._replace(present=graph.present.at[slot].set(False))
 
 
-def split(key: Key, graph: Graph, activations: tuple[int, ...], fixed: int) -> Graph:
-    """Puts a new neuron into a connection; both halves keep its weight.
-
-    Args:
-        key: spent.
-        graph: the parent.
-        activations: what the neuron's is drawn from.
-        fixed: I + O, the nodes that are no hidden ones.
-    """
+def split(key: Key, graph: Graph, activations: tuple[int, ...]) -> Graph:
+    """Puts a new neuron into a connection, each with the same chance; both halves keep its weight."""
     which_key, activation_key = jax.random.split(key)
     first = _one_of(which_key, graph.present)
     neuron, second = jnp.argmin(graph.alive), jnp.argmin(graph.present)
