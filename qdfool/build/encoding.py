@@ -51,6 +51,7 @@ def _cppn(config: Config, image_shape: Shape) -> Encoding:
         weight_range=settings.weight_range,
         activations=activation_numbers(config),
         coordinates=settings.coordinates,
+        **({"finish": round_to_levels} if config.rounding else {}),
     )
 
 

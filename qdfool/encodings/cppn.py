@@ -58,6 +58,7 @@ def cppn(
     weight_range: float,
     activations: tuple[int, ...],
     coordinates: Coordinates,
+    finish: Callable[[Array], Array] = lambda shown: shown,
 ) -> Encoding:
     """CPPNs as genomes: `qdfool.graph.Graph`, 4 inputs and an output per channel.
 
@@ -71,6 +72,8 @@ def cppn(
         activations: numbers in `ACTIVATIONS` that a node may have.
         coordinates: x and y in [-1, 1], or "pixels": from 0 in steps of 1, as in the paper's program. The
             distance is that of x and y in [-1, 1] from the centre in both.
+        finish: what is done to every value last, such as rounding to the levels of a PNG. Done here, it is
+            part of the same compiled loop wherever an image is decoded, and gives the same bits.
     """
     inputs, outputs = len(INPUTS), image_shape[2]
     first = inputs * outputs
@@ -90,16 +93,22 @@ def cppn(
             refused=jnp.int32(0),
         )
 
+    def show(values: Array) -> Array:
+        shown = jnp.abs(values)
+        return finish(shown if outputs == 1 else rgb_of_hls(shown))
+
     def decode(genome: Genome) -> Image:
-        shown = jnp.abs(evaluate(genome, points, outputs))
-        image = shown if outputs == 1 else rgb_of_hls(shown)
-        return image.T.reshape(image_shape)
+        return evaluate(genome, points, outputs, show).T.reshape(image_shape)
 
     return Encoding("cppn", initialise, decode)
 
 
-def evaluate(graph: Graph, points: Array, outputs: int) -> Array:
-    """The outputs [O, P] of a network at points [I, P].
+Show = Callable[[Array], Array]
+"""From outputs [O, P] to what is shown of them, [O, P]."""
+
+
+def evaluate(graph: Graph, points: Array, outputs: int, show: Show) -> Array:
+    """What is shown of the outputs [O, P] of a network at points [I, P].
 
     Nodes are computed one after the other, each from those before it, and only those that an output depends
     on. A node without incoming connections has the activation of 0. Under `vmap` the networks of a batch are
@@ -109,19 +118,19 @@ def evaluate(graph: Graph, points: Array, outputs: int) -> Array:
 
     @jax.custom_batching.custom_vmap
     def one(graph: Graph) -> Array:
-        return formulation(jax.tree.map(lambda leaf: leaf[None], graph), points, outputs)[0]
+        return formulation(jax.tree.map(lambda leaf: leaf[None], graph), points, outputs, show)[0]
 
     @one.def_vmap
     def _(size: int, batched: Any, graphs: Graph) -> tuple[Array, bool]:
-        return formulation(graphs, points, outputs), True
+        return formulation(graphs, points, outputs, show), True
 
     return one(graph)
 
 
-def in_turn(graphs: Graph, points: Array, outputs: int) -> Array:
-    """The outputs [B, O, P] of networks at points [I, P], one network after the other: the CPU's formulation.
+def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
+    """What is shown of the outputs [B, O, P] of networks at points [I, P]: the CPU's formulation.
 
-    Each network costs what it is: as many steps as it has live nodes and connections, of each node only its
+    One network comes after the other. Each costs what it is: as many steps as it has live nodes and connections, of each node only its
     own activation. Points are taken in pieces, so that the values of all nodes stay in the cache.
     """
     inputs, size = points.shape
@@ -143,7 +152,7 @@ def in_turn(graphs: Graph, points: Array, outputs: int) -> Array:
 
         def at(values: Array, points: Array) -> tuple[Array, Array]:
             values = jax.lax.fori_loop(0, length, node, values.at[:inputs].set(points))
-            return values, values[inputs : inputs + outputs]
+            return values, show(values[inputs : inputs + outputs])
 
         return jax.lax.scan(at, values, pieces)
 
@@ -153,10 +162,11 @@ def in_turn(graphs: Graph, points: Array, outputs: int) -> Array:
     return found.swapaxes(1, 2).reshape(-1, outputs, size)
 
 
-def side_by_side(graphs: Graph, points: Array, outputs: int) -> Array:
-    """The outputs [B, O, P] of networks at points [I, P], all at once: the formulation for a GPU or TPU.
+def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
+    """What is shown of the outputs [B, O, P] of networks at points [I, P]: the formulation for a GPU or TPU.
 
-    There are as many steps as the largest network of the batch needs, and all activations are computed.
+    All networks are computed at once, in as many steps as the largest of them needs, and of
+    every node all activations.
     """
     inputs, size = points.shape
     batch, nodes = graphs.alive.shape
@@ -184,7 +194,7 @@ def side_by_side(graphs: Graph, points: Array, outputs: int) -> Array:
 
     values = jnp.zeros((batch, nodes, size)).at[:, :inputs].set(points)
     values = jax.lax.fori_loop(0, length.max(), node, values)
-    return values[:, inputs : inputs + outputs]
+    return jax.vmap(show)(values[:, inputs : inputs + outputs])
 
 
 class Program(NamedTuple):

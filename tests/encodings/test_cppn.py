@@ -27,7 +27,7 @@ def grown(seed, outputs, generations):
 
 MUTATE = {outputs: mutation(outputs, **PROBABILITIES) for outputs in (1, 3)}
 EVALUATE = {
-    (name, outputs): jax.jit(lambda graphs, f=f, o=outputs: f(graphs, POINTS, o))
+    (name, outputs): jax.jit(lambda graphs, f=f, o=outputs: f(graphs, POINTS, o, lambda shown: shown))
     for name, f in FORMULATIONS.items()
     for outputs in (1, 3)
 }
