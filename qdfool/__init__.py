@@ -5,7 +5,7 @@ live in a pyribs archive. Start with `evolve(preset("mnist-direct"))`, or `pytho
 """
 
 from qdfool.check import InputError
-from qdfool.config import Config, Crossover, Mutation, Selection
+from qdfool.config import Config, Cppn, Crossover, Mutation, Selection
 from qdfool.evolve import AskTell, evolve
 from qdfool.presets import preset
 from qdfool.result import Result, load
@@ -15,6 +15,7 @@ __all__ = [
     "AskTell",
     "Classifier",
     "Config",
+    "Cppn",
     "Crossover",
     "Elites",
     "InputError",

@@ -48,13 +48,21 @@ class Progress:
 
     def summary(self, figures: dict[str, Any], out: Path) -> str:
         """The lines that a run ends with."""
-        return (
+        lines = (
             f"{figures['classes_at_9999']} of {figures['classes']} classes at 99.99 % or more, "
             f"{figures['classes_at_99']} at 99 %; median {percent(figures['median_confidence'])}, "
             f"lowest {percent(figures['min_confidence'])}\n"
             f"{figures['evaluations']:,} evaluations in {figures['seconds']:.1f} s, compilation "
             f"{figures['compile_seconds']:.1f} s; pictures, elites and checkpoints are in {out}/"
         )
+        cppn = figures.get("cppn")
+        if cppn and cppn["refusals"]:
+            lines += (
+                f"\n{cppn['elites_refused_growth']} elites descend from a CPPN that met the cap of "
+                f"{cppn['nodes_cap']} nodes or {cppn['connections_cap']} connections ({cppn['refusals']} times); "
+                "--cppn.nodes and --cppn.connections raise it."
+            )
+        return lines
 
     def _line(self, metrics: Metrics) -> str:
         parts = [

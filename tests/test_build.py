@@ -99,7 +99,8 @@ def test_operators_compose(small):
 
 
 def test_the_rate_is_halved_again_and_again(small):
-    config = replace(small, mutation=Mutation(operators=("bit_flip",), rate=0.5, halve_every=10))
+    config = replace(small, mutation=Mutation(operators=("bit_flip",), rate=0.5, halve_every=120))
+    assert config.batch_size == 12
     evolution = build_evolution(config, fake.classifier)
     genome = jnp.zeros(fake.SHAPE)
 

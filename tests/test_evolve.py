@@ -9,7 +9,7 @@ import pytest
 
 import qdfool
 from qdfool.check import InputError
-from qdfool.config import Crossover
+from qdfool.config import Cppn, Crossover, Mutation
 
 NAMES = ("a", "b", "c", "d")
 
@@ -55,6 +55,26 @@ def test_on_chunk_sees_the_run_grow(small):
     assert all(count == 4 for _, count in seen)
 
 
+def test_cppns_evolve_and_repeat(small):
+    config = replace(small, encoding="cppn", mutation=Mutation(operators=("cppn",)), generations=40)
+    first = qdfool.evolve(config, fake.classifier)
+    assert (first.history.fitness[-1] > first.history.fitness[0]).all()
+    assert same(first, qdfool.evolve(replace(config, chunk_seconds=10), fake.classifier))
+    assert not same(first, qdfool.evolve(replace(config, seed=1), fake.classifier))
+    summary = first.summary()["cppn"]
+    assert 5 <= summary["nodes_median"] <= summary["nodes_most"] <= summary["nodes_cap"] == 64
+    assert summary["refusals"] == 0
+
+
+def test_a_cppn_that_meets_its_cap_says_so(small):
+    cppn = Cppn(nodes=6, connections=7, add_neuron=1.0, add_connection=1.0)
+    config = replace(small, encoding="cppn", cppn=cppn, mutation=Mutation(operators=("cppn",)))
+    summary = qdfool.evolve(config, fake.classifier).summary()["cppn"]
+    assert summary["nodes_most"] <= 6
+    assert summary["connections_most"] <= 7
+    assert summary["refusals"] >= summary["elites_refused_growth"] > 0
+
+
 @pytest.mark.parametrize("archive", ["class", "grid"])
 def test_ask_and_tell_find_what_a_classifier_on_the_host_finds(small, archive):
     config = replace(small, archive=archive, cells=(3, 3))
@@ -85,7 +105,7 @@ def test_tell_refuses_and_nothing_has_changed(small):
 
 def test_settings_out_of_range_are_refused_before_anything_runs(small):
     with pytest.raises(InputError, match="--batch-size"):
-        qdfool.evolve(replace(small, batch_size=0), fake.classifier)
+        qdfool.evolve(replace(small, batch_size=-1), fake.classifier)
 
 
 def test_elites_are_the_device_pytree(small):

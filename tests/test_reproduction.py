@@ -1,4 +1,4 @@
-"""The paper's MNIST experiment, on the packaged network and on the authors' own (slow)."""
+"""The paper's MNIST experiments, on the packaged network and on the authors' own (slow)."""
 
 from dataclasses import replace
 
@@ -22,3 +22,12 @@ def test_the_median_by_generation_100_and_every_digit_by_200(request, network, s
     sure = confidence(history.fitness)
     assert np.median(sure[history.generation == 100]) >= 0.9999
     assert sure[history.generation == 200].min() >= 0.9999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_cppns_fool_every_digit_by_generation_200(seed):
+    config = replace(qdfool.preset("mnist-cppn"), seed=seed)
+    assert config.batch_size == 200
+    history = qdfool.evolve(config).history
+    assert confidence(history.fitness)[history.generation == 200].min() >= 0.9999

@@ -34,10 +34,10 @@ def log_odds_of(classifier, images, batch):
 
 
 @pytest.mark.parametrize("archive", ["class", "grid"])
-@pytest.mark.parametrize("encoding", ["pixels", "binary"])
+@pytest.mark.parametrize("encoding", ["pixels", "binary", "cppn"])
 def test_a_png_classified_again_has_the_confidence_of_the_archive(tmp_path, archive, encoding):
     config = replace(
-        qdfool.preset("mnist-direct" if encoding == "pixels" else "mnist-binary"),
+        qdfool.preset({"pixels": "mnist-direct", "binary": "mnist-binary", "cppn": "mnist-cppn"}[encoding]),
         archive=archive,
         cells=(8, 8),
         generations=25,
@@ -153,3 +153,49 @@ def test_elites_of_another_config_are_refused(tmp_path, small, result):
     (tmp_path / "class" / "config.json").write_text(json.dumps(values))
     with pytest.raises(InputError, match="does not fit"):
         qdfool.load(tmp_path / "class")
+
+
+@pytest.fixture(scope="module")
+def cppns():
+    config = replace(qdfool.preset("mnist-cppn"), generations=10, batch_size=20)
+    return qdfool.evolve(config)
+
+
+def test_the_network_of_an_elite_is_drawn(tmp_path, cppns):
+    cppns.draw_cppn(tmp_path / "seven.png", "7")
+    cppns.draw_cppn(tmp_path / "three.png", "3")
+    seven, three = ((tmp_path / f"{name}.png").read_bytes() for name in ("seven", "three"))
+    assert seven != three
+    with Image.open(tmp_path / "seven.png") as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 300
+
+
+def test_what_cannot_be_drawn_is_named(tmp_path, cppns, result):
+    with pytest.raises(InputError, match="Unknown class 'seven'"):
+        cppns.draw_cppn(tmp_path / "x.png", "seven")
+    with pytest.raises(InputError, match="Only a CPPN has a graph to draw; this run's encoding is 'pixels'"):
+        result.draw_cppn(tmp_path / "x.png", "a")
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_cppn_run_comes_back_with_its_networks(tmp_path, cppns):
+    cppns.save(tmp_path / "run")
+    loaded = qdfool.load(tmp_path / "run")
+    for one, other in zip(
+        jax.tree.leaves(loaded.elites.genome), jax.tree.leaves(cppns.elites.genome), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(loaded.images(), cppns.images())
+    np.testing.assert_array_equal(loaded.archive.data("solution"), cppns.archive.data("solution"))
+    assert loaded.summary() == cppns.summary()
+
+
+def test_parts_do_not_show(monkeypatch, result, small):
+    """What is decoded, sent to pyribs and saved a part at a time is the same as at once."""
+    monkeypatch.setattr("qdfool.result.DECODED_AT_ONCE", 200)
+    monkeypatch.setattr("qdfool.ribs_bridge.AT_ONCE", 700)
+    again = qdfool.evolve(result.config, fake.classifier)
+    np.testing.assert_array_equal(again.images(), result.images())
+    for name in ("solution", "objective", "changes"):
+        np.testing.assert_array_equal(again.archive.data(name), result.archive.data(name))

@@ -85,6 +85,9 @@ def test_list_has_a_line_for_everything(command):
         "rectangle_swap",
         "tournament",
         "eccentricity",
+        "imagenet-cppn",
+        "inception_resnet_v2",
+        "gaussian",
     ):
         assert any(line.split()[:1] == [name] and len(line.split()) > 2 for line in out.splitlines()), name
 
@@ -101,6 +104,35 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(command, tmp_path, done):
     assert generations == sorted(set(generations))
     assert generations[-1] == 20
     assert json.loads((done / "config.json").read_text())["settings"]["generations"] == 20
+
+
+@pytest.mark.parametrize("preset", ["imagenet-cppn", "imagenet-direct"])
+def test_imagenet_runs_resume_bit_for_bit_and_leave_all_their_files(command, tmp_path, preset):
+    network = ["--classifier", "mobilenet_v1_025", "--weights", "random", "--image-shape", "32", "32", "3"]
+    arguments = [preset, *network, "--batch-size", "16", "--quiet", "--out"]
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert command(*arguments, str(whole), "--generations", "7")[0] == 0
+    assert command(*arguments, str(stopped), "--generations", "3")[0] == 0
+    assert command("--resume", str(stopped), "--generations", "7", "--quiet")[0] == 0
+    assert (stopped / "elites.npz").read_bytes() == (whole / "elites.npz").read_bytes()
+    with np.load(whole / "elites.npz", allow_pickle=False) as file:
+        assert file["images"].shape == (1000, 32, 32, 3)
+        assert file["images"].dtype == np.uint8
+        assert len(file["class_index"]) == 1000
+    for name in ("gallery.png", "heatmap.png", "curves.png", "classes.png"):
+        assert (whole / name).stat().st_size > 10_000
+    assert len(list((whole / "gallery").glob("*.png"))) == 10
+    assert command(*arguments, str(whole), "--generations", "2", "--overwrite")[0] == 0
+
+
+def test_a_state_too_large_to_copy_is_saved_where_it_lies(command, tmp_path, done, monkeypatch):
+    monkeypatch.setattr("qdfool.evolve.COPIED_AT_MOST", 0)
+    monkeypatch.setattr("qdfool.run_folder.LARGE", 0)
+    whole = tmp_path / "whole"
+    assert command(*SMALL, "--generations", "8", "--quiet", "--out", str(whole))[0] == 0
+    assert command("--resume", str(whole), "--generations", "20", "--quiet")[0] == 0
+    assert command("--resume", str(done), "--generations", "20", "--quiet")[0] == 0
+    assert (done / "elites.npz").read_bytes() == (whole / "elites.npz").read_bytes()
 
 
 def test_resume_of_another_config_says_which_settings_differ(command, done):

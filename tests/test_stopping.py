@@ -16,6 +16,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SMALL = ["--classifier", "fake:host_logits", "--batch-size", "12", "--chunk-seconds", "0.05"]
 
+TINY = ["--classifier", "mobilenet_v1_025", "--weights", "random", "--image-shape", "32", "32", "3"]
+
 
 def start(*arguments: str, program: Sequence[str] = ("-m", "qdfool.run")) -> subprocess.Popen:
     environment = {
@@ -156,8 +158,11 @@ def killed_again_and_again(folder: Path, arguments: list[str], kills: int, longe
     [
         ["mnist-direct", "--generations", "4000"],
         ["mnist-direct", "--generations", "1500", "--archive", "grid", "--selection.operator", "curiosity"],
+        ["mnist-cppn", "--generations", "1500"],
+        ["imagenet-cppn", *TINY, "--generations", "2000"],
+        ["imagenet-direct", *TINY, "--generations", "1000"],
     ],
-    ids=["class", "grid"],
+    ids=["class", "grid", "cppn", "imagenet-cppn", "imagenet-direct"],
 )
 def test_ten_kills_change_nothing(tmp_path, arguments):
     arguments = [*arguments, "--checkpoint-every", "0.5", "--chunk-seconds", "0.2"]

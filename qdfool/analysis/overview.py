@@ -113,11 +113,12 @@ def _histogram(figure: Figure, fitness: NDArray[np.float64], top: float) -> None
     for level in LEVELS:
         axes.axvline(level, color=style.MINIMUM, linewidth=1.2, linestyle="--")
         axes.annotate(
-            f" {int((values >= level).sum()):,} with {nines_label(level)} or more",
+            f" {int((values >= level).sum()):,} with {nines_label(level)} or more ",
             (level, 1),
             xycoords=("data", "axes fraction"),
             xytext=(0, 3),
             textcoords="offset points",
+            ha="right" if level > end / 2 else "left",
             size=style.TEXT_SIZE - 1,
             color=style.MINIMUM,
         )

@@ -55,11 +55,12 @@ def build_mutation(
     settings = config.mutation
     size = image_shape[0] * image_shape[1] * image_shape[2]
     most = mutation.most_changes(size, settings.rate)
+    halved_after = max(1, round(settings.halve_every / config.batch_size))
     if "block_flip" in settings.operators:
         _fits("--mutation.block", settings.block, image_shape)
 
     def rate(generation: Array) -> Array:
-        halvings = generation // settings.halve_every if settings.halve_every else 0
+        halvings = generation // halved_after if settings.halve_every else 0
         return settings.rate * jnp.float32(0.5) ** halvings
 
     extras: dict[str, dict[str, Any]] = {

@@ -130,8 +130,9 @@ def evaluate(graph: Graph, points: Array, outputs: int, show: Show) -> Array:
 def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
     """What is shown of the outputs [B, O, P] of networks at points [I, P]: the CPU's formulation.
 
-    One network comes after the other. Each costs what it is: as many steps as it has live nodes and connections, of each node only its
-    own activation. Points are taken in pieces, so that the values of all nodes stay in the cache.
+    One network comes after the other, and each costs what it is: as many steps as it has live nodes and
+    connections, of each node only its own activation. Points are taken in pieces, so that the values of all
+    nodes stay in the cache.
     """
     inputs, size = points.shape
     piece = _piece(size)

@@ -16,7 +16,7 @@ FORMULATIONS = {"in turn": cppn.in_turn, "side by side": cppn.side_by_side}
 
 def grown(seed, outputs, generations):
     start_key, *keys = jax.random.split(jax.random.key(seed), generations + 1)
-    graphs = jax.vmap(encoding((4, 4, outputs)).initialise)(jax.random.split(start_key, MANY))
+    graphs = START[outputs](jax.random.split(start_key, MANY))
     for key in keys:
         graphs = MUTATE[outputs](jax.random.split(key, MANY), graphs)
     # Not only the usual four: each network also has nodes that are tanh.
@@ -25,6 +25,7 @@ def grown(seed, outputs, generations):
     )
 
 
+START = {outputs: jax.jit(jax.vmap(encoding((4, 4, outputs)).initialise)) for outputs in (1, 3)}
 MUTATE = {outputs: mutation(outputs, **PROBABILITIES) for outputs in (1, 3)}
 EVALUATE = {
     (name, outputs): jax.jit(lambda graphs, f=f, o=outputs: f(graphs, POINTS, o, lambda shown: shown))

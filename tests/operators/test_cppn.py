@@ -13,26 +13,40 @@ from qdfool.operators import cppn
 
 MANY = 100
 SEEDS = st.integers(0, 2**31 - 1)
-FEW_EXAMPLES = settings(max_examples=10, deadline=None)
+FEW_EXAMPLES = settings(max_examples=8, deadline=None)
+
+
+def compiled(operator, **given):
+    """An operator for many networks, compiled once."""
+    return jax.jit(jax.vmap(partial(operator, **given)))
+
+
+CONNECT = {
+    outputs: compiled(cppn.connect, weight_range=RANGE, inputs=INPUTS, outputs=outputs) for outputs in (1, 3)
+}
+DISCONNECT = compiled(cppn.disconnect)
+SPLIT = compiled(cppn.split, activations=FOUR)
+REMOVE = compiled(cppn.remove, fixed=INPUTS + 3)
 ALL = {outputs: mutation(outputs, **PROBABILITIES) for outputs in (1, 3)}
 
 
-def grown(seed, outputs, generations, nodes=24, connections=48):
+START = {outputs: jax.jit(jax.vmap(encoding((4, 4, outputs)).initialise)) for outputs in (1, 3)}
+
+
+def grown(seed, outputs, generations):
     """Random networks [MANY] after so many mutations."""
     start_key, *keys = jax.random.split(jax.random.key(seed), generations + 1)
-    graphs = jax.vmap(encoding((4, 4, outputs), nodes, connections).initialise)(
-        jax.random.split(start_key, MANY)
-    )
+    graphs = START[outputs](jax.random.split(start_key, MANY))
     for key in keys:
         graphs = ALL[outputs](jax.random.split(key, MANY), graphs)
     return graphs
 
 
-def both(seed, outputs, generations, change, **caps):
+def both(seed, outputs, generations, change):
     """Pairs of plain networks before and after a change."""
-    before = grown(seed, outputs, generations, **caps)
+    before = grown(seed, outputs, generations)
     keys = jax.random.split(jax.random.key(seed + 1), MANY)
-    after = jax.jit(jax.vmap(change))(keys, before)
+    after = change(keys, before)
     for index in range(MANY):
         yield plain(unbatched(before, index), outputs), plain(unbatched(after, index), outputs)
 
@@ -64,8 +78,7 @@ def test_a_random_network_connects_every_input_to_every_output():
 @given(SEEDS, st.sampled_from([1, 3]), st.integers(0, 30))
 @FEW_EXAMPLES
 def test_connect_adds_one_open_pair(seed, outputs, generations):
-    change = partial(cppn.connect, weight_range=RANGE, inputs=INPUTS, outputs=outputs)
-    for before, after in both(seed, outputs, generations, change):
+    for before, after in both(seed, outputs, generations, CONNECT[outputs]):
         added = set(after.weight) - set(before.weight)
         if before.open_pairs() and len(before.weight) < 48:
             assert len(added) == 1
@@ -82,7 +95,7 @@ def test_connect_adds_one_open_pair(seed, outputs, generations):
 @given(SEEDS, st.integers(0, 30))
 @FEW_EXAMPLES
 def test_disconnect_takes_one_away(seed, generations):
-    for before, after in both(seed, 1, generations, cppn.disconnect):
+    for before, after in both(seed, 1, generations, DISCONNECT):
         gone = set(before.weight) - set(after.weight)
         assert len(gone) == min(1, len(before.weight))
         for pair in gone:
@@ -93,7 +106,7 @@ def test_disconnect_takes_one_away(seed, generations):
 @given(SEEDS, st.integers(0, 30))
 @FEW_EXAMPLES
 def test_split_puts_a_neuron_into_a_connection(seed, generations):
-    for before, after in both(seed, 3, generations, partial(cppn.split, activations=FOUR)):
+    for before, after in both(seed, 3, generations, SPLIT):
         if not before.weight:
             assert after == before
         elif len(before.activation) + INPUTS == 24 or len(before.weight) == 48:
@@ -112,7 +125,7 @@ def test_split_puts_a_neuron_into_a_connection(seed, generations):
 @given(SEEDS, st.integers(0, 30))
 @FEW_EXAMPLES
 def test_remove_takes_a_hidden_neuron_and_what_hangs_on_it(seed, generations):
-    for before, after in both(seed, 3, generations, partial(cppn.remove, fixed=INPUTS + 3)):
+    for before, after in both(seed, 3, generations, REMOVE):
         gone = set(before.activation) - set(after.activation)
         assert gone <= before.hidden()
         assert len(gone) == min(1, len(before.hidden()))
@@ -137,7 +150,7 @@ def test_what_finds_no_slot_is_counted(caps):
 @pytest.mark.parametrize("name", ["add_connection", "delete_connection", "add_neuron", "delete_neuron"])
 @pytest.mark.parametrize("probability", [0.2, 0.5, 1.0])
 def test_structural_mutations_happen_as_often_as_they_should(name, probability):
-    graphs = grown(1, 3, 12, nodes=24, connections=48)
+    graphs = grown(1, 3, 12)
     possible = np.ones(MANY, bool)
     for index in range(MANY):
         graph = plain(unbatched(graphs, index), 3)

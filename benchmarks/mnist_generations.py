@@ -1,6 +1,6 @@
-"""How many generations the paper's MNIST experiment takes here: `python -m benchmarks.mnist_direct`.
+"""How many generations the paper's MNIST experiments take here: `python -m benchmarks.mnist_generations`.
 
-Evolves the preset mnist-direct for several seeds and prints, per seed, the generation by which the median
+Evolves the preset mnist-direct or mnist-cppn for several seeds and prints, per seed, the generation by which the median
 confidence and every digit's reached 99.99 %: the table of docs/papers.md.
 """
 
@@ -19,8 +19,10 @@ from qdfool.history import VERY_SURE, confidence
 
 @dataclass(frozen=True)
 class Options:
-    """Evolves mnist-direct for several seeds; prints when 99.99 % was reached."""
+    """Evolves a preset for several seeds; prints when 99.99 % was reached."""
 
+    preset: str = "mnist-direct"
+    """A preset of `python -m qdfool.run --list` on MNIST."""
     weights: str | None = None
     """Weights of LeNet; the packaged ones without it."""
     seeds: int = 5
@@ -44,12 +46,12 @@ class Row:
 
 def main() -> None:
     """Evolves, prints the table, and writes the JSON file that was asked for."""
-    options = tyro.cli(Options, prog="python -m benchmarks.mnist_direct")
+    options = tyro.cli(Options, prog="python -m benchmarks.mnist_generations")
     try:
         in_range("--seeds", options.seeds, 1)
         rows = [row(options, seed) for seed in range(options.seeds)]
     except InputError as error:
-        print(f"mnist_direct: {error}", file=sys.stderr)
+        print(f"mnist_generations: {error}", file=sys.stderr)
         sys.exit(2)
     print("| seed | median >= 99.99 % by generation | all ten digits by generation |")
     print("| --- | --- | --- |")
@@ -62,7 +64,7 @@ def main() -> None:
 def row(options: Options, seed: int) -> Row:
     """Evolves one seed."""
     config = replace(
-        qdfool.preset("mnist-direct"), seed=seed, weights=options.weights, generations=options.generations
+        qdfool.preset(options.preset), seed=seed, weights=options.weights, generations=options.generations
     )
     history = qdfool.evolve(config).history
     sure = confidence(history.fitness)
