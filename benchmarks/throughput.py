@@ -57,6 +57,8 @@ class Options:
     """Generations (>= 1) before the clock starts: in the first ones far more elites change than later."""
     torch: tyro.conf.FlagCreatePairsOff[bool] = False
     """Measure PyTorch's forward pass too."""
+    peak_tflops: float | None = None
+    """What the device can do at most in float32, in 10^12 operations a second, to be compared with."""
     json: Path | None = None
     """File for the rows, under a header of machine and versions."""
 
@@ -89,6 +91,8 @@ class Row:
     """Quartiles."""
     threads: int | None
     """Threads that PyTorch was given."""
+    share_of_peak: float | None
+    """Operations of the forward pass as XLA counts them, as a share of the peak that was given."""
 
 
 def main() -> None:
@@ -140,8 +144,28 @@ def measure(options: Options, config: Config, classifier: Classifier) -> Row:
         forward_vs_torch=against[1],
         forward_vs_torch_low=against[0],
         forward_vs_torch_high=against[2],
-        threads=os.cpu_count() if options.torch else None,
+        threads=cores() if options.torch else None,
+        share_of_peak=share_of_peak(options, config, classifier, statistics.median(rates[0])),
     )
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def share_of_peak(options: Options, config: Config, classifier: Classifier, rate: float) -> float | None:
+    """How much of the device's peak the forward pass reaches, if the peak was given and XLA counts operations.
+
+    Not on a CPU, where a batch is computed in a loop whose operations are counted once.
+    """
+    if options.peak_tflops is None or jax.default_backend() == "cpu":
+        return None
+    images = jax.ShapeDtypeStruct((config.batch_size, *classifier.image_shape), jnp.float32)
+    counted = jax.jit(classifier.logits).lower(classifier.parameters, images).cost_analysis()
+    if not counted or "flops" not in counted:
+        return None
+    return rate * counted["flops"] / config.batch_size / (options.peak_tflops * 1e12)
 
 
 Contender = Callable[[int], None]
@@ -186,8 +210,8 @@ def torch_contender(config: Config, classifier: Classifier) -> Contender:
         from benchmarks.torch_mobilenet import torch_forward
     except ImportError as error:
         raise InputError("--torch needs PyTorch: pip install torch==2.13.0.") from error
-    torch.set_num_threads(os.cpu_count() or 1)
-    network = torch_forward(classifier, same=config.weights != "random")
+    torch.set_num_threads(cores())
+    network = torch_forward(classifier)
     images = np.random.default_rng(0).random((config.batch_size, *classifier.image_shape), np.float32)
     given = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     ours = np.asarray(jax.jit(classifier.logits)(classifier.parameters, images))

@@ -3,14 +3,16 @@
 As fast as PyTorch has them on a CPU: batch norms folded away, activations in place, channels last, no gradients.
 """
 
+import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
 import torch
 from torch import nn
 
+from qdfool.classifiers.architecture import Variant
 from qdfool.types import Classifier
 
 
@@ -34,13 +36,15 @@ class Residual(nn.Module):
         return images + self.inner(images)
 
 
-def torch_forward(classifier: Classifier, same: bool) -> Callable[[Any], torch.Tensor]:
+def torch_forward(classifier: Classifier) -> Callable[[Any], torch.Tensor]:
     """The classifier in PyTorch: from a tensor [B, 3, H, W] in [0, 1], channels last, to logits [B, 1000].
 
     Args:
-        classifier: MobileNet v1 or v2, its preprocessing that of the TensorFlow family.
-        same: whether it pads as TensorFlow does.
+        classifier: MobileNet v1 or v2, as `qdfool.classifiers.porting.classifier` made it.
     """
+    variant: Variant = cast(functools.partial, classifier.logits).keywords["variant"]
+    same = "SAME" in cast(functools.partial, variant.make).args
+    mean, std = (torch.tensor(value).reshape(1, 3, 1, 1) for value in (variant.mean, variant.std))
     parameters = jax.tree.map(np.asarray, classifier.parameters)
     layers = _v1(parameters, same) if "pairs" in parameters else _v2(parameters, same)
     dense = nn.Linear(*parameters["classifier"]["kernel"].shape)
@@ -53,7 +57,7 @@ def torch_forward(classifier: Classifier, same: bool) -> Callable[[Any], torch.T
 
     def forward(images: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
-            return network(images * 2.0 - 1.0)
+            return network((images - mean) / std)
 
     return forward
 

@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+MOST_LISTED = 40
+"""Names that a message lists."""
+
 
 class InputError(ValueError):
     """Bad input. The message names what was expected, what came, and the remedy.
@@ -15,14 +18,15 @@ def known_name(kind: str, name: str, known: Iterable[str]) -> str:
     """Returns `name` if it is one of `known`.
 
     Raises:
-        InputError: it is not; the message has the nearest name and all of them.
+        InputError: it is not; the message has the nearest name and all of them, or the first of very many.
     """
     names = list(known)
     if name in names:
         return name
     nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    raise InputError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names)}.")
+    more = f" and {len(names) - MOST_LISTED:,} more" if len(names) > MOST_LISTED else ""
+    raise InputError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(names[:MOST_LISTED])}{more}.")
 
 
 def in_range(name: str, value: float, low: float, high: float = float("inf")) -> None:

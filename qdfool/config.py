@@ -142,11 +142,12 @@ class Config:
     """Seconds (>= 0) between checkpoints; there is always one at the end."""
 
     def budget_generations(self) -> int | None:
-        """Generations that the generation and evaluation budgets allow; None for no such limit."""
+        """Generations that the generation and evaluation budgets allow; None for no such limit, or while the
+        batch size is still to be chosen."""
         limits = []
         if self.generations is not None:
             limits.append(self.generations)
-        if self.evaluations is not None:
+        if self.evaluations is not None and self.batch_size:
             limits.append(self.evaluations // self.batch_size)
         return min(limits) if limits else None
 
@@ -182,8 +183,8 @@ def validate(config: Config) -> None:
     in_range("--checkpoint-every", config.checkpoint_every, 0)
 
     cppn, mutation, crossover = config.cppn, config.mutation, config.crossover
-    in_range("--cppn.nodes", cppn.nodes, 1, 4096)
-    in_range("--cppn.connections", cppn.connections, 1, 65536)
+    in_range("--cppn.nodes", cppn.nodes, 1, 512)
+    in_range("--cppn.connections", cppn.connections, 1, 4096)
     _positive("--cppn.weight-range", cppn.weight_range)
     in_range("--cppn.activation-rate", cppn.activation_rate, 0, 1)
     in_range("--cppn.add-connection", cppn.add_connection, 0, 1)

@@ -60,6 +60,10 @@ def draw(
         analysis.gallery(gallery_png, images(np.arange(len(class_names))), class_names, fitness, title)
     if maps:
         measures = config.measures
+        if len(class_names) > MANY:
+            shown = analysis.sample_classes(len(class_names))
+            maps = [maps[index] for index in shown]
+            class_names = [str(class_names[index]) for index in shown]
         analysis.grid_heatmaps(heatmap_png, maps, class_names, measures, f"Confidence by measures ({run})")
     else:
         analysis.class_heatmap(

@@ -1,5 +1,6 @@
 """What a run leaves: archive, elites, images, numbers; saved to a folder and loaded from it."""
 
+import functools
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -61,18 +62,21 @@ class Result:
 
     def levels(self, cells: np.ndarray) -> np.ndarray:
         """[n, H, W, C] uint8, the images of the elites in these cells, as a PNG holds them."""
-        return self._decoded(cells, to_uint8)
+        return self._decoded(cells, lambda images: np.asarray(to_uint8(images)))
 
-    def _decoded(self, cells: np.ndarray, finish: Callable[[Any], Any] = lambda image: image) -> np.ndarray:
+    def _decoded(self, cells: np.ndarray, finish: Callable[[Any], Any] = np.asarray) -> np.ndarray:
         """A part at a time: a thousand large images are more than should be held several times."""
-        decode = build_encoding(self.config, self.image_shape).decode
-        draw = jax.jit(jax.vmap(lambda genome: finish(decode(genome))))
-        part = max(1, DECODED_AT_ONCE // int(np.prod(self.image_shape)))
-        parts = [
-            np.asarray(draw(take(self.elites, cells[start : start + part]).genome))
-            for start in range(0, max(1, len(cells)), part)
-        ]
-        return np.concatenate(parts)
+        decode = _decoder(self.config, self.image_shape)
+        part = max(2, DECODED_AT_ONCE // int(np.prod(self.image_shape)))
+        if len(cells) <= part:
+            return finish(decode(take(self.elites, cells).genome)) if len(cells) else self._no_images(finish)
+        # Every part is of one length, so that one program draws them all.
+        filled = np.concatenate([cells, np.zeros(-len(cells) % part, cells.dtype)])
+        parts = [finish(decode(take(self.elites, some).genome)) for some in filled.reshape(-1, part)]
+        return np.concatenate(parts)[: len(cells)]
+
+    def _no_images(self, finish: Callable[[Any], Any]) -> np.ndarray:
+        return finish(np.zeros((0, *self.image_shape), np.float32))
 
     def confidences(self) -> np.ndarray:
         """[n] float64, softmax confidence of each elite in its class."""
@@ -111,11 +115,11 @@ class Result:
         graphs: Graph = jax.tree.map(lambda leaf: np.asarray(leaf)[self.cells()], self.elites.genome)
         nodes, connections = graphs.alive.sum(axis=1), graphs.present.sum(axis=1)
         return {
-            "nodes_median": float(np.median(nodes)),
-            "nodes_most": int(nodes.max()),
+            "nodes_median": float(np.median(nodes)) if nodes.size else 0.0,
+            "nodes_most": int(nodes.max(initial=0)),
             "nodes_cap": self.config.cppn.nodes,
-            "connections_median": float(np.median(connections)),
-            "connections_most": int(connections.max()),
+            "connections_median": float(np.median(connections)) if nodes.size else 0.0,
+            "connections_most": int(connections.max(initial=0)),
             "connections_cap": self.config.cppn.connections,
             "elites_refused_growth": int((graphs.refused > 0).sum()),
             "refusals": int(graphs.refused.sum()),
@@ -201,11 +205,17 @@ class Result:
             Path(path),
             graph,
             self.levels(cell)[0],
-            f"{class_name} ({self.config.preset}, {self.config.seed})",
+            f"{class_name} ({self.config.preset}, seed {self.config.seed})",
         )
 
     def _grid_cells(self) -> int:
         return len(self.elites.fitness) // len(self.class_names)
+
+
+@functools.lru_cache(maxsize=8)
+def _decoder(config: Config, image_shape: tuple[int, int, int]) -> Callable[[Any], Any]:
+    """Genomes [n, ...] to images [n, H, W, C], compiled once for each n."""
+    return jax.jit(jax.vmap(build_encoding(config, image_shape).decode))
 
 
 def write_config(

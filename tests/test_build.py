@@ -23,7 +23,7 @@ from qdfool.classifiers import porting
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.networks import architecture
-from qdfool.config import Config, Cppn, Crossover, Mutation, Selection
+from qdfool.config import Cppn, Crossover, Mutation, Selection
 from qdfool.engine.step import ask, start, step
 from qdfool.measures import MEASURES
 
@@ -267,18 +267,6 @@ def test_both_formulations_of_a_network_agree(formulated):
     np.testing.assert_allclose(found[0], found[1], atol=1e-5 * abs(found[1]).max())
 
 
-def test_bfloat16_is_near_and_not_the_same():
-    config = replace(Config(), classifier="mobilenet_v1_025", weights="random", image_shape=(64, 64, 3))
-    images = np.random.default_rng(0).random((8, 64, 64, 3), np.float32)
-    exact, near = (
-        np.asarray(network.logits(network.parameters, images))
-        for network in (build_classifier(config), build_classifier(replace(config, precision="bfloat16")))
-    )
-    assert near.dtype == np.float32
-    difference = abs(exact - near).max() / abs(exact).max()
-    assert 1e-5 < difference < 0.05
-
-
 def test_a_batch_size_is_chosen_where_none_is_given(small):
     network = build_classifier(
         replace(small, classifier="mobilenet_v1_025", weights="random", image_shape=(64, 64, 3))
@@ -288,3 +276,11 @@ def test_a_batch_size_is_chosen_where_none_is_given(small):
     assert chosen & (chosen - 1) == 0
     assert 1 <= chosen <= 512
     assert with_batch_size(replace(small, batch_size=7), network).batch_size == 7
+
+
+def test_an_archive_that_no_memory_holds_is_refused(small):
+    config = replace(small, archive="grid", cells=(100_000, 100_000))
+    with pytest.raises(
+        InputError, match="An archive of 40,000,000,000 cells with genomes of 256 bytes needs"
+    ):
+        with_batch_size(config, fake.classifier)

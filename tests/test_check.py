@@ -29,3 +29,11 @@ def test_the_ends_are_in_range():
     in_range("rate", 0, 0, 1)
     in_range("rate", 1, 0, 1)
     in_range("size", 10**9, 1)
+
+
+def test_a_thousand_names_are_not_all_listed():
+    names = [f"class {number}" for number in range(1000)]
+    with pytest.raises(InputError) as caught:
+        known_name("class", "class 77x", names)
+    assert "Did you mean 'class 77'?" in str(caught.value)
+    assert str(caught.value).endswith("class 39 and 960 more.")

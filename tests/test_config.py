@@ -66,7 +66,7 @@ def test_budget_in_generations():
 BAD = {
     "--batch-size must be at least 0; got -1": Config(generations=1, batch_size=-1),
     "--crop-from must be at least 1; got 0": Config(generations=1, crop_from=0),
-    "--cppn.nodes must be between 1 and 4096; got 0": Config(generations=1, cppn=Cppn(nodes=0)),
+    "--cppn.nodes must be between 1 and 512; got 0": Config(generations=1, cppn=Cppn(nodes=0)),
     "--cppn.weight-range must be above 0": Config(generations=1, cppn=Cppn(weight_range=0)),
     "--cppn.add-neuron must be between 0 and 1; got 2": Config(generations=1, cppn=Cppn(add_neuron=2)),
     "--seed must be between 0": Config(generations=1, seed=-1),

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import qdfool
+from qdfool.build import build_classifier, build_encoding
 from qdfool.check import InputError
 from qdfool.config import Cppn, Crossover, Mutation
+from qdfool.evolve import Run
 
 NAMES = ("a", "b", "c", "d")
 
@@ -112,3 +114,30 @@ def test_elites_are_the_device_pytree(small):
     result = qdfool.evolve(small, fake.classifier)
     assert isinstance(result.elites.fitness, jax.Array)
     np.testing.assert_array_equal(result.archive.data("objective"), result.elites.fitness)
+
+
+@pytest.mark.parametrize("cells", [1, 2, 5, 64])
+def test_an_image_drawn_again_has_the_bits_that_were_scored(cells):
+    """At a size that takes several pieces, in colour, in batches of any length."""
+    config = replace(
+        qdfool.preset("imagenet-cppn"),
+        classifier="mobilenet_v1_025",
+        weights="random",
+        evaluations=64 * 6,
+        batch_size=64,
+    )
+    run = Run(config, build_classifier(config))
+    for _ in run.advance():
+        pass
+    decode = jax.jit(jax.vmap(build_encoding(config, run.classifier.image_shape).decode))
+    again = decode(jax.tree.map(lambda leaf: leaf[:cells], run.state.children))
+    np.testing.assert_array_equal(again, run.state.images[:cells])
+
+
+def test_nan_from_the_first_generation_on_leaves_an_empty_run(small):
+    config = replace(small, encoding="cppn", mutation=Mutation(operators=("cppn",)))
+    run = Run(config, replace(fake.classifier, logits=lambda p, images: fake.always_nan(images)))
+    with pytest.raises(InputError, match="12 of 12 images had a logit that is not finite"):
+        list(run.advance())
+    assert run.result().summary()["cppn"]["nodes_most"] == 0
+    assert run.result().images().shape == (0, *fake.SHAPE)

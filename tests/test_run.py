@@ -1,6 +1,7 @@
 """The command line: what it leaves, and what it says to bad input."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,7 @@ def test_imagenet_runs_resume_bit_for_bit_and_leave_all_their_files(command, tmp
 
 
 def test_a_state_too_large_to_copy_is_saved_where_it_lies(command, tmp_path, done, monkeypatch):
-    monkeypatch.setattr("qdfool.evolve.COPIED_AT_MOST", 0)
+    monkeypatch.setattr(sys.modules["qdfool.evolve"], "COPIED_AT_MOST", 0)
     monkeypatch.setattr("qdfool.run_folder.LARGE", 0)
     whole = tmp_path / "whole"
     assert command(*SMALL, "--generations", "8", "--quiet", "--out", str(whole))[0] == 0
@@ -198,7 +199,7 @@ def test_a_folder_that_cannot_be_made_is_named(command, tmp_path):
         (["--classifier", "lanet"], "Unknown classifier 'lanet'. Did you mean 'lenet'?"),
         (["--archive", "grid", "--measures", "ink", "simetry"], "Did you mean 'symmetry'?"),
         (["--mutaton.rate", "0.2"], "--mutation.rate"),
-        (["--batch-size", "0"], "--batch-size must be at least 1; got 0."),
+        (["--batch-size", "-1"], "--batch-size must be at least 0; got -1."),
         (["--mutation.rate", "-0.5"], "--mutation.rate must be between 0 and 1; got -0.5."),
         (["--archive", "grid", "--ranges", "0", "2", "0", "1"], "Expected low < high, both within [0, 1]"),
         (["--weights", "no/such.safetensors"], "no/such.safetensors"),

@@ -10,7 +10,7 @@ from qdfool.analysis.curves import curves
 from qdfool.analysis.gallery import gallery
 from qdfool.analysis.heatmap import class_heatmap, grid_heatmaps
 from qdfool.analysis.network_graph import GraphConnection, GraphNode, cppn_graph
-from qdfool.analysis.overview import overview
+from qdfool.analysis.overview import overview, sample_classes
 from qdfool.analysis.sheets import contact_sheets
 
 __all__ = [
@@ -26,4 +26,5 @@ __all__ = [
     "nines",
     "overview",
     "percent",
+    "sample_classes",
 ]

@@ -19,9 +19,9 @@ from qdfool.check import InputError
 
 ACTIVATIONS = {
     "sine": "#56b4e9",
-    "bipolar sigmoid": "#e69f00",
+    "sigmoid": "#e69f00",
     "gaussian": "#009e73",
-    "clipped linear": "#cc79a7",
+    "linear": "#cc79a7",
     "tanh": "#f0e442",
 }
 """Colours of the palette of Okabe and Ito (2008), the same in every picture."""

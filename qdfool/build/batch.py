@@ -1,4 +1,4 @@
-"""From a device's memory to the size of a batch."""
+"""What fits into a device's memory: the archive, and a batch of which size."""
 
 import os
 from dataclasses import replace
@@ -6,9 +6,12 @@ from dataclasses import replace
 import jax
 
 from qdfool.build.encoding import build_encoding
+from qdfool.check import InputError
 from qdfool.config import Config
 from qdfool.types import Classifier
 
+COPIES = 2
+"""Of the archive."""
 SHARE = 4
 """Of the memory, one part in so many is given to a batch."""
 LAYERS = 64
@@ -21,20 +24,33 @@ def with_batch_size(config: Config, classifier: Classifier) -> Config:
     """The config with its batch size chosen from the device's memory, if it leaves that open with 0.
 
     A power of two; the same on every machine of a kind, and part of the config that a run saves.
+
+    Raises:
+        InputError: the archive alone is more than the memory holds.
     """
-    if config.batch_size:
-        return config
     image = 4 * classifier.image_shape[0] * classifier.image_shape[1] * classifier.image_shape[2]
     genome = jax.eval_shape(
         build_encoding(config, classifier.image_shape).initialise, jax.random.key(config.seed)
     )
     genome_size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(genome))
-    cells = len(classifier.class_names) * (
-        config.cells[0] * config.cells[1] if config.archive == "grid" else 1
-    )
-    room = max(0, _memory() - 2 * cells * genome_size) // SHARE
+    grid = config.cells[0] * config.cells[1] if config.archive == "grid" else 1
+    cells, memory = len(classifier.class_names) * grid, _memory()
+    # The device has them once, pyribs on the host once more.
+    room = memory - COPIES * cells * genome_size
+    if room < 0:
+        raise InputError(
+            f"An archive of {cells:,} cells with genomes of {genome_size:,} bytes needs "
+            f"{COPIES * cells * genome_size / 1e9:,.0f} GB; this machine has {memory / 1e9:,.0f}. Choose the "
+            "encoding 'cppn', fewer --cells, a smaller --image-shape, or --archive class."
+        )
+    if config.batch_size:
+        return config
     most = LARGEST_CPU if jax.default_backend() == "cpu" else LARGEST
-    images = room // (LAYERS * image + 2 * genome_size)
+    each = LAYERS * image + 2 * genome_size
+    if config.encoding == "cppn" and jax.default_backend() != "cpu":
+        # Side by side, every slot of a network has a value for every pixel.
+        each += config.cppn.nodes * image // classifier.image_shape[2]
+    images = room // SHARE // each
     return replace(config, batch_size=max(1, min(most, 1 << max(0, images.bit_length() - 1))))
 
 

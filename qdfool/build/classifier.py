@@ -19,7 +19,7 @@ from qdfool.types import Classifier
 
 OWN_SHAPE = (28, 28, 1)
 """What a user's classifier is taken to want where neither it nor the config says."""
-HUB, RANDOM = "hub", "random"
+HUB, RANDOM = "hub", porting.RANDOM
 """Words that stand in the place of a weights file."""
 
 

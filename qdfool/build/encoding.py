@@ -70,8 +70,8 @@ def build_encoding(config: Config, image_shape: Shape) -> Encoding:
     """
     _, make = ENCODINGS[known_name("encoding", config.encoding, ENCODINGS)]
     encoding = make(config, image_shape)
-    if not config.rounding:
-        return encoding
+    if not config.rounding or config.encoding == "cppn":
+        return encoding  # CPPNs round as they draw
 
     def decode(genome: Genome) -> Image:
         return round_to_levels(encoding.decode(genome))

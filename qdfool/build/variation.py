@@ -84,7 +84,7 @@ def build_mutation(
             child = operator(operator_key, child, **({"rate": rate(generation)} if rated else {}))
         if settings.probability == 1:
             return child
-        return _either(jax.random.bernoulli(whether_key, settings.probability), child, genome)
+        return cppn.either(jax.random.bernoulli(whether_key, settings.probability), child, genome)
 
     return mutate
 
@@ -141,13 +141,9 @@ def build_recombination(
             child = jax.lax.switch(which, operators, operator_key, first, second)
         if config.crossover.probability == 1:
             return child
-        return _either(jax.random.bernoulli(whether_key, config.crossover.probability), child, first)
+        return cppn.either(jax.random.bernoulli(whether_key, config.crossover.probability), child, first)
 
     return recombine
-
-
-def _either(condition: Array, yes: Genome, no: Genome) -> Genome:
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
 
 
 def _suits(config: Config, kind: str, name: str, encodings: tuple[str, ...]) -> None:

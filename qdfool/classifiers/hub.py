@@ -36,7 +36,10 @@ def fetch(architecture: Architecture) -> Path:
             f"No published weights of {architecture.name} are known; give a file with --weights FILE, or "
             "--weights random for an untrained network."
         )
-    source, folder = architecture.hub[0], cache_folder()
+    folder = cache_folder()
+    by_https = [source for source in architecture.hub if source.place.startswith("https://")]
+    # The hub's library is an extra; where it is not installed, a plain address will do.
+    source = by_https[0] if by_https and _library() is None else architecture.hub[0]
     if source.place.startswith("https://"):
         return fetch_url(source.url, source.file, source.sha256 or "", folder)
     return fetch_hub(source.place, source.file, folder)
@@ -107,13 +110,11 @@ def fetch_hub(repository: str, file_name: str, folder: Path) -> Path:
     if placed.is_file():
         return placed
     by_hand = _by_hand(f"{file_name} of https://huggingface.co/{repository}", placed)
-    try:
-        # Not an import statement: the extra may be missing, for the type checker too.
-        hub: Any = importlib.import_module("huggingface_hub")
-    except ImportError as error:
+    hub = _library()
+    if hub is None:
         raise InputError(
             f"Fetching {repository} takes huggingface-hub: pip install 'qdfool[hub]'. Or {by_hand}."
-        ) from error
+        )
     kept = hub.try_to_load_from_cache(repository, file_name, cache_dir=folder)
     if isinstance(kept, str) and _hashes(Path(kept)) is None:
         return Path(kept)
@@ -134,6 +135,15 @@ def fetch_hub(repository: str, file_name: str, folder: Path) -> Path:
             f"{file_name} of {repository} came damaged: {_two_hashes(*hashes)}. Try again, or {by_hand}."
         )
     return path
+
+
+def _library() -> Any:
+    """The hub's own library; None where the extra is not installed."""
+    try:
+        # Not an import statement: it may be missing, for the type checker too.
+        return importlib.import_module("huggingface_hub")
+    except ImportError:
+        return None
 
 
 def _hashes(path: Path) -> tuple[str, str] | None:

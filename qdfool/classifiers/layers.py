@@ -11,9 +11,11 @@ Networks only infer: a batch normalisation is folded into the convolution before
 every convolution has a bias.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
@@ -114,6 +116,16 @@ def _windows(
         for axis, pad in zip(spatial, padding, strict=True):
             pads[axis] = pad
     return lax.reduce_window(features, jnp.asarray(start, features.dtype), combine, window, strides, pads)  # type: ignore[arg-type]
+
+
+def exactly() -> contextlib.AbstractContextManager[Any]:
+    """A context in which products of float32 are traced as such: a GPU or TPU would otherwise round them.
+
+    Nothing on a CPU, which never does.
+    """
+    if jax.default_backend() == "cpu":
+        return contextlib.nullcontext()
+    return jax.default_matmul_precision("highest")
 
 
 CHANNELS_LAST: Formulation = ChannelsLast()

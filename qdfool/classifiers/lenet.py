@@ -16,6 +16,7 @@ from flax import nnx
 
 from qdfool.check import InputError
 from qdfool.classifiers import weights as weight_files
+from qdfool.classifiers.layers import exactly
 from qdfool.types import Array, Classifier, Image, Key, Parameters
 
 NAME = "lenet"
@@ -80,7 +81,8 @@ def initialise(key: Key) -> Parameters:
 def logits(parameters: Parameters, images: Image, *, pixel_scale: float = 1.0) -> Array:
     """Images [B, 28, 28, 1] in [0, 1], multiplied by `pixel_scale`, to logits [B, 10]."""
     graph, _ = _network()
-    return nnx.merge(graph, parameters)(images * pixel_scale)
+    with exactly():
+        return nnx.merge(graph, parameters)(images * pixel_scale)
 
 
 def classifier(weights: Path | None = None) -> Classifier:

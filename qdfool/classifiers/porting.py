@@ -21,7 +21,7 @@ from qdfool.classifiers import pytorch_file
 from qdfool.classifiers import weights as weight_files
 from qdfool.classifiers.architecture import Architecture, Framework, Variant
 from qdfool.classifiers.imagenet import CLASS_NAMES
-from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
+from qdfool.classifiers.layers import CHANNELS_LAST, Formulation, exactly
 from qdfool.classifiers.weights import Tensors
 from qdfool.types import Array, Classifier, Image, Parameters
 
@@ -40,10 +40,12 @@ def read_weights(path: Path) -> Tensors:
     if path.is_file():
         with path.open("rb") as file:
             start = file.read(len(pytorch_file.ROW_OF_PICKLES))
-        pytorch = start.startswith((b"PK", pytorch_file.ROW_OF_PICKLES))
+        pytorch = start.startswith((b"PK\x03\x04", pytorch_file.ROW_OF_PICKLES))
         # A safetensors file begins with the length of a header in braces.
         if pytorch or (path.suffix in (".pth", ".pt") and start[8:9] != b"{"):
             return pytorch_file.read(path)
+    elif path.suffix in (".pth", ".pt"):
+        raise InputError(f"Weights must be a safetensors or PyTorch file; there is none at {path}.")
     return weight_files.read(path)[0]
 
 
@@ -127,7 +129,8 @@ def _logits(
     def network(images: Image) -> Array:
         prepared = (images - jnp.asarray(variant.mean)) / jnp.asarray(variant.std)
         module: Any = nnx.merge(_network(variant.make)[0], parameters)
-        return module(prepared.astype(dtype), formulation).astype(jnp.float32)
+        with exactly():
+            return module(prepared.astype(dtype), formulation).astype(jnp.float32)
 
     return formulation.run(network, images)
 

@@ -126,9 +126,11 @@ ALLOWED: dict[str, Any] = {
 """Everything that a file may name, and what stands in for it here."""
 
 
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        name = f"{module_name}.{global_name}"
+class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
+    # The one written in Python: the other makes room for as many objects as a few bytes of the file claim.
+
+    def find_class(self, module: str, name: str) -> Any:
+        name = f"{module}.{name}"
         if name not in ALLOWED:
             raise InputError(
                 f"names {name}, which is not a tensor, a float or integer storage or an ordered dictionary. "
@@ -140,9 +142,7 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> _Storage:
         kind, storage_type, key, _, count, *view = pid
         if kind != "storage" or any(part is not None for part in view):
-            raise InputError(
-                f"refers to {kind!r} {key!r}, which is no whole storage. Save it anew with PyTorch."
-            )
+            raise InputError("refers to what is no whole storage. Save it anew with PyTorch.")
         return _Storage(str(key), DTYPES[storage_type], count)
 
 
@@ -159,10 +159,10 @@ def _read_zip(file: IO[bytes]) -> tuple[Any, Numbers]:
     names = archive.namelist()
     (pickled,) = [name for name in names if name.endswith("data.pkl") and name.count("/") <= 1]
     root = pickled.removesuffix("data.pkl")
-    if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
-        raise InputError("was written on a big-endian machine. Save it anew on another.")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
         raise InputError("is compressed, which PyTorch's files are not. Save it anew with PyTorch.")
+    if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
+        raise InputError("was written on a big-endian machine. Save it anew on another.")
     found = _load(io.BytesIO(archive.read(pickled)))  # read whole, its checksum is compared
     rows: dict[_Storage, np.ndarray] = {}
 
@@ -183,8 +183,7 @@ def _read_row(file: IO[bytes]) -> tuple[Any, Numbers]:
     version, machine = _load(file), _load(file)
     if version != 1001 or not machine["little_endian"]:
         raise InputError(
-            f"is of version {version} and machine {machine}; only 1001, little-endian, is known here. Save it "
-            "anew with PyTorch."
+            "is of another version than 1001, or of a big-endian machine. Save it anew with PyTorch."
         )
     found, keys = _load(file), _load(file)
     storages = {tensor.storage.key: tensor.storage for tensor in _all_tensors(found)}
@@ -224,16 +223,24 @@ def _array(tensor: _Tensor, numbers: Numbers) -> np.ndarray:
 
 
 def _all_tensors(found: Any) -> list[_Tensor]:
-    """All tensors of nested dictionaries, lists and tuples."""
-    if isinstance(found, _Parameter):
-        return [found.tensor]
-    if isinstance(found, _Tensor):
-        return [found]
-    if isinstance(found, Mapping):
-        return [tensor for part in found.values() for tensor in _all_tensors(part)]
-    if isinstance(found, list | tuple):
-        return [tensor for part in found for tensor in _all_tensors(part)]
-    return []
+    """All tensors of nested dictionaries, lists and tuples, each once: parts may be shared, again and again."""
+    tensors: list[_Tensor] = []
+    seen: set[int] = set()
+    ahead = [found]
+    while ahead:
+        part = ahead.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, _Parameter):
+            tensors.append(part.tensor)
+        elif isinstance(part, _Tensor):
+            tensors.append(part)
+        elif isinstance(part, Mapping):
+            ahead.extend(part.values())
+        elif isinstance(part, list | tuple):
+            ahead.extend(part)
+    return tensors
 
 
 def _named(found: Any) -> dict[str, _Tensor]:

@@ -122,7 +122,15 @@ def evaluate(graph: Graph, points: Array, outputs: int, show: Show) -> Array:
 
     @one.def_vmap
     def _(size: int, batched: Any, graphs: Graph) -> tuple[Array, bool]:
-        return formulation(graphs, points, outputs, show), True
+        leaves, tree = jax.tree.flatten(graphs)
+        every = jax.tree.unflatten(
+            tree,
+            [
+                leaf if many else jnp.broadcast_to(leaf, (size, *leaf.shape))
+                for leaf, many in zip(leaves, jax.tree.leaves(batched), strict=True)
+            ],
+        )
+        return formulation(every, points, outputs, show), True
 
     return one(graph)
 
@@ -191,7 +199,7 @@ def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Arra
             [which == number for number in range(len(ACTIVATIONS))],
             [function(total) for _, function in ACTIVATIONS.values()],
         )
-        return values.at[row, chosen].set(result)
+        return values.at[row, chosen].set(result, unique_indices=True, indices_are_sorted=True)
 
     values = jnp.zeros((batch, nodes, size)).at[:, :inputs].set(points)
     values = jax.lax.fori_loop(0, length.max(), node, values)

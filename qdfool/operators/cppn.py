@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from qdfool.graph import Graph, adjacency, reachability
-from qdfool.types import Array, Key
+from qdfool.types import Array, Genome, Key
 
 
 def mutate(
@@ -57,7 +57,7 @@ def mutate(
     )
     chances = jax.random.uniform(whether_key, (len(structural),))
     for chance, operator_key, (probability, operator) in zip(chances, keys, structural, strict=True):
-        graph = _either(chance < probability, operator(operator_key, graph), graph)
+        graph = either(chance < probability, operator(operator_key, graph), graph)
     return graph
 
 
@@ -114,7 +114,7 @@ def connect(key: Key, graph: Graph, weight_range: float, inputs: int, outputs: i
         present=graph.present.at[slot].set(True),
     )
     possible = each_source.sum() > 0
-    return _either(possible & room, added, _refused(graph, possible & ~room))
+    return either(possible & room, added, _refused(graph, possible & ~room))
 
 
 def disconnect(key: Key, graph: Graph) -> Graph:
@@ -138,7 +138,7 @@ def split(key: Key, graph: Graph, activations: tuple[int, ...]) -> Graph:
         weight=graph.weight.at[second].set(graph.weight[first]),
         present=graph.present.at[second].set(True),
     )
-    return _either(possible & room, added, _refused(graph, possible & ~room))
+    return either(possible & room, added, _refused(graph, possible & ~room))
 
 
 def remove(key: Key, graph: Graph, fixed: int) -> Graph:
@@ -153,7 +153,7 @@ def remove(key: Key, graph: Graph, fixed: int) -> Graph:
     neuron = _one_of(key, hidden)
     touching = (graph.source == neuron) | (graph.target == neuron)
     removed = graph._replace(alive=graph.alive.at[neuron].set(False), present=graph.present & ~touching)
-    return _either(hidden.any(), removed, graph)
+    return either(hidden.any(), removed, graph)
 
 
 def _one_of(key: Key, mask: Array) -> Array:
@@ -170,5 +170,6 @@ def _refused(graph: Graph, whether: Array) -> Graph:
     return graph._replace(refused=graph.refused + whether)
 
 
-def _either(condition: Array, yes: Graph, no: Graph) -> Graph:
+def either(condition: Array, yes: Genome, no: Genome) -> Genome:
+    """The first genome, a pytree of arrays, where the condition holds, else the second."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

@@ -11,6 +11,7 @@ from PIL import Image
 from qdfool.analysis import GraphConnection, GraphNode, cppn_graph
 from qdfool.analysis.network_graph import ACTIVATIONS, NEGATIVE, PALE, POSITIVE, _blend, _live, _places
 from qdfool.check import InputError
+from qdfool.encodings import cppn
 
 INPUTS = [GraphNode(label, "input", 0, "input") for label in ("x", "y", "distance", "bias")]
 
@@ -164,3 +165,7 @@ def test_what_is_no_feed_forward_graph_is_refused(tmp_path):
     with pytest.raises(InputError, match="uint8"):
         cppn_graph(path, nodes, connections, "A title", np.zeros((4, 4), np.uint8))
     assert not path.exists()
+
+
+def test_every_activation_has_a_colour():
+    assert set(ACTIVATIONS) == set(cppn.ACTIVATIONS)

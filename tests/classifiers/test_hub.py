@@ -14,7 +14,9 @@ import pytest
 from rich.console import Console
 
 from qdfool.check import InputError
+from qdfool.classifiers import hub as hub_module
 from qdfool.classifiers.hub import cache_folder, fetch_hub, fetch_url
+from qdfool.classifiers.networks import architecture
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -218,3 +220,26 @@ def test_the_library_itself_offline(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="could not be fetched from the Hugging Face hub") as refusal:
         fetch_hub(REPOSITORY, FILE, tmp_path)
     assert f"put it at {tmp_path / REPOSITORY / FILE}" in str(refusal.value)
+
+
+def test_a_network_is_fetched_from_where_it_can_be(tmp_path, monkeypatch):
+    """From the hub; without its library from a plain address; and not at all where nothing is published."""
+    monkeypatch.setenv("QDFOOL_CACHE", str(tmp_path))
+    asked = []
+    monkeypatch.setattr(hub_module, "fetch_url", lambda *a: asked.append(a) or tmp_path / "by-https")
+    monkeypatch.setattr(hub_module, "fetch_hub", lambda *a: asked.append(a) or tmp_path / "by-hub")
+    assert hub_module.fetch(architecture("alexnet")) == tmp_path / "by-https"
+    assert asked.pop() == (
+        "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        "alexnet-owt-7be5be79.pth",
+        "7be5be79",
+        tmp_path,
+    )
+    install(monkeypatch, CONTENT)
+    assert hub_module.fetch(architecture("resnet18")) == tmp_path / "by-hub"
+    assert asked.pop() == ("timm/resnet18.tv_in1k", "model.safetensors", tmp_path)
+    monkeypatch.setattr(hub_module, "_library", lambda: None)
+    assert hub_module.fetch(architecture("resnet18")) == tmp_path / "by-https"
+    assert asked.pop()[2] == "f37072fd"
+    with pytest.raises(InputError, match="No published weights of mobilenet_v1_025 are known; give a file"):
+        hub_module.fetch(architecture("mobilenet_v1_025"))

@@ -228,3 +228,26 @@ def test_every_truncation_of_the_older_format_is_refused(path: Path, data: st.Da
     path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
     with pytest.raises(InputError, match=r"network\.pth is no"):
         read_weights(path)
+
+
+def test_a_file_does_not_decide_how_much_memory_it_takes(tmp_path):
+    """A few bytes that claim a place for 2^31 objects; a compressed entry; lists of the same list of lists."""
+    claims = b"\x80\x02}r" + (2**31 - 1).to_bytes(4, "little") + b"."
+    with pytest.raises(InputError, match="holds no dictionary of tensors"):
+        pytorch_file.read(write(tmp_path / "claims.pth", {}, **{"data.pkl": claims}))
+
+    bomb = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(bomb, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled({}))
+        archive.writestr("archive/byteorder", b" " * 10_000_000, zipfile.ZIP_DEFLATED)
+    with pytest.raises(InputError, match="is compressed"):
+        pytorch_file.read(bomb)
+
+    shared: list = []
+    for _ in range(200):
+        shared = [shared, shared]
+    path = tmp_path / "shared.pth"
+    row = [pickled(part) for part in (1001, {"little_endian": True}, {"x": shared}, [])]
+    path.write_bytes(pytorch_file.ROW_OF_PICKLES + b"".join(row))
+    with pytest.raises(InputError, match="has no tensor but a list under 'x'"):
+        pytorch_file.read(path)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from qdfool.classifiers.architecture import Variant
+from qdfool.classifiers.architecture import KERAS, TORCH, Variant
 from qdfool.classifiers.networks import architecture
 from qdfool.classifiers.porting import classifier
 from qdfool.types import Classifier
@@ -159,13 +159,33 @@ def test_keras_mobilenet_v1(size, timm, torch, randomised, tmp_path):
 
 
 @pytest.mark.parametrize("size", [96, 97])
+def test_keras_mobilenet_v2(size, timm, torch, randomised, tmp_path):
+    network = randomised(timm.create_model("mobilenetv2_100", pad_type="same", bn_eps=1e-3))
+    weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    ours = architecture("mobilenet_v2")
+    _, timm_variant, _, keras = ours.variants
+    tensors = {"predictions/bias": weights["classifier.bias"]}
+    for path, (layer, layer_norm) in timm_variant.layers.items():
+        kernel, depthwise = weights[f"{layer}.weight"], path.endswith("depthwise")
+        order = {2: (1, 0), 4: (2, 3, 0, 1) if depthwise else (2, 3, 1, 0)}[kernel.ndim]
+        name, keras_norm = keras.layers[path]
+        tensors[f"{name}/{'depthwise_' if depthwise else ''}kernel"] = kernel.transpose(order).copy()
+        for theirs, keras_name in zip(TORCH.norm, KERAS.norm, strict=True) if layer_norm else ():
+            tensors[f"{keras_norm}/{keras_name}"] = weights[f"{layer_norm}.{theirs}"]
+    save_file(tensors, tmp_path / "keras.safetensors")
+    ported = classifier(ours, tmp_path / "keras.safetensors", image_size=size)
+    images = _images(size)
+    assert _relative_error(ported, images, _expected(torch, network, images, keras)) < RELATIVE_ERROR
+
+
+@pytest.mark.parametrize("size", [96, 97])
 def test_folded_mobilenet_v2(size, timm, torch, randomised, tmp_path):
     from torch.nn.utils.fusion import fuse_conv_bn_weights
 
     network = randomised(timm.create_model("mobilenetv2_100", pad_type="same", bn_eps=1e-3))
     weights = network.state_dict()
     ours = architecture("mobilenet_v2")
-    _, timm_variant, folded = ours.variants
+    _, timm_variant, folded, _ = ours.variants
     tensors = {}
     for path, (layer, norm) in timm_variant.layers.items():
         name, _ = folded.layers[path]

@@ -112,6 +112,20 @@ def _folded_layers() -> Layers:
     return {path: (path.replace("blocks/", "block_"), None) for path in _torchvision_layers()}
 
 
+def _keras_layers() -> Layers:
+    layers: dict[str, tuple[str, str | None]] = {
+        "stem": ("Conv1", "bn_Conv1"),
+        "head": ("Conv_1", "Conv_1_bn"),
+        "classifier": ("predictions", None),
+    }
+    for path in _torchvision_layers():
+        if path.startswith("blocks/"):
+            _, block, layer = path.split("/")
+            name = f"{'expanded_conv' if block == '0' else f'block_{block}'}_{layer}"
+            layers[path] = (name, f"{name}_BN")
+    return layers
+
+
 MOBILENET_V2 = Architecture(
     name="mobilenet_v2",
     description="MobileNet v2 of width 1 (Sandler et al. 2018, arXiv 1801.04381)",
@@ -124,6 +138,15 @@ MOBILENET_V2 = Architecture(
             functools.partial(MobileNetV2, "SAME"),
             _folded_layers(),
             KERAS,
+            mean=HALF,
+            std=HALF,
+        ),
+        Variant(
+            "Keras",
+            functools.partial(MobileNetV2, "SAME"),
+            _keras_layers(),
+            KERAS,
+            epsilon=1e-3,
             mean=HALF,
             std=HALF,
         ),
