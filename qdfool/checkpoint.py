@@ -23,12 +23,12 @@ KEPT = 2
 SPARE = 1 << 20
 """Bytes beside the arrays that must be free for a checkpoint to be begun."""
 
+# What Orbax has to say reaches the user as our own messages.
+logging.getLogger("absl").setLevel(logging.CRITICAL)
 # Nobody changes the arrays while they are written, so Orbax need not copy them first: there may be gigabytes.
 ocp.type_handlers.register_type_handler(
     np.ndarray, ocp.type_handlers.NumpyHandler(deepcopy_host_arrays=False), override=True
 )
-# What Orbax has to say reaches the user as our own messages.
-logging.getLogger("absl").setLevel(logging.CRITICAL)
 
 
 class Checkpoints:

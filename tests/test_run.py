@@ -123,7 +123,6 @@ def test_imagenet_runs_resume_bit_for_bit_and_leave_all_their_files(command, tmp
     for name in ("gallery.png", "heatmap.png", "curves.png", "classes.png"):
         assert (whole / name).stat().st_size > 10_000
     assert len(list((whole / "gallery").glob("*.png"))) == 10
-    assert command(*arguments, str(whole), "--generations", "2", "--overwrite")[0] == 0
 
 
 def test_a_state_too_large_to_copy_is_saved_where_it_lies(command, tmp_path, done, monkeypatch):
