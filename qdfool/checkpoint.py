@@ -20,6 +20,8 @@ from qdfool.check import InputError
 
 KEPT = 2
 """Checkpoints that are kept."""
+DATA_FILE = 1 << 26
+"""Bytes of a file of a checkpoint, about: what is written is held in memory until its file is full."""
 SPARE = 1 << 20
 """Bytes beside the arrays that must be free for a checkpoint to be begun."""
 
@@ -92,7 +94,7 @@ class Checkpoints:
         if generation in self._manager.all_steps():
             return
         self._make_sure_of_room(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state)) + SPARE)
-        arrays = ocp.args.StandardSave(_not_empty(state))
+        arrays = ocp.args.PyTreeSave(_not_empty(state), ocdbt_target_data_file_size=DATA_FILE)
         plain = ocp.args.JsonSave({**values, "digest": digest(state)})
         self._manager.save(generation, args=ocp.args.Composite(state=arrays, values=plain))
 
@@ -129,7 +131,8 @@ class Checkpoints:
             try:
                 values = self._restore(generation, values=ocp.args.JsonRestore())["values"]
                 state = template(values)
-                wanted = ocp.args.StandardRestore(_not_empty(state))
+                arrays = _not_empty(state)
+                wanted = ocp.args.PyTreeRestore(arrays, ocp.checkpoint_utils.construct_restore_args(arrays))
                 state = _filled(state, self._restore(generation, state=wanted)["state"])
                 if digest(state) != values.pop("digest"):
                     raise ValueError("its content does not match its digest")
