@@ -107,22 +107,31 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(command, tmp_path, done):
     assert json.loads((done / "config.json").read_text())["settings"]["generations"] == 20
 
 
+NETWORK = ["--classifier", "mobilenet_v1_025", "--weights", "random", "--image-shape", "32", "32", "3"]
+NETWORK += ["--batch-size", "16", "--quiet", "--out"]
+
+
 @pytest.mark.parametrize("preset", ["imagenet-cppn", "imagenet-direct"])
-def test_imagenet_runs_resume_bit_for_bit_and_leave_all_their_files(command, tmp_path, preset):
-    network = ["--classifier", "mobilenet_v1_025", "--weights", "random", "--image-shape", "32", "32", "3"]
-    arguments = [preset, *network, "--batch-size", "16", "--quiet", "--out"]
+def test_imagenet_runs_resume_bit_for_bit(command, tmp_path, preset):
+    arguments = [preset, "--group", "animals=0-397", "plants=984-998", *NETWORK]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert command(*arguments, str(whole), "--generations", "7")[0] == 0
     assert command(*arguments, str(stopped), "--generations", "3")[0] == 0
     assert command("--resume", str(stopped), "--generations", "7", "--quiet")[0] == 0
     assert (stopped / "elites.npz").read_bytes() == (whole / "elites.npz").read_bytes()
-    with np.load(whole / "elites.npz", allow_pickle=False) as file:
+    names = json.loads((whole / "config.json").read_text())["classifier"]["class_names"]
+    assert names == ["animals", "plants", "rest"]
+
+
+def test_a_run_of_a_thousand_classes_leaves_all_its_files(command, tmp_path):
+    assert command("imagenet-direct", *NETWORK, str(tmp_path / "run"), "--generations", "2")[0] == 0
+    with np.load(tmp_path / "run/elites.npz", allow_pickle=False) as file:
         assert file["images"].shape == (1000, 32, 32, 3)
         assert file["images"].dtype == np.uint8
         assert len(file["class_index"]) == 1000
     for name in ("gallery.png", "heatmap.png", "curves.png", "classes.png"):
-        assert (whole / name).stat().st_size > 10_000
-    assert len(list((whole / "gallery").glob("*.png"))) == 10
+        assert (tmp_path / "run" / name).stat().st_size > 10_000
+    assert len(list((tmp_path / "run/gallery").glob("*.png"))) == 10
 
 
 def test_a_state_too_large_to_copy_is_saved_where_it_lies(command, tmp_path, done, monkeypatch):
