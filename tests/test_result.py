@@ -33,8 +33,10 @@ def log_odds_of(classifier, images, batch):
     return np.stack([z[:, k] - np.logaddexp.reduce(rest, axis=1) for k, rest in enumerate(others)], axis=1)
 
 
-@pytest.mark.parametrize("archive", ["class", "grid"])
-@pytest.mark.parametrize("encoding", ["pixels", "binary", "cppn"])
+@pytest.mark.parametrize(
+    ("encoding", "archive"),
+    [("pixels", "class"), ("pixels", "grid"), ("binary", "class"), ("binary", "grid"), ("cppn", "class")],
+)
 def test_a_png_classified_again_has_the_confidence_of_the_archive(tmp_path, archive, encoding):
     config = replace(
         qdfool.preset({"pixels": "mnist-direct", "binary": "mnist-binary", "cppn": "mnist-cppn"}[encoding]),

@@ -150,8 +150,27 @@ Numbers = Callable[[_Storage], np.ndarray]
 """The row of numbers of a storage."""
 
 
+class _Whole:
+    """A file that says so when it ends too early; the unpickler would take what there is."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int) -> bytes:
+        content = self._file.read(size)
+        if len(content) < size:
+            raise EOFError("it ends in the middle")
+        return content
+
+    def readline(self) -> bytes:
+        line = self._file.readline()
+        if not line.endswith(b"\n"):
+            raise EOFError("it ends in the middle of a name")
+        return line
+
+
 def _load(file: IO[bytes]) -> Any:
-    return _Unpickler(file, encoding="utf-8").load()
+    return _Unpickler(_Whole(file), encoding="utf-8").load()
 
 
 def _read_zip(file: IO[bytes]) -> tuple[Any, Numbers]:

@@ -157,7 +157,7 @@ def test_safetensors_are_read_whatever_they_are_called(tmp_path):
     save_file(timm_tensors(), tmp_path / "network.pth")
     variant, _ = porting.port(SMALL, porting.read_weights(tmp_path / "network.pth"), "network.pth")
     assert variant.name == "timm"
-    with pytest.raises(InputError, match="found nothing at"):
+    with pytest.raises(InputError, match="there is none at"):
         porting.read_weights(tmp_path / "none.pth")
 
 

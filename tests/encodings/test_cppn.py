@@ -37,7 +37,7 @@ EVALUATE = {
 
 @pytest.mark.parametrize("name", FORMULATIONS)
 @given(seed=st.integers(0, 2**31 - 1), outputs=st.sampled_from([1, 3]), generations=st.integers(0, 40))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_outputs_are_those_of_a_plain_walk(name, seed, outputs, generations):
     graphs = grown(seed, outputs, generations)
     found = np.asarray(EVALUATE[name, outputs](graphs))
@@ -54,7 +54,7 @@ def test_outputs_are_those_of_a_plain_walk(name, seed, outputs, generations):
 
 
 @given(seed=st.integers(0, 2**31 - 1), generations=st.integers(0, 40))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_both_formulations_agree(seed, generations):
     graphs = grown(seed, 3, generations)
     found = [np.asarray(EVALUATE[name, 3](graphs)) for name in FORMULATIONS]

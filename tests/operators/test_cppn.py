@@ -14,7 +14,7 @@ from qdfool.operators import cppn
 
 MANY = 100
 SEEDS = st.integers(0, 2**31 - 1)
-FEW_EXAMPLES = settings(max_examples=8, deadline=None)
+FEW_EXAMPLES = settings(max_examples=5, deadline=None)
 
 
 def compiled(operator, **given):
@@ -149,7 +149,7 @@ def test_what_finds_no_slot_is_counted(caps):
 
 
 @pytest.mark.parametrize("name", ["add_connection", "delete_connection", "add_neuron", "delete_neuron"])
-@pytest.mark.parametrize("probability", [0.2, 0.5, 1.0])
+@pytest.mark.parametrize("probability", [0.3, 1.0])
 def test_structural_mutations_happen_as_often_as_they_should(name, probability):
     graphs = grown(1, 3, 12)
     possible = np.ones(MANY, bool)
@@ -162,7 +162,7 @@ def test_structural_mutations_happen_as_often_as_they_should(name, probability):
     assert possible.mean() > 0.5
     change = mutation(3, **{name: probability})
     happened = tried = 0
-    for number in range(40):
+    for number in range(20):
         after = change(jax.random.split(jax.random.key(number), MANY), graphs)
         changed = jnp.any(after.present != graphs.present, 1) | jnp.any(after.alive != graphs.alive, 1)
         changed = np.asarray(changed)

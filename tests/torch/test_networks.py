@@ -129,49 +129,28 @@ def test_images_of_another_size(name, reference, size, torchvision, torch, rando
 
 
 @pytest.mark.parametrize("size", [96, 97])
-def test_keras_mobilenet_v1(size, timm, torch, randomised, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "timm_name"), [("mobilenet_v1_100", "mobilenetv1_100"), ("mobilenet_v2", "mobilenetv2_100")]
+)
+def test_keras_mobilenets(name, timm_name, size, timm, torch, randomised, tmp_path):
     # timm builds it with TensorFlow's padding and epsilon; only the names and layouts are then Keras'.
-    network = randomised(timm.create_model("mobilenetv1_100", pad_type="same", bn_eps=1e-3))
-    weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    ours = architecture("mobilenet_v1_100")
-    timm_variant, keras = ours.variants
-    norm = {
-        "weight": "gamma",
-        "bias": "beta",
-        "running_mean": "moving_mean",
-        "running_var": "moving_variance",
-    }
-    tensors = {"conv_preds/bias": weights["classifier.bias"]}
-    for path, (layer, layer_norm) in timm_variant.layers.items():
-        kernel = weights[f"{layer}.weight"].reshape(*weights[f"{layer}.weight"].shape[:2], -1)
-        side = int(kernel.shape[2] ** 0.5)
-        kernel = kernel.reshape(*kernel.shape[:2], side, side)
-        depthwise = path.endswith("depthwise")
-        kernel = kernel.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))
-        name, keras_norm = keras.layers[path]
-        tensors[f"{name}/{'depthwise_' if depthwise else ''}kernel"] = np.ascontiguousarray(kernel)
-        for theirs, keras_name in norm.items() if layer_norm else ():
-            tensors[f"{keras_norm}/{keras_name}"] = weights[f"{layer_norm}.{theirs}"]
-    save_file(tensors, tmp_path / "keras.safetensors")
-    ported = classifier(ours, tmp_path / "keras.safetensors", image_size=size)
-    images = _images(size)
-    assert _relative_error(ported, images, _expected(torch, network, images, keras)) < RELATIVE_ERROR
-
-
-@pytest.mark.parametrize("size", [96, 97])
-def test_keras_mobilenet_v2(size, timm, torch, randomised, tmp_path):
-    network = randomised(timm.create_model("mobilenetv2_100", pad_type="same", bn_eps=1e-3))
-    weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    ours = architecture("mobilenet_v2")
-    _, timm_variant, _, keras = ours.variants
-    tensors = {"predictions/bias": weights["classifier.bias"]}
-    for path, (layer, layer_norm) in timm_variant.layers.items():
+    network = randomised(timm.create_model(timm_name, pad_type="same", bn_eps=1e-3))
+    weights = {tensor_name: tensor.numpy() for tensor_name, tensor in network.state_dict().items()}
+    ours = architecture(name)
+    timm_variant, keras = (
+        next(variant for variant in ours.variants if variant.name == publisher)
+        for publisher in ("timm", "Keras")
+    )
+    tensors = {f"{keras.layers['classifier'][0]}/bias": weights["classifier.bias"]}
+    for path, (layer, norm) in timm_variant.layers.items():
         kernel, depthwise = weights[f"{layer}.weight"], path.endswith("depthwise")
+        keras_layer, keras_norm = keras.layers[path]
+        if path == "classifier" and name == "mobilenet_v1_100":
+            kernel = kernel[:, :, None, None]  # Keras has it as a 1 x 1 convolution
         order = {2: (1, 0), 4: (2, 3, 0, 1) if depthwise else (2, 3, 1, 0)}[kernel.ndim]
-        name, keras_norm = keras.layers[path]
-        tensors[f"{name}/{'depthwise_' if depthwise else ''}kernel"] = kernel.transpose(order).copy()
-        for theirs, keras_name in zip(TORCH.norm, KERAS.norm, strict=True) if layer_norm else ():
-            tensors[f"{keras_norm}/{keras_name}"] = weights[f"{layer_norm}.{theirs}"]
+        tensors[f"{keras_layer}/{'depthwise_' if depthwise else ''}kernel"] = kernel.transpose(order).copy()
+        for theirs, keras_name in zip(TORCH.norm, KERAS.norm, strict=True) if norm else ():
+            tensors[f"{keras_norm}/{keras_name}"] = weights[f"{norm}.{theirs}"]
     save_file(tensors, tmp_path / "keras.safetensors")
     ported = classifier(ours, tmp_path / "keras.safetensors", image_size=size)
     images = _images(size)
