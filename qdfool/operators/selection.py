@@ -2,8 +2,11 @@
 
 Every selection is `(key, elites, size, **settings) -> [size] int32`: cells drawn with replacement among the
 occupied ones (fitness above -inf), of which there must be one. A child that won k cells stands in each of
-them, and so counts k times, as in Nguyen, Yosinski and Clune 2015.
+them, and so counts k times, as in Nguyen, Yosinski and Clune 2015. Those that look at the fitness alone take the
+population of a genetic algorithm as well, whose cells are its individuals.
 """
+
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +14,22 @@ import jax.numpy as jnp
 from qdfool.types import Array, Elites, Key
 
 
-def uniform(key: Key, elites: Elites, size: int) -> Array:
+class Scored(Protocol):
+    """An archive or a population: whatever has the fitness of its cells."""
+
+    @property
+    def fitness(self) -> Array:
+        """[N] float32, higher is better; -inf where the cell is empty."""
+        ...
+
+
+def uniform(key: Key, elites: Scored, size: int) -> Array:
     """Every occupied cell has the same chance: the choice of Nguyen, Yosinski and Clune 2015."""
     cells, count = _occupied_cells(elites)
     return cells[jax.random.randint(key, (size,), 0, count)]
 
 
-def fitness_proportional(key: Key, elites: Elites, size: int) -> Array:
+def fitness_proportional(key: Key, elites: Scored, size: int) -> Array:
     """A cell's chance is proportional to the confidence of its elite, sigmoid(fitness).
 
     Taken relative to the best one, and so never 0 / 0, however unsure all are. Source: Timbe et al. 2021,
@@ -27,7 +39,17 @@ def fitness_proportional(key: Key, elites: Elites, size: int) -> Array:
     return _proportional(key, elites, jnp.exp(log_confidence - jnp.max(log_confidence)), size)
 
 
-def tournament(key: Key, elites: Elites, size: int, *, tournament_size: int = 20) -> Array:
+def proportional(key: Key, elites: Scored, size: int) -> Array:
+    """A cell's chance is proportional to its fitness, which must not be negative; all alike if all are 0.
+
+    For populations whose fitness is no log-odds. Source: Holland 1975 (Adaptation in natural and artificial
+    systems); as the fitness proportion selection of Timbe et al. 2021, Breaking CNNs, has it.
+    """
+    total = jnp.sum(jnp.where(elites.fitness > 0.0, elites.fitness, 0.0))
+    return _proportional(key, elites, jnp.where(total > 0.0, elites.fitness, 1.0), size)
+
+
+def tournament(key: Key, elites: Scored, size: int, *, tournament_size: int = 20) -> Array:
     """The fittest of `tournament_size` occupied cells, drawn uniformly with replacement.
 
     Of equals, the first drawn wins. Source: Timbe et al. 2021, Breaking CNNs (tournament selection of 20).
@@ -38,7 +60,7 @@ def tournament(key: Key, elites: Elites, size: int, *, tournament_size: int = 20
     return jnp.take_along_axis(entrants, winner[:, None], axis=1)[:, 0]
 
 
-def ranking(key: Key, elites: Elites, size: int) -> Array:
+def ranking(key: Key, elites: Scored, size: int) -> Array:
     """A cell's chance is proportional to the rank of its elite: 1 for the worst, n for the best of n.
 
     Of equals, the one in the later cell ranks higher. Source: Timbe et al. 2021, Breaking CNNs (ranking
@@ -68,14 +90,14 @@ def curiosity(key: Key, elites: Elites, size: int, *, least: float = 0.01) -> Ar
     return _proportional(key, elites, weight, size)
 
 
-def _occupied_cells(elites: Elites) -> tuple[Array, Array]:
+def _occupied_cells(elites: Scored) -> tuple[Array, Array]:
     """[N] int32, the occupied cells first, in order, and their number, []."""
     occupied = elites.fitness > -jnp.inf
     (cells,) = jnp.nonzero(occupied, size=occupied.shape[0], fill_value=0)
     return cells.astype(jnp.int32), jnp.sum(occupied)
 
 
-def _proportional(key: Key, elites: Elites, weights: Array, size: int) -> Array:
+def _proportional(key: Key, elites: Scored, weights: Array, size: int) -> Array:
     """[size] int32, occupied cells with chances proportional to `weights` [N]; the others' are ignored."""
     cells, count = _occupied_cells(elites)
     # Empty cells are left out, instead of weighing 0: rounding in the sums can then never pick one.
