@@ -17,7 +17,8 @@ class Mutation:
     probability: float = 1.0
     """Probability [0, 1] that a child is mutated at all."""
     rate: float = 0.1
-    """Probability [0, 1] that a gene changes (polynomial, gaussian, reset, bit_flip), or a weight (cppn)."""
+    """Probability [0, 1] that a gene changes (polynomial, gaussian, reset, bit_flip), a weight (cppn), or a slot
+    of a list (pixel_redraw)."""
     halve_every: int = 0
     """Evaluations after which the rate is halved, again and again, in whole generations; 0: never. The
     paper: 1,000 generations, which are 200,000 evaluations on MNIST and 400,000 on ImageNet."""
@@ -54,6 +55,18 @@ class Cppn:
     """Probability [0, 1] that a neuron is put into a connection."""
     delete_neuron: float = 0.2
     """Probability [0, 1] that a hidden neuron is deleted."""
+
+
+@dataclass(frozen=True)
+class BlackPixels:
+    """Lists of black pixels: how long they can be, and where pixels may lie."""
+
+    capacity: int = 512
+    """Slots of the list: the most black pixels that an image can have, 1 to those that it has in all."""
+    inverted: bool = False
+    """White pixels on black instead of black ones on white."""
+    margin: float = 0.0
+    """Share [0, 0.45] of each side of the image in which no pixel is put: 0.25 leaves the middle half."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +146,7 @@ class Config:
     """Low and high of the first measure, low and high of the second, within what they can be
     (images beyond fall in the outermost cells). Without it, all that each measure can be."""
     cppn: Cppn = field(default_factory=Cppn)
+    black_pixels: BlackPixels = field(default_factory=BlackPixels)
     mutation: Mutation = field(default_factory=Mutation)
     crossover: Crossover = field(default_factory=Crossover)
     selection: Selection = field(default_factory=Selection)
@@ -191,6 +205,8 @@ def validate(config: Config) -> None:
     in_range("--cppn.delete-connection", cppn.delete_connection, 0, 1)
     in_range("--cppn.add-neuron", cppn.add_neuron, 0, 1)
     in_range("--cppn.delete-neuron", cppn.delete_neuron, 0, 1)
+    in_range("--black-pixels.capacity", config.black_pixels.capacity, 1)
+    in_range("--black-pixels.margin", config.black_pixels.margin, 0, 0.45)
     in_range("--mutation.probability", mutation.probability, 0, 1)
     in_range("--mutation.rate", mutation.rate, 0, 1)
     in_range("--mutation.halve-every", mutation.halve_every, 0)

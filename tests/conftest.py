@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qdfool.config import Config
+from qdfool.config import BlackPixels, Config
 
 
 def _folder(variable: str) -> Path:
@@ -29,4 +29,11 @@ def weights_folder() -> Path:
 @pytest.fixture
 def small() -> Config:
     """Ten small generations against the fake classifier."""
-    return replace(Config(), generations=10, batch_size=12, chunk_seconds=0.05, checkpoint_every=0)
+    return replace(
+        Config(),
+        generations=10,
+        batch_size=12,
+        black_pixels=BlackPixels(capacity=20),
+        chunk_seconds=0.05,
+        checkpoint_every=0,
+    )

@@ -23,7 +23,7 @@ from qdfool.classifiers import porting
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.networks import architecture
-from qdfool.config import Cppn, Crossover, Mutation, Selection
+from qdfool.config import BlackPixels, Cppn, Crossover, Mutation, Selection
 from qdfool.engine.step import ask, start, step
 from qdfool.measures import MEASURES
 
@@ -43,6 +43,10 @@ def valid_genomes(state, encoding):
     if encoding == "cppn":
         return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.children))
     genomes = np.asarray(state.children)
+    if encoding == "black_pixels":
+        listed = [row[row < 64] for row in genomes]
+        distinct = all(len(set(row)) == len(row) for row in listed)
+        return genomes.dtype == np.int32 and genomes.min() >= 0 and genomes.max() <= 64 and distinct
     if encoding == "binary":
         return genomes.dtype == np.uint8 and set(np.unique(genomes)) <= {0, 1}
     return genomes.dtype == np.float32 and genomes.min() >= 0 and genomes.max() <= 1
@@ -115,7 +119,8 @@ def test_the_rate_is_halved_again_and_again(small):
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_images_have_the_levels_of_a_png(small, encoding):
-    mutation = Mutation(operators=("cppn",) if encoding == "cppn" else ("bit_flip",))
+    own = {"cppn": "cppn", "black_pixels": "pixel_redraw"}
+    mutation = Mutation(operators=(own.get(encoding, "bit_flip"),))
     evolution = build_evolution(replace(small, encoding=encoding, mutation=mutation), fake.classifier)
     images = np.asarray(ask(start(evolution, jax.random.key(0))))
     levels = np.round(images * 255).astype(np.uint8)
@@ -185,6 +190,10 @@ REFUSED = {
     "--cppn.connections must be at least 4 (each input to each output); got 3": {
         "encoding": "cppn",
         "cppn": Cppn(connections=3),
+    },
+    "--black-pixels.capacity must be at most the pixels of an image, 8 x 8 = 64; got 65": {
+        "encoding": "black_pixels",
+        "black_pixels": BlackPixels(capacity=65),
     },
     "Unknown activation function 'sin'. Did you mean 'sine'": {
         "encoding": "cppn",

@@ -5,6 +5,7 @@ import pytest
 
 from qdfool.check import InputError
 from qdfool.config import (
+    BlackPixels,
     Config,
     Cppn,
     Crossover,
@@ -30,8 +31,15 @@ def test_json_and_back():
         ranges=(0, 0.5, 0, 1),
         mutation=Mutation(operators=("bit_flip", "swap")),
         crossover=Crossover(operators=("uniform",)),
+        black_pixels=BlackPixels(capacity=9, inverted=True, margin=0.25),
     )
     assert from_dict(json.loads(json.dumps(to_dict(config)))) == config
+
+
+def test_what_an_older_config_lacks_has_its_default():
+    values = to_dict(Config(generations=1))
+    del values["black_pixels"]
+    assert from_dict(values) == Config(generations=1)
 
 
 def test_an_unknown_setting_is_named():
@@ -69,6 +77,12 @@ BAD = {
     "--cppn.nodes must be between 1 and 512; got 0": Config(generations=1, cppn=Cppn(nodes=0)),
     "--cppn.weight-range must be above 0": Config(generations=1, cppn=Cppn(weight_range=0)),
     "--cppn.add-neuron must be between 0 and 1; got 2": Config(generations=1, cppn=Cppn(add_neuron=2)),
+    "--black-pixels.capacity must be at least 1; got 0": Config(
+        generations=1, black_pixels=BlackPixels(capacity=0)
+    ),
+    "--black-pixels.margin must be between 0 and 0.45; got 0.5": Config(
+        generations=1, black_pixels=BlackPixels(margin=0.5)
+    ),
     "--seed must be between 0": Config(generations=1, seed=-1),
     "--generations must be at least 1": Config(generations=0),
     r"--evaluations \(one batch or more\) must be at least 200": Config(evaluations=199),

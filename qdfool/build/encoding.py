@@ -1,14 +1,17 @@
 """From a config to the encoding of its genomes."""
 
 from collections.abc import Callable
+from functools import partial
 
 from qdfool.check import InputError, known_name
 from qdfool.config import Config
 from qdfool.encodings import cppn as cppns
 from qdfool.encodings.binary import binary
+from qdfool.encodings.black_pixels import black_pixels
 from qdfool.encodings.levels import round_to_levels
 from qdfool.encodings.noise import uniform_noise, varied_noise
 from qdfool.encodings.pixels import pixels
+from qdfool.operators.black_pixels import random_pixels
 from qdfool.types import Encoding, Genome, Image, Key
 
 Shape = tuple[int, int, int]
@@ -55,9 +58,21 @@ def _cppn(config: Config, image_shape: Shape) -> Encoding:
     )
 
 
+def _black_pixels(config: Config, image_shape: Shape) -> Encoding:
+    settings, (height, width, _) = config.black_pixels, image_shape
+    if settings.capacity > height * width:
+        raise InputError(
+            f"--black-pixels.capacity must be at most the pixels of an image, {height} x {width} = "
+            f"{height * width}; got {settings.capacity}."
+        )
+    first = partial(random_pixels, shape=(), height=height, width=width, margin=settings.margin)
+    return black_pixels(image_shape, first, capacity=settings.capacity, inverted=settings.inverted)
+
+
 ENCODINGS: dict[str, tuple[str, Callable[[Config, Shape], Encoding]]] = {
     "pixels": ("a gene in [0, 1] per pixel and channel", _pixels),
     "binary": ("a bit per pixel and channel: black and white", _binary),
+    "black_pixels": ("a list of black pixels on white", _black_pixels),
     "cppn": ("a compositional pattern-producing network: colour as a function of place", _cppn),
 }
 

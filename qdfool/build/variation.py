@@ -11,10 +11,10 @@ from qdfool.build.encoding import activation_numbers
 from qdfool.check import InputError, known_name
 from qdfool.config import Config
 from qdfool.encodings import cppn as cppns
-from qdfool.operators import cppn, crossover, mutation
+from qdfool.operators import black_pixels, cppn, crossover, mutation
 from qdfool.types import Array, Genome, Key
 
-REAL, ANY = ("pixels",), ("pixels", "binary")
+REAL, ANY, LIST = ("pixels",), ("pixels", "binary"), ("black_pixels",)
 MUTATIONS: dict[str, tuple[str, tuple[str, ...], Callable[..., Genome]]] = {
     "polynomial": ("a small step, more often smaller, for a share of the genes", REAL, mutation.polynomial),
     "gaussian": ("a normal step for a share of the genes", REAL, mutation.gaussian),
@@ -24,8 +24,9 @@ MUTATIONS: dict[str, tuple[str, tuple[str, ...], Callable[..., Genome]]] = {
     "swap": ("two pixels exchanged", ANY, mutation.swap),
     "inversion": ("the pixels between two cuts in reverse order", ANY, mutation.inversion),
     "cppn": ("weights, activations and structure of a CPPN", ("cppn",), cppn.mutate),
+    "pixel_redraw": ("a share of a list's slots drawn anew: a pixel or free", LIST, black_pixels.redraw),
 }
-RATED = {"polynomial", "gaussian", "reset", "bit_flip", "cppn"}
+RATED = {"polynomial", "gaussian", "reset", "bit_flip", "cppn", "pixel_redraw"}
 """Mutations that take the rate, which may fall over the generations."""
 CROSSOVERS: dict[str, tuple[str, tuple[str, ...], Callable[..., Genome]]] = {
     "simulated_binary": (
@@ -36,11 +37,24 @@ CROSSOVERS: dict[str, tuple[str, tuple[str, ...], Callable[..., Genome]]] = {
     "uniform": ("each pixel from either parent", ANY, crossover.uniform),
     "single_point": ("pixels before a cut from one, after it from the other", ANY, crossover.single_point),
     "row_column_split": ("a band of rows or columns from the other", ANY, crossover.row_column_split),
+    "dividing_line": ("two parts on either side of a line across or down", ANY, crossover.dividing_line),
+    "row_cuts": ("the right part of every row, cut by itself, from the other", ANY, crossover.row_cuts),
     "rectangle_swap": ("a rectangle from the other", ANY, crossover.rectangle_swap),
     "alternating_columns": ("every second column from the other", ANY, crossover.alternating_columns),
     "patch_copy": ("a square patch from the other", ANY, crossover.patch_copy),
     "arithmetic": ("a weighted mean of both", REAL, crossover.arithmetic),
     "iso_line": ("a step in every direction and one along the line to the other", REAL, crossover.iso_line),
+    "list_rectangle_swap": ("a rectangle's black pixels from the other", LIST, black_pixels.rectangle_swap),
+    "list_alternating_columns": (
+        "the black pixels of every second column from the other",
+        LIST,
+        black_pixels.alternating_columns,
+    ),
+    "pixel_list": (
+        "slots before a cut from one list, after it from the other",
+        LIST,
+        black_pixels.single_point,
+    ),
 }
 
 
@@ -70,6 +84,12 @@ def build_mutation(
         "bit_flip": {"most": most},
         "block_flip": {"block": settings.block},
         "cppn": _cppn_settings(config, image_shape) if "cppn" in settings.operators else {},
+        "pixel_redraw": {
+            "most": mutation.most_changes(config.black_pixels.capacity, settings.rate),
+            "height": image_shape[0],
+            "width": image_shape[1],
+            "margin": config.black_pixels.margin,
+        },
     }
     operators = []
     for name in settings.operators:
@@ -112,10 +132,12 @@ def build_crossovers(config: Config, image_shape: tuple[int, int, int]) -> list[
         InputError: an unknown name, or one that does not work on the encoding or the image's size.
     """
     settings = config.crossover
+    list_settings = {"height": image_shape[0], "width": image_shape[1]}
     extras: dict[str, dict[str, Any]] = {
         "simulated_binary": {"eta": settings.eta},
         "patch_copy": {"patch": settings.patch},
         "iso_line": {"sigma_iso": settings.sigma_iso, "sigma_line": settings.sigma_line},
+        **{name: list_settings for name, (_, encodings, _) in CROSSOVERS.items() if encodings == LIST},
     }
     if "patch_copy" in settings.operators:
         _fits("--crossover.patch", settings.patch, image_shape)

@@ -1,4 +1,7 @@
-"""Views of a classifier that are classifiers again: classes put together, ten crops instead of one image."""
+"""Views of a classifier that are classifiers again.
+
+Classes put together, ten crops instead of one image, a surround about a smaller image.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -127,6 +130,38 @@ def ten_crops(classifier: Classifier, side: int) -> Classifier:
         name=f"{classifier.name}, ten crops",
         image_shape=(side, side, channels),
         logits=traced if classifier.traceable else on_host,
+    )
+
+
+def surrounded(classifier: Classifier, margin: int, value: float) -> Classifier:
+    """A classifier of smaller images, each seen in the middle of a canvas of one grey level.
+
+    Args:
+        classifier: of images [H, W, C]; the view takes [H - 2 margin, W - 2 margin, C].
+        margin: pixels of the canvas that show on each side, at least 0.
+        value: the canvas, in [0, 1], in all channels.
+
+    Raises:
+        InputError: the margin is negative or leaves no image, or the value is out of its range.
+    """
+    height, width, channels = classifier.image_shape
+    if not 0 <= 2 * margin < min(height, width):
+        raise InputError(
+            f"A surround must leave something of an image of {height} x {width} pixels: a margin from 0 to "
+            f"{(min(height, width) - 1) // 2}; got {margin}."
+        )
+    in_range("the grey level of a surround", value, 0, 1)
+    around = ((0, 0), (margin, margin), (margin, margin), (0, 0))
+
+    def logits(parameters: Parameters, images: Any) -> Any:
+        pad = jnp.pad if classifier.traceable else np.pad
+        return classifier.logits(parameters, pad(images, around, constant_values=value))
+
+    return replace(
+        classifier,
+        name=f"{classifier.name}, surrounded",
+        image_shape=(height - 2 * margin, width - 2 * margin, channels),
+        logits=logits,
     )
 
 

@@ -47,6 +47,32 @@ def row_column_split(key: Key, first: Genome, second: Genome) -> Genome:
     return jnp.where(jnp.where(jax.random.bernoulli(direction), rows, columns), second, first)
 
 
+def dividing_line(key: Key, first: Genome, second: Genome) -> Genome:
+    """Divides the image in two by one random line, across or down with equal chance.
+
+    What is above it, or to its left, comes from the first parent and the rest from the second; either gives at
+    least one row or column. Source: an answer to the Stack Overflow question on evolving a seven, which proposes
+    horizontal beside vertical dividing lines.
+    """
+    height, width, _ = first.shape
+    direction, row_line, column_line = jax.random.split(key, 3)
+    top = jax.random.randint(row_line, (), 1, max(height, 2))
+    left = jax.random.randint(column_line, (), 1, max(width, 2))
+    above, beside = rectangle(first.shape, 0, top, 0, width), rectangle(first.shape, 0, height, 0, left)
+    return jnp.where(jnp.where(jax.random.bernoulli(direction), above, beside), first, second)
+
+
+def row_cuts(key: Key, first: Genome, second: Genome) -> Genome:
+    """Cuts every row at its own random column: the left part from the first parent, the rest from the second.
+
+    The second gives at least the last two columns of every row, as in the program that the question is about.
+    Source: the Stack Overflow question on evolving a seven, and the repository that it names.
+    """
+    height, width, _ = first.shape
+    cuts = jax.random.randint(key, (height, 1, 1), 0, max(width - 1, 1))
+    return jnp.where(jnp.arange(width)[None, :, None] < cuts, first, second)
+
+
 def rectangle_swap(key: Key, first: Genome, second: Genome) -> Genome:
     """Takes a random rectangle from the second parent.
 

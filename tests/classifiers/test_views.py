@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qdfool.check import InputError
 from qdfool.classifiers import custom
-from qdfool.classifiers.views import grouped, ten_crops
+from qdfool.classifiers.views import grouped, surrounded, ten_crops
 from qdfool.objectives import log_odds
 from qdfool.types import Classifier
 
@@ -182,6 +182,34 @@ def test_a_side_smaller_than_the_classifier_is_refused(shape, side):
     classifier = Classifier("big", shape, NAMES, {}, lambda parameters, images: images)
     with pytest.raises(InputError, match=f"at least as large as big takes them.*got a side of {side}"):
         ten_crops(classifier, side)
+
+
+@pytest.mark.parametrize("traceable", [True, False])
+@pytest.mark.parametrize(("margin", "value"), [(0, 0.5), (1, 0.25), (2, 1.0)])
+def test_a_surrounded_image_is_seen_in_the_middle_of_a_canvas(traceable, margin, value):
+    shape = (5, 6, 3)
+    classifier = of_corners(traceable, shape)
+    view = surrounded(classifier, margin, value)
+    assert view.image_shape == (5 - 2 * margin, 6 - 2 * margin, 3)
+    assert (view.class_names, view.traceable, view.fingerprint) == (NAMES[:5], traceable, "abcd")
+    images = np.random.default_rng(4).random((4, *view.image_shape), np.float32)
+    canvas = np.full((4, *shape), value, np.float32)
+    canvas[:, margin : 5 - margin, margin : 6 - margin] = images
+    np.testing.assert_allclose(call(view, images), call(classifier, canvas), rtol=1e-5, atol=1e-5)
+    custom.check(view)
+
+
+@pytest.mark.parametrize(
+    ("margin", "value", "message"),
+    [
+        (3, 0.5, "image of 5 x 6 pixels: a margin from 0 to 2; got 3"),
+        (-1, 0.5, "a margin from 0 to 2; got -1"),
+        (1, 1.5, "grey level of a surround must be between 0 and 1; got 1.5"),
+    ],
+)
+def test_a_surround_that_leaves_no_image_is_refused(margin, value, message):
+    with pytest.raises(InputError, match=message):
+        surrounded(of_corners(shape=(5, 6, 3)), margin, value)
 
 
 def test_views_of_a_classifier_on_the_host():

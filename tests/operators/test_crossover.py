@@ -15,6 +15,8 @@ COPYING = {
     "uniform": crossover.uniform,
     "single_point": crossover.single_point,
     "row_column_split": crossover.row_column_split,
+    "dividing_line": crossover.dividing_line,
+    "row_cuts": crossover.row_cuts,
     "rectangle_swap": crossover.rectangle_swap,
     "alternating_columns": crossover.alternating_columns,
     "patch_copy": partial(crossover.patch_copy, patch=4),
@@ -120,6 +122,40 @@ def test_single_point_cuts_anywhere():
     cuts, counts = np.unique(masks("single_point", 0, 2, 3, 2000).sum((1, 2)), return_counts=True)
     np.testing.assert_array_equal(cuts, [1, 2, 3, 4, 5])
     assert np.abs(counts - 400).max() < 5 * np.sqrt(400)
+
+
+@QUICK
+@given(seed=seeds, size=sizes)
+def test_dividing_line_leaves_two_parts(seed, size):
+    taken = mask("dividing_line", seed, *size)
+    assert not taken[0, 0]
+    assert taken[-1, -1]
+    assert np.abs(np.diff(taken.astype(int), axis=0)).sum() in (0, size[1])
+    assert np.abs(np.diff(taken.astype(int), axis=1)).sum() in (0, size[0])
+
+
+def test_dividing_line_takes_every_line_both_ways():
+    lines = masks("dividing_line", 0, 4, 3, 2000)
+    different, counts = np.unique(lines.reshape(2000, -1), axis=0, return_counts=True)
+    assert len(different) == 3 + 2
+    across = (lines == lines[:, :, :1]).all((1, 2)).mean()
+    assert across == pytest.approx(0.5, abs=0.06)
+    assert counts.min() > 2000 / 6 - 100
+
+
+@QUICK
+@given(seed=seeds, size=sizes)
+def test_row_cuts_cut_each_row_once_and_apart(seed, size):
+    taken = mask("row_cuts", seed, *size)
+    assert (np.diff(taken.astype(int), axis=1) >= 0).all()
+    assert taken[:, -2:].all()
+
+
+def test_row_cuts_draw_every_column():
+    cuts = (~masks("row_cuts", 0, 3, 5, 2000)).sum(2)
+    np.testing.assert_allclose([(cuts == column).mean() for column in range(4)], 0.25, atol=0.04)
+    assert cuts.max() == 3
+    assert np.abs(np.corrcoef(cuts.T) - np.eye(3)).max() < 0.1
 
 
 @QUICK
