@@ -8,11 +8,21 @@ import pytest
 ROOT = Path(__file__).parents[1] / "qdfool"
 LAYERS = [
     {"types", "check", "config", "presets", "files", "fetch", "graph"},
-    {"encodings", "operators", "data", "classifiers", "objectives", "measures", "named", "history"},
+    {
+        "encodings",
+        "operators",
+        "data",
+        "classifiers",
+        "objectives",
+        "measures",
+        "named",
+        "history",
+        "recognisability",
+    },
     {"engine"},
     {"checkpoint", "ribs_bridge", "run_folder", "analysis"},
     {"build", "pictures", "result", "evolve", "progress"},
-    {"run", "train", "classify"},
+    {"run", "train", "classify", "studies"},
 ]
 # Within layer 4 the order is this; in no other layer does one package import another.
 BUILDING = ["build", "pictures", "result", "evolve", "progress"]
@@ -24,7 +34,8 @@ ALONE = {
     "matplotlib": {"analysis"},
     "optax": {"classifiers"},
     "safetensors": {"classifiers"},
-    "tyro": {"run", "train", "classify"},
+    "sklearn": {"studies"},
+    "tyro": {"run", "train", "classify", "studies"},
 }
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
