@@ -54,7 +54,7 @@ class Cells:
 def fit_cells(columns: int, height: int, width: int) -> Cells:
     """The largest cells that let `columns` images of height x width pixels stand side by side."""
     cell = min(LARGEST_CELL, (style.WIDTH - 2 * MARGIN) / columns)
-    printed_width, printed_height = _printed_size(height, width, 0.93 * cell)
+    printed_width, printed_height = printed_size(height, width, 0.93 * cell)
     return Cells(columns, cell, printed_width, printed_height, float(np.clip(5.5 * cell, 6.5, 11)))
 
 
@@ -205,34 +205,40 @@ def summary(fitness: NDArray[np.float64], levels: Sequence[int] = (CERTAIN,)) ->
     return "confidence: " + ", ".join(parts)
 
 
+def print_image(
+    page: Axes, image: NDArray[np.uint8], x: float, y: float, width: float, height: float
+) -> None:
+    """An image [H, W, 1 or 3] on a page, its top left corner at x and y, in a thin frame."""
+    rgb = image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1)
+    limits = page.get_xlim(), page.get_ylim()
+    page.imshow(
+        _shrunk(rgb, round(height * style.DPI), round(width * style.DPI)),
+        extent=(x, x + width, y + height, y),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    # imshow turns the axes to the image's extent.
+    page.set(xlim=limits[0], ylim=limits[1])
+    page.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor="#999999", linewidth=0.6))
+
+
 def _draw_image(page: Axes, cells: Cells, image: NDArray[np.uint8] | None, x: float, y: float) -> None:
     """One image, or a hatched box for None, in a thin frame."""
     width, height = cells.width, cells.height
-    if image is None:
-        page.add_patch(
-            Rectangle((x, y), width, height, facecolor="#f2f2f2", edgecolor=style.EMPTY, hatch="//")
-        )
-        page.text(
-            x + width / 2,
-            y + height / 2,
-            "empty",
-            size=cells.size,
-            color=style.QUIET,
-            ha="center",
-            va="center",
-        )
-    else:
-        rgb = image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1)
-        limits = page.get_xlim(), page.get_ylim()
-        page.imshow(
-            _shrunk(rgb, round(height * style.DPI), round(width * style.DPI)),
-            extent=(x, x + width, y + height, y),
-            aspect="auto",
-            interpolation="nearest",
-        )
-        # imshow turns the axes to the image's extent.
-        page.set(xlim=limits[0], ylim=limits[1])
+    if image is not None:
+        print_image(page, image, x, y, width, height)
+        return
+    page.add_patch(Rectangle((x, y), width, height, facecolor="#f2f2f2", edgecolor=style.EMPTY, hatch="//"))
     page.add_patch(Rectangle((x, y), width, height, fill=False, edgecolor="#999999", linewidth=0.6))
+    page.text(
+        x + width / 2,
+        y + height / 2,
+        "empty",
+        size=cells.size,
+        color=style.QUIET,
+        ha="center",
+        va="center",
+    )
 
 
 def _shrunk(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -242,7 +248,7 @@ def _shrunk(rgb: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8
     return np.asarray(Image.fromarray(rgb).resize((max(1, width), max(1, height)), Image.Resampling.BOX))
 
 
-def _printed_size(height: int, width: int, room: float) -> tuple[float, float]:
+def printed_size(height: int, width: int, room: float) -> tuple[float, float]:
     """Width and height in inches of an image that fits `room`, its pixels all of the same whole size."""
     scale = room * style.DPI / max(height, width)
     scale = math.floor(scale) if scale >= 1 else scale

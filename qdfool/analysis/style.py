@@ -5,6 +5,7 @@ import os
 import textwrap
 from pathlib import Path
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
@@ -25,6 +26,13 @@ EMPTY = "#dddddd"
 MEDIAN = "#0072b2"
 MINIMUM = "#d55e00"
 """Blue and vermilion of the colour-blind safe palette of Okabe and Ito (2008)."""
+SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#222222")
+"""The same palette, but yellow, which is hard to see on white: what belongs together has one colour."""
+DASHES = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)))
+"""When the colours are used up, they begin again with the next of these."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+PARTED = "PuOr_r"
+"""Colours that part to either side of a centre."""
 
 TITLE_SIZE = 13.0
 TEXT_SIZE = 9.5
@@ -77,6 +85,28 @@ def heading(figure: Figure, title: str, subtitle: str) -> None:
         parse_math=False,
     )
     figure.set_layout_engine("constrained", rect=(0, 0, 1, 1 - room / height))
+
+
+def dress(axes: Axes, x_label: str, y_label: str) -> None:
+    """Labels of both axes, quiet lines behind the data, no box around it."""
+    axes.set_axisbelow(True)
+    axes.grid(color=EMPTY, linewidth=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=TEXT_SIZE - 0.5)
+    axes.set_xlabel(x_label, size=TEXT_SIZE)
+    axes.set_ylabel(y_label, size=TEXT_SIZE)
+
+
+def name_series(figure: Figure, axes: Axes) -> None:
+    """The names of what was drawn in `axes` with a label, at the right of the figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        [textwrap.fill(label, 30) for label in labels],
+        loc="outside right center",
+        frameon=False,
+        fontsize=TEXT_SIZE - 0.5,
+    )
 
 
 def grid(classes: int) -> tuple[int, int]:
