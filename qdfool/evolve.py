@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -14,8 +13,8 @@ from qdfool.check import InputError
 from qdfool.checkpoint import Checkpoints
 from qdfool.classifiers import custom
 from qdfool.config import Config, validate
-from qdfool.engine.loop import Budget, Chunk, chunks, jitted_tell
-from qdfool.engine.step import ask, start
+from qdfool.engine.loop import Budget, Chunk, chunks, jitted_start, jitted_tell
+from qdfool.engine.step import ask
 from qdfool.history import Metrics, empty_history, extend, metrics
 from qdfool.result import Result
 from qdfool.ribs_bridge import RibsMirror
@@ -41,7 +40,7 @@ class Run:
         """As given, the batch size resolved."""
         self.classifier = classifier
         self.evolution = build_evolution(config, classifier)
-        self.state = jax.jit(partial(start, self.evolution))(jax.random.key(config.seed))
+        self.state = jitted_start(self.evolution)(jax.random.key(config.seed))
         self.history = empty_history(len(classifier.class_names))
         self.metrics: list[Metrics] = []
         self.generations = 0

@@ -2,7 +2,8 @@
 
 Each is a pure function of one image [H, W, C] in [0, 1] and stays inside its range in float32 too. Colour is
 first turned into luminance: the luma of ITU-R BT.601 (0.299 R + 0.587 G + 0.114 B) for three channels, else
-the mean of the channels. Ink is what is bright, as in MNIST, where digits are white on black.
+the mean of the channels. Ink is what is bright, as in MNIST, where digits are white on black; `black_pixels` and
+`black_eccentricity` are for black ink on white paper.
 """
 
 import jax.numpy as jnp
@@ -35,6 +36,19 @@ def eccentricity(image: Image) -> Array:
     # As if all the ink were in the corners; 0 for no ink, and for an image of one pixel.
     farthest = jnp.sum(weight) * jnp.max(distance)
     return _unit(jnp.sum(weight * distance) / jnp.where(farthest > 0.0, farthest, 1.0))
+
+
+def black_pixels(image: Image) -> Array:
+    """Share of pixels darker than 0.5."""
+    return ink(1.0 - image)
+
+
+def black_eccentricity(image: Image) -> Array:
+    """Mean distance of what is dark from the centre, every pixel weighted with 1 less its luminance.
+
+    In units of a corner pixel's distance; 0 for a white image.
+    """
+    return eccentricity(1.0 - image)
 
 
 def symmetry(image: Image) -> Array:
@@ -72,6 +86,14 @@ MEASURES: dict[str, Measure] = {
         Measure("ink", "share of pixels brighter than 0.5", 0.0, 1.0, ink),
         Measure(
             "eccentricity", "mean distance of the ink from the centre; a corner is 1", 0.0, 1.0, eccentricity
+        ),
+        Measure("black_pixels", "share of pixels darker than 0.5", 0.0, 1.0, black_pixels),
+        Measure(
+            "black_eccentricity",
+            "mean distance of what is dark from the centre; a corner is 1",
+            0.0,
+            1.0,
+            black_eccentricity,
         ),
         Measure("symmetry", "1 less the mean difference from the mirror image", 0.0, 1.0, symmetry),
         Measure("roughness", "mean difference of neighbouring pixels", 0.0, 1.0, roughness),

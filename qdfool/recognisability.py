@@ -6,9 +6,9 @@ Three questions, none of which is put to the classifier that the image was made 
     closeness  how near is the nearest real example?
     strokes    is its ink in strokes, as that of handwriting is, or in specks and blots?
 
-Their geometric mean is one number in [0, 1]: near 1 for real digits, 0 where one of the three is missing
-altogether. Images are [n, H, W, 1] in [0, 1], ink bright on dark paper, as in MNIST. All of it is calculated on
-the host but for the bars, and none of it is random.
+The judges' probability, times the geometric mean of the other two, is one number in [0, 1]: near 1 for real
+digits, 0 where one of the three is missing altogether. Images are [n, H, W, 1] in [0, 1], ink bright on dark
+paper, as in MNIST. All of it is calculated on the host but for the bars, and none of it is random.
 """
 
 from typing import Any, NamedTuple
@@ -28,26 +28,30 @@ BAR_CHUNK = 64
 STATIC = (0.1, 0.2, 0.3, 0.4, 0.5)
 """Shares of ink of the static that the nearness of nothing is taken from."""
 
-BAR_LENGTH = 9.0
+BLUR = 1.0
+"""Pixels: standard deviation of the blur before images are compared for closeness. The eye, too, averages specks
+away, and without it a seven with a fifth of its pixels inverted would be about as far as blots are."""
+
+BAR_LENGTH = 7.0
 BAR_WIDTHS = (1.5, 3.0)
 """Pixels: a bar that a stroke must hold somewhere. A stroke of MNIST is 2 to 5 wide, and no bend so sharp that a
-third of its height is not nearly straight."""
+quarter of its height is not nearly straight."""
 BAR_ANGLES = 8
 FLANK_GAP, FLANK_WIDTH = 1.0, 2.0
 """Pixels: paper is looked for beside the bar, this far from its edge and this wide."""
-BAR_CONTRAST = 0.5
+BAR_CONTRAST = 0.6
 """How much more of the bar must be ink than of either flank."""
-LEAST_STROKE = 20
-"""Pixels in the smallest stroke that counts: an eighth of the image's side as broad, a quarter as long."""
+LEAST_STROKE = 12
+"""Pixels in the smallest stroke that counts: a bar's length, twice as broad as thin, less a corner or two."""
 
 
 class Yardstick(NamedTuple):
     """What images are compared with: real examples of one digit, and how near such examples come to them."""
 
     references: np.ndarray
-    """[R, H * W] float32, the real examples."""
+    """[R, H, W, 1] float32, the real examples."""
     real: float
-    """Median correlation of real examples that are not among the references with the nearest reference."""
+    """Median correlation, blurred, of real examples that are not among the references with the nearest one."""
     nothing: float
     """What static reaches of it: the correlation that 95 % of such images stay below."""
 
@@ -62,11 +66,11 @@ class Recognisability(NamedTuple):
     distance: np.ndarray
     """Root mean square difference of the pixels from the nearest real example."""
     closeness: np.ndarray
-    """Correlation with the nearest real example: 1 is the median of real ones, 0 that of static."""
+    """Correlation, blurred, with the nearest real example: 1 is the median of real ones, 0 what static reaches."""
     strokes: np.ndarray
     """Share of ink in connected strokes."""
     combined: np.ndarray
-    """Geometric mean of probability, closeness and strokes."""
+    """The judges' probability, times the geometric mean of closeness and strokes."""
 
 
 def recognisability(images: Any, logits: Any, target: int, yardstick: Yardstick) -> Recognisability:
@@ -81,23 +85,23 @@ def recognisability(images: Any, logits: Any, target: int, yardstick: Yardstick)
     Raises:
         InputError: shapes that do not fit, or a target that is no class.
     """
-    pixels = _pixels(images)
+    stack = np.asarray(images, np.float32)
     agreed, probability = agreement(logits, target)
-    if len(agreed) != len(pixels):
+    if len(agreed) != len(stack):
         raise InputError(
-            f"Expected logits of {len(pixels)} images, [judges, images, classes]; got {len(agreed)}."
+            f"Expected logits of {len(stack)} images, [judges, images, classes]; got {len(agreed)}."
         )
     span = yardstick.real - yardstick.nothing
-    nearest = nearest_correlation(pixels, yardstick.references)
+    nearest = nearest_correlation(blurred(stack), blurred(yardstick.references))
     closeness = np.clip((nearest - yardstick.nothing) / span, 0.0, 1.0)
-    strokes = connected_ink(images)
+    strokes = connected_ink(stack)
     return Recognisability(
         agreement=agreed,
         probability=probability,
-        distance=nearest_distance(pixels, yardstick.references),
+        distance=nearest_distance(stack, yardstick.references),
         closeness=closeness.astype(np.float32),
         strokes=strokes,
-        combined=np.cbrt(probability * closeness * strokes).astype(np.float32),
+        combined=(probability * np.sqrt(closeness * strokes)).astype(np.float32),
     )
 
 
@@ -111,16 +115,16 @@ def yardstick(references: Any, held_out: Any) -> Yardstick:
     Raises:
         InputError: no example, or held-out ones that are no nearer than static is.
     """
-    examples, others = _pixels(references), _pixels(held_out)
+    examples, others = np.asarray(references, np.float32), np.asarray(held_out, np.float32)
     if not len(examples) or not len(others):
         raise InputError(f"Expected real examples to compare with; got {len(examples)} and {len(others)}.")
     random = np.random.default_rng(0)
-    static = [random.random((100, examples.shape[1])) < share for share in STATIC]
-    nothing = nearest_correlation(np.concatenate(static).astype(np.float32), examples)
+    static = [random.random((100, *examples.shape[1:])) < share for share in STATIC]
+    soft = blurred(examples)
     found = Yardstick(
         references=examples,
-        real=float(np.median(nearest_correlation(others, examples))),
-        nothing=float(np.quantile(nothing, 0.95)),
+        real=float(np.median(nearest_correlation(blurred(others), soft))),
+        nothing=float(np.quantile(nearest_correlation(blurred(np.concatenate(static)), soft), 0.95)),
     )
     if not found.real > found.nothing:
         raise InputError(
@@ -128,6 +132,11 @@ def yardstick(references: Any, held_out: Any) -> Yardstick:
             f"is ({found.nothing:.3f}). Expected images of the same digit in both."
         )
     return found
+
+
+def blurred(images: Any) -> np.ndarray:
+    """Images [n, H, W, 1] as they are seen from a step further away; outside is dark."""
+    return ndimage.gaussian_filter(np.asarray(images, np.float32), (0, BLUR, BLUR, 0), mode="constant")
 
 
 def agreement(logits: Any, target: int) -> tuple[np.ndarray, np.ndarray]:
@@ -185,9 +194,9 @@ def connected_ink(images: Any) -> np.ndarray:
     """[n] share of ink, the pixels brighter than 0.5, that is in connected strokes; 0 without ink.
 
     To be connected is not enough: half of static is one piece, and so is a white image. Nor is to be thin: so is
-    static. A stroke runs on: through each of its pixels goes a straight bar, nine long, that has much more ink
+    static. A stroke runs on: through each of its pixels goes a straight bar, seven long, that has much more ink
     than what lies to the left and to the right of it. Pixels of such bars that touch one another, at least
-    twenty of them, are a stroke. So it is 1 for handwriting, less for what is speckled, little for broad blots,
+    twelve of them, are a stroke. So it is 1 for handwriting, less for what is speckled, little for broad blots,
     nearly 0 for static of any density, and 0 for white and black.
 
     Args:

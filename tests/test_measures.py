@@ -74,6 +74,22 @@ def test_known_values(rows, expected, channels):
         assert values[name] == pytest.approx(value, abs=1e-6), name
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_black_measures_are_those_of_the_negative(channels):
+    paper = np.ones((5, 7), np.float32)
+    white = ALL(image_of(paper, channels))
+    assert (white["black_pixels"], white["black_eccentricity"]) == (0, 0)
+    paper[0, 0] = paper[2, 3] = 0
+    inked = ALL(image_of(paper, channels))
+    assert inked["black_pixels"] == pytest.approx(2 / 35)
+    # A corner and the centre.
+    assert inked["black_eccentricity"] == pytest.approx(0.5, abs=1e-6)
+    image = random_image(0, (6, 5, channels))
+    there, here = ALL(1 - image), ALL(image)
+    assert there["black_pixels"] == here["ink"]
+    assert there["black_eccentricity"] == pytest.approx(float(here["eccentricity"]), abs=1e-6)
+
+
 def test_eccentricity_weighs_ink():
     # Twice as much ink in a corner of 3 x 5 as at the middle of an edge.
     image = image_of([[0.8, 0, 0, 0, 0], [0, 0, 0, 0, 0.4], [0, 0, 0, 0, 0]])

@@ -64,7 +64,7 @@ def test_strokes_order_images_as_people_do():
             "white": WHITE,
         }.items()
     }
-    assert median["seven"] > 0.99
+    assert median["seven"] > 0.98
     assert median["seven"] > median["specks"] > median["more"] > max(median["black"], median["white"])
     assert median["specks"] > median["blot"]
     assert median["black"] == median["white"] == 0
@@ -145,7 +145,7 @@ def test_the_combined_number_needs_all_three():
     assert found.combined[0] > found.combined[1] > 0
     np.testing.assert_array_equal(found.combined[2:], 0)
     np.testing.assert_allclose(
-        found.combined, np.cbrt(found.probability * found.closeness * found.strokes), rtol=1e-5
+        found.combined, found.probability * np.sqrt(found.closeness * found.strokes), rtol=1e-5
     )
     # What the judges read as another digit is no seven, however it is drawn.
     assert r.recognisability(images, np.roll(sure, 1, axis=2), 7, ruler).combined[0] < 0.1

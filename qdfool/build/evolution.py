@@ -1,7 +1,8 @@
 """From a config to the functions that evolution is made of."""
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -27,10 +28,27 @@ SELECTIONS: dict[str, tuple[str, Callable[..., Array]]] = {
 def build_evolution(config: Config, classifier: Classifier) -> Evolution:
     """The functions of a run.
 
+    Runs that differ only in seed, budget or weights get the same functions, so that what one compiled serves all;
+    but for the grid archive, whose measures may be a user's own and change under the same name.
+
     Raises:
         InputError: an unknown name, or parts that do not fit together.
     """
-    image_shape = classifier.image_shape
+    alike = replace(
+        config,
+        seed=0,
+        generations=None,
+        evaluations=None,
+        seconds=None,
+        weights=None,
+        chunk_seconds=1.0,
+        checkpoint_every=0.0,
+    )
+    build = _cached_evolution if config.archive == "class" else _evolution
+    return build(alike, classifier.image_shape, len(classifier.class_names))
+
+
+def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int) -> Evolution:
     encoding = build_encoding(config, image_shape)
     measures = build_measures(config)
     crossovers = build_crossovers(config, image_shape)
@@ -49,7 +67,7 @@ def build_evolution(config: Config, classifier: Classifier) -> Evolution:
     if config.selection.operator == "tournament":
         select = partial(select, tournament_size=config.selection.tournament_size)
     return Evolution(
-        classes=len(classifier.class_names),
+        classes=classes,
         grid_cells=config.cells[0] * config.cells[1] if measures else 1,
         batch_size=config.batch_size,
         initialise=encoding.initialise,
@@ -60,3 +78,6 @@ def build_evolution(config: Config, classifier: Classifier) -> Evolution:
         measure=measure,
         place=build_place(config, measures),
     )
+
+
+_cached_evolution = lru_cache(maxsize=16)(_evolution)

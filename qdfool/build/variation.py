@@ -36,6 +36,7 @@ CROSSOVERS: dict[str, tuple[str, tuple[str, ...], Callable[..., Genome]]] = {
     ),
     "uniform": ("each pixel from either parent", ANY, crossover.uniform),
     "single_point": ("pixels before a cut from one, after it from the other", ANY, crossover.single_point),
+    "two_point": ("pixels between two cuts from the other", ANY, crossover.two_point),
     "row_column_split": ("a band of rows or columns from the other", ANY, crossover.row_column_split),
     "dividing_line": ("two parts on either side of a line across or down", ANY, crossover.dividing_line),
     "row_cuts": ("the right part of every row, cut by itself, from the other", ANY, crossover.row_cuts),

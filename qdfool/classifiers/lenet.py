@@ -9,6 +9,7 @@ Sources:
 """
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -52,14 +53,14 @@ max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 class LeNet(nnx.Module):
     """Conv 5x5x20, max pool, conv 5x5x50, max pool, dense 500, ReLU, dense 10."""
 
-    def __init__(self, *, rngs: nnx.Rngs):
+    def __init__(self, classes: int = 10, *, rngs: nnx.Rngs):
         self.conv1 = nnx.Conv(1, 20, (5, 5), padding="VALID", rngs=rngs)
         self.conv2 = nnx.Conv(20, 50, (5, 5), padding="VALID", rngs=rngs)
         self.ip1 = nnx.Linear(4 * 4 * 50, 500, rngs=rngs)
-        self.ip2 = nnx.Linear(500, 10, rngs=rngs)
+        self.ip2 = nnx.Linear(500, classes, rngs=rngs)
 
     def __call__(self, images: Image) -> Array:
-        """[B, 28, 28, 1] preprocessed images to logits [B, 10]."""
+        """[B, 28, 28, 1] preprocessed images to logits [B, K]."""
         hidden = max_pool(self.conv1(images))
         hidden = max_pool(self.conv2(hidden))
         hidden = hidden.reshape(hidden.shape[0], -1)  # rows in (H, W, C) order
@@ -67,20 +68,24 @@ class LeNet(nnx.Module):
 
 
 @functools.cache
-def _network() -> tuple[nnx.GraphDef, Parameters]:
-    graph, state = nnx.split(nnx.eval_shape(lambda: LeNet(rngs=nnx.Rngs(0))))
+def _network(classes: int = 10) -> tuple[nnx.GraphDef, Parameters]:
+    graph, state = nnx.split(nnx.eval_shape(lambda: LeNet(classes, rngs=nnx.Rngs(0))))
     return graph, nnx.to_pure_dict(state)
 
 
-def initialise(key: Key) -> Parameters:
-    """Random parameters: weights LeCun-normal, biases 0; a dict of dicts of float32 arrays."""
-    _, state = nnx.split(LeNet(rngs=nnx.Rngs(key)))
+def initialise(key: Key, classes: int = 10) -> Parameters:
+    """Random parameters of a network with K classes: weights LeCun-normal, biases 0.
+
+    Returns:
+        A dict of dicts of float32 arrays.
+    """
+    _, state = nnx.split(LeNet(classes, rngs=nnx.Rngs(key)))
     return nnx.to_pure_dict(state)
 
 
 def logits(parameters: Parameters, images: Image, *, pixel_scale: float = 1.0) -> Array:
-    """Images [B, 28, 28, 1] in [0, 1], multiplied by `pixel_scale`, to logits [B, 10]."""
-    graph, _ = _network()
+    """Images [B, 28, 28, 1] in [0, 1], multiplied by `pixel_scale`, to logits [B, K]."""
+    graph, _ = _network(parameters["ip2"]["bias"].shape[0])
     with exactly():
         return nnx.merge(graph, parameters)(images * pixel_scale)
 
@@ -113,6 +118,12 @@ def classifier(weights: Path | None = None) -> Classifier:
         image_shape=IMAGE_SHAPE,
         class_names=CLASS_NAMES,
         parameters=parameters,
-        logits=functools.partial(logits, pixel_scale=PIXEL_SCALES[preprocessing]),
+        logits=_scaled_logits(PIXEL_SCALES[preprocessing]),
         fingerprint=weight_files.fingerprint(path),
     )
+
+
+@functools.cache
+def _scaled_logits(pixel_scale: float) -> Callable[[Parameters, Image], Array]:
+    """The same function for every network of one scale, so that what was compiled for one serves all."""
+    return functools.partial(logits, pixel_scale=pixel_scale)

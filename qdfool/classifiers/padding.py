@@ -16,9 +16,10 @@ from jax import lax
 from qdfool.classifiers.layers import Formulation, Padding
 from qdfool.types import Array, Image
 
-Mode = Literal["zero", "reflect", "edge"]
+Mode = Literal["zero", "reflect", "edge", "wrap"]
 """zero: as the network was trained. reflect: the map mirrored about its outermost values, which are not
-repeated. edge: the outermost values repeated."""
+repeated. edge: the outermost values repeated. wrap: those of the opposite side, as on a torus, where no place is
+nearer to an edge than another."""
 
 
 class Padded:

@@ -1,5 +1,6 @@
 """Training a classifier by gradient descent. Takes arrays; loads and writes nothing."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -86,26 +87,7 @@ def train(
     in_range("batch size (with that many training images)", training.batch_size, 1, len(images))
     steps = len(images) // training.batch_size
     in_all = training.epochs * steps
-    schedule = optax.warmup_cosine_decay_schedule(0.0, training.learning_rate, in_all // 10, in_all)
-    optimiser = optax.chain(
-        optax.add_decayed_weights(
-            training.weight_decay, mask=lambda p: jax.tree.map(lambda a: a.ndim > 1, p)
-        ),
-        optax.sgd(schedule, momentum=training.momentum, nesterov=True),
-    )
-
-    def loss(parameters: Parameters, images: Array, labels: Array) -> tuple[Array, Array]:
-        outputs = logits(parameters, images)
-        wrong = jnp.mean(jnp.argmax(outputs, -1) != labels)
-        return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(outputs, labels)), wrong
-
-    @jax.jit
-    def step(parameters: Parameters, state: Any, images: Array, labels: Array, key: Key):
-        images = moved(images, key, training.shift).astype(jnp.float32) / 255
-        (nats, wrong), gradient = jax.value_and_grad(loss, has_aux=True)(parameters, images, labels)
-        update, state = optimiser.update(gradient, state, parameters)
-        return optax.apply_updates(parameters, update), state, nats, wrong
-
+    optimiser, step = _optimiser_and_step(logits, training, in_all)
     state = optimiser.init(parameters)
     history: list[Epoch] = []
     for epoch in range(training.epochs):
@@ -128,6 +110,32 @@ def train(
         if on_epoch:
             on_epoch(history[-1])
     return parameters, history
+
+
+@functools.lru_cache(maxsize=16)
+def _optimiser_and_step(logits: Logits, training: Training, in_all: int) -> tuple[Any, Any]:
+    """The same for the same arguments: networks of one shape that are trained alike share what was compiled."""
+    schedule = optax.warmup_cosine_decay_schedule(0.0, training.learning_rate, in_all // 10, in_all)
+    optimiser = optax.chain(
+        optax.add_decayed_weights(
+            training.weight_decay, mask=lambda p: jax.tree.map(lambda a: a.ndim > 1, p)
+        ),
+        optax.sgd(schedule, momentum=training.momentum, nesterov=True),
+    )
+
+    def loss(parameters: Parameters, images: Array, labels: Array) -> tuple[Array, Array]:
+        outputs = logits(parameters, images)
+        wrong = jnp.mean(jnp.argmax(outputs, -1) != labels)
+        return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(outputs, labels)), wrong
+
+    @jax.jit
+    def step(parameters: Parameters, state: Any, images: Array, labels: Array, key: Key):
+        images = moved(images, key, training.shift).astype(jnp.float32) / 255
+        (nats, wrong), gradient = jax.value_and_grad(loss, has_aux=True)(parameters, images, labels)
+        update, state = optimiser.update(gradient, state, parameters)
+        return optax.apply_updates(parameters, update), state, nats, wrong
+
+    return optimiser, step
 
 
 def error(

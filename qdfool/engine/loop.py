@@ -4,6 +4,7 @@ The device runs a chunk without seeing the host: the state is donated, and the r
 come back with it. How many generations a chunk has is an argument, so that one compiled program serves all.
 """
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from qdfool.check import InputError
-from qdfool.engine.step import Evolution, ask, step, tell
+from qdfool.engine.step import Evolution, ask, start, step, tell
 from qdfool.types import Array, Classifier, Parameters, Record, State
 
 LONGEST_CHUNK = 1024
@@ -45,10 +46,12 @@ class Budget:
     """Seconds of evolution in all, those before a resume included."""
 
 
+@functools.lru_cache(maxsize=16)
 def run_generations(evolution: Evolution, logits: Callable[[Parameters, Array], Array]) -> Any:
     """The jitted loop: (state, record buffer, parameters, count) to the state after `count` generations.
 
-    State and buffer are donated. The first `count` rows of the buffer [LONGEST_CHUNK, ...] are filled.
+    State and buffer are donated. The first `count` rows of the buffer [LONGEST_CHUNK, ...] are filled. The same
+    functions give the same loop, which is then compiled once.
     """
 
     def run(state: State, records: Record, parameters: Parameters, count: Array) -> tuple[State, Record]:
@@ -60,6 +63,12 @@ def run_generations(evolution: Evolution, logits: Callable[[Parameters, Array], 
         return jax.lax.fori_loop(0, count, generation, (state, records))
 
     return jax.jit(run, donate_argnums=(0, 1))
+
+
+@functools.lru_cache(maxsize=16)
+def jitted_start(evolution: Evolution) -> Any:
+    """`start` jitted: key to the state before the first generation."""
+    return jax.jit(functools.partial(start, evolution))
 
 
 def jitted_tell(evolution: Evolution) -> Any:

@@ -16,7 +16,7 @@ from qdfool.classifiers.networks import architecture
 from qdfool.classifiers.padding import Mode, Padded
 
 FORMULATIONS = {"channels last": CHANNELS_LAST, "batch minor": BATCH_MINOR}
-NUMPY: dict[Mode, Any] = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
+NUMPY: dict[Mode, Any] = {"zero": "constant", "reflect": "reflect", "edge": "edge", "wrap": "wrap"}
 MODES: list[Mode] = list(NUMPY)
 LAYERS = {
     "depthwise": (3, 6, 6),
@@ -92,6 +92,22 @@ def test_pools_and_means_are_those_of_the_formulation():
                 getattr(padded, pool)(*settings), getattr(formulation, pool)(*settings)
             )
         np.testing.assert_array_equal(padded.mean(features), formulation.mean(features))
+
+
+def test_on_a_torus_no_place_is_special():
+    """Shifted by its strides, an image is to a network of wrapped maps what it was."""
+    network = porting.classifier(
+        architecture("mobilenet_v1_025"),
+        "random",
+        image_size=64,
+        formulation=Padded(CHANNELS_LAST, "wrap"),
+    )
+    image = np.random.default_rng(0).random((64, 64, 3), np.float32)
+    images = np.stack([np.roll(image, shift, (0, 1)) for shift in ((0, 0), (32, 0), (32, 32), (5, 0))])
+    found = np.asarray(jax.jit(network.logits)(network.parameters, images))
+    scale = abs(found).max()
+    np.testing.assert_allclose(found[1:3], found[[0, 0]], atol=1e-5 * scale)
+    assert abs(found[3] - found[0]).max() > 1e-2 * scale
 
 
 def test_a_whole_network_in_both_layouts():

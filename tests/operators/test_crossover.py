@@ -14,6 +14,7 @@ from qdfool.operators import crossover
 COPYING = {
     "uniform": crossover.uniform,
     "single_point": crossover.single_point,
+    "two_point": crossover.two_point,
     "row_column_split": crossover.row_column_split,
     "dividing_line": crossover.dividing_line,
     "row_cuts": crossover.row_cuts,
@@ -156,6 +157,20 @@ def test_row_cuts_draw_every_column():
     np.testing.assert_allclose([(cuts == column).mean() for column in range(4)], 0.25, atol=0.04)
     assert cuts.max() == 3
     assert np.abs(np.corrcoef(cuts.T) - np.eye(3)).max() < 0.1
+
+
+@QUICK
+@given(seed=seeds, size=sizes)
+def test_two_point_takes_what_is_between_two_cuts(seed, size):
+    flat = np.nonzero(mask("two_point", seed, *size).ravel())[0]
+    assert len(flat) == flat[-1] - flat[0] + 1
+
+
+def test_two_point_cuts_anywhere():
+    drawn = masks("two_point", 0, 2, 2, 2000).reshape(2000, -1)
+    counts = np.unique(drawn, axis=0, return_counts=True)[1]
+    assert len(counts) == 4 * 5 / 2
+    assert np.abs(counts - 200).max() < 5 * np.sqrt(200)
 
 
 @QUICK

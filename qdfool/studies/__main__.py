@@ -1,0 +1,171 @@
+"""The command line of the studies: `python -m qdfool.studies NAME [options]`."""
+
+import importlib
+import os
+import platform
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Generic, TypeVar
+
+import jax
+import tyro
+
+from qdfool.check import InputError, known_name
+from qdfool.studies.study import REPORT, Study, Workbench
+
+STUDIES = {
+    "decision-boundary": "decision_boundary",
+    "make-a-seven": "make_a_seven",
+    "negative-class": "negative_class",
+    "ga-operators": "ga_operators",
+}
+"""Name to the file that has it, as `STUDY`."""
+USAGE = "python -m qdfool.studies NAME [options], or --list; NAME --help has the options"
+KEPT = "Units that are done are kept"
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True)
+class CommandLine(Generic[Settings]):
+    """Options that all studies have; those of the one study stand beside them."""
+
+    settings: Annotated[Settings, tyro.conf.arg(name="")]
+    seeds: int | None = None
+    """Seeds 0 to SEEDS - 1, 2 to 100; without it, the study's own number."""
+    quick: tyro.conf.FlagCreatePairsOff[bool] = False
+    """A small form, minutes on two cores; its figures only show that everything runs."""
+    data: Path | None = None
+    """Folder of MNIST. Without it: $QDFOOL_DATA, then the cache; what is nowhere is fetched."""
+    weights: Path | None = None
+    """Folder of pretrained networks. Without it: $QDFOOL_WEIGHTS."""
+    out: Path | None = None
+    """Folder of the report. Without it: archives/studies/NAME, or archives/studies/NAME-quick."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Compute everything anew; without it, units that are done are kept."""
+    publish: Path | None = None
+    """Folder that gets the report as NAME.md, too, with its pictures in NAME/."""
+    quiet: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Print errors only."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _main(arguments)
+    except InputError as error:
+        print(f"qdfool.studies: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        # Nobody reads standard output any more; what Python still holds for it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print("qdfool.studies: standard output was closed; units that are done are kept.", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        what = f"{error.strerror}: {error.filename or 'a file of the study'}" if error.errno else str(error)
+        print(
+            f"qdfool.studies: {what}. Units that are done are kept; make room, or give another --out.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(
+            "\nqdfool.studies: interrupted. Units that are done are kept; go on with the same command.",
+            file=sys.stderr,
+        )
+        sys.exit(130)
+    sys.exit(0)
+
+
+def listing() -> str:
+    """What --list prints: every study with a line."""
+    width = max(map(len, STUDIES))
+    return "\n".join(f"{name:<{width}}  {study(name).line}" for name in STUDIES)
+
+
+def study(name: str) -> Study:
+    """The study of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    module = STUDIES[known_name("study", name, STUDIES)]
+    return importlib.import_module(f"qdfool.studies.{module}").STUDY
+
+
+def _main(arguments: list[str]) -> None:
+    if "--list" in arguments:
+        print(listing())
+        return
+    if not arguments or arguments[0].startswith("-"):
+        if arguments[:1] in (["-h"], ["--help"]):
+            print(f"{USAGE}\n\n{listing()}")
+            return
+        given = f"got {arguments[0]!r} first" if arguments else "got nothing"
+        raise InputError(f"Expected the name of a study ({', '.join(STUDIES)}); {given}. {USAGE}.")
+    chosen = study(arguments[0])
+    kind: Any = CommandLine[type(chosen.settings)]
+    command = tyro.cli(
+        kind,
+        prog=f"python -m qdfool.studies {chosen.name}",
+        description=chosen.line,
+        args=arguments[1:],
+        default=kind(chosen.settings),
+    )
+    _run(chosen, command, shlex.join(["python", "-m", "qdfool.studies", *arguments]))
+
+
+def _run(chosen: Study, command: CommandLine, command_line: str) -> None:
+    name = f"{chosen.name}-quick" if command.quick else chosen.name
+    out = command.out or Path("archives") / "studies" / name
+    say = (lambda text: None) if command.quiet else (lambda text: print(text, flush=True))
+    workbench = Workbench(
+        chosen,
+        out,
+        settings=command.settings,
+        seeds=command.seeds,
+        quick=command.quick,
+        data=command.data,
+        weights=command.weights,
+        overwrite=command.overwrite,
+        say=say,
+    )
+    chosen.run(workbench)
+    report = workbench.report
+    report.section("How this was made")
+    form = (
+        " This is the quick form: it shows that everything runs, its figures answer nothing."
+        if command.quick
+        else ""
+    )
+    report.text(
+        f"`{command_line}`, {time.strftime('%Y-%m-%d')}, {len(workbench.seeds)} seeds; the units took "
+        f"{workbench.seconds / 60:.1f} minutes in all, compilation included, on {os.cpu_count()} "
+        f"{platform.machine()} cores ({jax.default_backend()}), Python {platform.python_version()}, jax "
+        f"{jax.__version__}, qdfool {version('qdfool')}. The same command gives the same numbers: they are in "
+        f"`results.json` beside the report.{form}"
+    )
+    report.text("An interval is the mean over seeds ± the half-width of its 95 % Student t interval.")
+    workbench.write_results()
+    report.write(out / REPORT)
+    if command.publish is not None:
+        _publish(workbench, command.publish)
+    say(f"{chosen.name}: the report is {out / REPORT}")
+
+
+def _publish(workbench: Workbench, folder: Path) -> None:
+    pictures = folder / workbench.study.name
+    pictures.mkdir(parents=True, exist_ok=True)
+    for name in workbench.report.pictures:
+        shutil.copyfile(workbench.out / name, pictures / name)
+    workbench.report.write(folder / f"{workbench.study.name}.md", pictures=f"{workbench.study.name}/")
+
+
+if __name__ == "__main__":
+    main()
