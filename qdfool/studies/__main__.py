@@ -1,5 +1,6 @@
 """The command line of the studies: `python -m qdfool.studies NAME [options]`."""
 
+import errno
 import importlib
 import os
 import platform
@@ -28,6 +29,7 @@ STUDIES = {
 """Name to the file that has it, as `STUDY`."""
 USAGE = "python -m qdfool.studies NAME [options], or --list; NAME --help has the options"
 KEPT = "Units that are done are kept"
+FULL = (errno.ENOSPC, errno.EDQUOT)
 Settings = TypeVar("Settings")
 
 
@@ -37,7 +39,7 @@ class CommandLine(Generic[Settings]):
 
     settings: Annotated[Settings, tyro.conf.arg(name="")]
     seeds: int | None = None
-    """Seeds 0 to SEEDS - 1, 2 to 100; without it, the study's own number."""
+    """Seeds 0 to SEEDS - 1, 2 to 100. Without it, the study's own number, 5 or 10."""
     quick: tyro.conf.FlagCreatePairsOff[bool] = False
     """A small form, minutes on two cores; its figures only show that everything runs."""
     data: Path | None = None
@@ -65,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         # Nobody reads standard output any more; what Python still holds for it goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print("qdfool.studies: standard output was closed; units that are done are kept.", file=sys.stderr)
+        print("qdfool.studies: standard output was closed.", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         what = f"{error.strerror}: {error.filename or 'a file of the study'}" if error.errno else str(error)
@@ -125,6 +127,8 @@ def _run(chosen: Study, command: CommandLine, command_line: str) -> None:
     name = f"{chosen.name}-quick" if command.quick else chosen.name
     out = command.out or Path("archives") / "studies" / name
     say = (lambda text: None) if command.quiet else (lambda text: print(text, flush=True))
+    if command.publish is not None and command.publish.exists() and not command.publish.is_dir():
+        raise InputError(f"{command.publish} is a file. Expected a folder, or a new name, with --publish.")
     workbench = Workbench(
         chosen,
         out,
@@ -135,6 +139,10 @@ def _run(chosen: Study, command: CommandLine, command_line: str) -> None:
         weights=command.weights,
         overwrite=command.overwrite,
         say=say,
+    )
+    say(
+        f"{chosen.name}: {len(workbench.seeds)} seeds, into {out}; Ctrl-C ends it after the unit that is running, "
+        "and the same command goes on"
     )
     chosen.run(workbench)
     report = workbench.report
@@ -148,8 +156,8 @@ def _run(chosen: Study, command: CommandLine, command_line: str) -> None:
         f"`{command_line}`, {time.strftime('%Y-%m-%d')}, {len(workbench.seeds)} seeds; the units took "
         f"{workbench.seconds / 60:.1f} minutes in all, compilation included, on {os.cpu_count()} "
         f"{platform.machine()} cores ({jax.default_backend()}), Python {platform.python_version()}, jax "
-        f"{jax.__version__}, qdfool {version('qdfool')}. The same command gives the same numbers: they are in "
-        f"`results.json` beside the report.{form}"
+        f"{jax.__version__}, qdfool {version('qdfool')}. The same command gives the same numbers, and writes "
+        f"them as `results.json` into {out}.{form}"
     )
     report.text("An interval is the mean over seeds ± the half-width of its 95 % Student t interval.")
     workbench.write_results()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,7 +92,10 @@ class Workbench:
         self._done, self._expected = 0, 0
         self._count = threading.Lock()
         units = out / UNITS
-        if units.exists() and not (units / SETTINGS).is_file():
+        for folder in (out, units):
+            if folder.exists() and not folder.is_dir():
+                raise InputError(f"{folder} is a file. Expected a folder, or a new name, with --out.")
+        if units.exists() and any(units.iterdir()) and not (units / SETTINGS).is_file():
             raise InputError(
                 f"{units} exists and is not of a study: it has no {SETTINGS}. Give another folder with --out."
             )
@@ -123,6 +127,7 @@ class Workbench:
             start = time.perf_counter()
             figures = {name: np.asarray(value) for name, value in compute().items()}
             extra = {"_seconds": np.float64(time.perf_counter() - start), "_inputs": np.str_(inputs)}
+            self._claim()
             with whole_file(path) as file:
                 np.savez_compressed(file, allow_pickle=False, **figures, **extra)
             kept = _read_unit(path, inputs)
@@ -154,8 +159,15 @@ class Workbench:
         def one(seed: int) -> Figures:
             return self.unit(condition, seed, lambda: compute(seed), inputs=inputs)
 
-        with ThreadPoolExecutor(workers) as pool:
-            found = list(pool.map(one, self.seeds))
+        if workers == 1:
+            found = [one(seed) for seed in self.seeds]
+        else:
+            pool = ThreadPoolExecutor(workers)
+            try:
+                found = list(pool.map(one, self.seeds))
+            finally:
+                # After an interrupt, those that run are finished and kept; those that wait are not begun.
+                pool.shutdown(cancel_futures=True)
         return {name: np.stack([figures[name] for figures in found]) for name in found[0]}
 
     def picture(self, name: str) -> Path:
@@ -207,24 +219,45 @@ class Workbench:
             file.write((json.dumps(_plain(content), indent=1, allow_nan=False) + "\n").encode())
         return path
 
+    def _ours(self) -> dict[str, Any]:
+        """What units of one folder have in common."""
+        return _plain(
+            {
+                "study": self.study.name,
+                "version": version("qdfool"),
+                "quick": self.quick,
+                "settings": asdict(self.settings),
+            }
+        )
+
     def _check_settings(self) -> None:
         """Units of one folder are of the same settings."""
         path = self.out / UNITS / SETTINGS
-        ours = _plain({"study": self.study.name, "quick": self.quick, "settings": asdict(self.settings)})
-        if path.is_file():
-            try:
-                theirs = json.loads(path.read_text())
-            except ValueError:
-                theirs = None
-            if theirs != ours:
-                raise InputError(
-                    f"{self.out} holds units of another study or of other settings ({theirs}); these are {ours}. "
-                    "Give another folder with --out, or throw them away with --overwrite."
-                )
+        if not path.is_file() or not any(path.parent.glob("*.npz")):
             return
-        path.parent.mkdir(parents=True)
-        with whole_file(path) as file:
-            file.write((json.dumps(ours, indent=1) + "\n").encode())
+        try:
+            theirs = json.loads(path.read_text())
+        except ValueError:
+            theirs = {}
+        ours = self._ours()
+        differing = [
+            f"{name}: {theirs.get(name)!r} there, {value!r} here"
+            for name, value in ours.items()
+            if theirs.get(name) != value
+        ]
+        if differing:
+            raise InputError(
+                f"{self.out} holds units of other settings ({'; '.join(differing)}). Give another folder with "
+                "--out, or throw them away with --overwrite."
+            )
+
+    def _claim(self) -> None:
+        """Says in the folder whose units it holds, before the first of them is written."""
+        path = self.out / UNITS / SETTINGS
+        with self._count:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole_file(path) as file:
+                file.write((json.dumps(self._ours(), indent=1) + "\n").encode())
 
 
 def fingerprint(*arrays: np.ndarray) -> str:

@@ -154,13 +154,38 @@ def test_a_folder_holds_one_study_of_one_setting(fake, tmp_path, capsys):
     assert (theirs / "units" / "mine.txt").read_text() == "keep"
 
 
+def test_a_command_that_was_refused_claims_no_folder(fake, tmp_path, capsys, monkeypatch):
+    def refused(bench: Workbench) -> None:
+        raise InputError("no weights")
+
+    monkeypatch.setattr(Fake, "__call__", lambda self, bench: refused(bench))
+    assert call("fake", "--out", tmp_path / "new", "--factor", 3) == 2
+    assert not (tmp_path / "new").exists()
+    file = tmp_path / "file"
+    file.write_text("mine")
+    assert call("fake", "--out", file) == 2
+    assert call("fake", "--out", tmp_path / "new", "--publish", file) == 2
+    assert capsys.readouterr().err.count("is a file. Expected a folder") == 2
+    assert file.read_text() == "mine"
+
+
+def test_seeds_may_be_computed_side_by_side(fake, tmp_path):
+    bench = Workbench(fake.study(), tmp_path, settings=Settings(), seeds=7, say=lambda text: None)
+    found = bench.units("one", lambda seed: {"value": 10 * seed}, workers=3)
+    assert found["value"].tolist() == [0, 10, 20, 30, 40, 50, 60]
+    again = bench.units("one", lambda seed: {"value": -1}, workers=1)
+    assert again["value"].tolist() == found["value"].tolist()
+
+
 def test_a_full_disk_is_named(fake, tmp_path, capsys, monkeypatch):
     def full(*arguments: object, **settings: object) -> None:
         raise OSError(28, "No space left on device", "a unit")
 
     monkeypatch.setattr(np, "savez_compressed", full)
     assert call("fake", "--out", tmp_path) == 1
-    assert "No space left on device: a unit" in capsys.readouterr().err
+    assert (
+        "No space left on device: a unit. Units that are done are kept; make room" in capsys.readouterr().err
+    )
 
 
 def test_missing_data_says_what_to_put_where(fake, tmp_path, monkeypatch):

@@ -25,7 +25,6 @@ from qdfool.operators import selection
 from qdfool.operators.mutation import most_changes
 from qdfool.studies.decision_boundary import report
 from qdfool.studies.decision_boundary.conditions import (
-    CONDITIONS,
     CROSSED,
     CROSSOVERS,
     ELITISM,
