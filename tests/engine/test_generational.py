@@ -1,5 +1,7 @@
 """The generational genetic algorithm, against plain loops and by its promises."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +31,9 @@ def population():
     return {"bits": bits, "label": jnp.arange(SIZE)}
 
 
+@functools.cache
 def algorithm(elitism=0):
+    """The same for the same elitism, so that it is compiled once."""
     return GeneticAlgorithm(ones, breeding(selection.tournament, vary, elitism))
 
 
@@ -43,15 +47,15 @@ def test_it_climbs_and_keeps_what_travels_with_an_individual():
 
 def test_a_continued_run_is_the_run_that_never_stopped():
     key = jax.random.key(3)
-    whole, fitness = generational.run(algorithm(2), {}, population(), key, 9)
-    half, first = generational.run(algorithm(2), {}, population(), key, 4)
-    rest, second = generational.run(algorithm(2), {}, half.genome, key, 5, first_generation=4)
+    whole, fitness = generational.run(algorithm(3), {}, population(), key, 8)
+    half, first = generational.run(algorithm(3), {}, population(), key, 4)
+    rest, second = generational.run(algorithm(3), {}, half.genome, key, 4, first_generation=4)
     jax.tree.map(np.testing.assert_array_equal, whole, rest)
     np.testing.assert_array_equal(fitness, np.concatenate([first, second[1:]]))
 
 
 def test_elites_are_kept_as_they_are_and_never_lost():
-    _, fitness = generational.run(algorithm(3), {}, population(), jax.random.key(1), 30)
+    _, fitness = generational.run(algorithm(3), {}, population(), jax.random.key(1), 8)
     best = np.sort(np.asarray(fitness), axis=1)[:, -3:]
     assert (np.diff(best, axis=0) >= 0).all()
     scored = Population(population(), jnp.array([5.0, 9, 9, 1, *[0.0] * 8]))
