@@ -56,7 +56,7 @@ def test_quick_study(name, tmp_path, data_folder):
     run(name, tmp_path)
     report = (tmp_path / "report.md").read_text()
     assert set(re.findall(r"^## (.*)$", report, re.MULTILINE)) >= IN_ALL
-    assert "quick form" in report
+    assert "This is the quick form" in report
     assert "±" in report
     check_named(report)
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", report)
@@ -85,7 +85,7 @@ def test_published_report_is_of_a_full_run(name):
     report = (DOCS / f"{name}.md").read_text()
     assert set(re.findall(r"^## (.*)$", report, re.MULTILINE)) >= IN_ALL
     assert f"python -m qdfool.studies {name}" in report
-    assert "quick form" not in report
+    assert "This is the quick form" not in report
     check_named(report)
     for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", report):
         assert (DOCS / picture).is_file()

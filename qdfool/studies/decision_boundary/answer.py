@@ -97,7 +97,8 @@ def answer(
     report.text(
         f"The account's example is called a cat with {SURE:.0%}. Here the surest image of the base has "
         f"{all_sure['base']:.3f}, of the long run that begins in the middle {reached.max():.3f}, of all conditions "
-        f"{all_sure[surest]:.3f} (`{surest}`). {in_the_middle(bench)}"
+        f"{all_sure[surest]:.3f} (`{surest}`). {in_the_middle(bench)}",
+        held(findings["middle-first"], interval(reached), interval(sigmoid(found["base"]["log_odds"]))),
     )
     bench.results["conclusion"] = conclusion(findings)
 
@@ -169,7 +170,8 @@ def mechanism(bench: Workbench) -> str:
     text = f"One pixel more in the best images of the base changes the log-odds by {said('base')}"
     if centre.high < edge.low and centre.high < 0:
         text += (
-            f": in the middle a chance pixel does {centre.mean / edge.mean:.1f} times the harm, so what mutation adds "
+            f": in the middle a chance pixel does {centre.mean / edge.mean:.1f} times the harm, so what mutation "
+            "adds "
             "survives at the edge"
             if edge.mean < 0
             else ": in the middle a chance pixel does harm, at the edge it does not"
@@ -187,7 +189,8 @@ def in_the_middle(bench: Workbench) -> str:
     whole = max(bench.results["grid"], key=lambda row: row["confidence"].mean)
     return (
         f"With ink whose mean distance from the centre is below {CENTRAL}, MAP-Elites makes the network "
-        f"{best['confidence']} sure, with {best['pixels']} pixels; wherever the ink may be, {whole['confidence']} with "
+        f"{best['confidence']} sure, with {best['pixels']} pixels; wherever the ink may be, {whole['confidence']} "
+        "with "
         f"{whole['pixels']} (distance {whole['eccentricity']})."
     )
 
@@ -195,3 +198,20 @@ def in_the_middle(bench: Workbench) -> str:
 def sigmoid(log_odds: np.ndarray) -> np.ndarray:
     """Confidence of log-odds."""
     return np.exp(-np.logaddexp(0, -np.asarray(log_odds, np.float64)))
+
+
+def held(middle_first: Finding, reached: Interval, base: Interval) -> str:
+    """What a run that was held in the middle says of the account's "never"."""
+    if middle_first.middle.low > 1:
+        return (
+            "Never in the middle is too strong: a run that was held there keeps its ink there when it is let go "
+            "(density "
+            f"{middle_first.middle} in the middle), with a confidence of {reached}, where the base has {base} "
+            "after fewer "
+            "generations. The edge is where ink goes first, not the only place where it can serve."
+        )
+    return (
+        "A run that was held in the middle does not keep its ink there when it is let go: its density in the "
+        "middle is "
+        f"{middle_first.middle}, its confidence {reached}."
+    )
