@@ -1,5 +1,6 @@
 """Whole generations against a NumPy reference of the paper's loop that is fed the same children."""
 
+import functools
 from dataclasses import replace
 
 import fake
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 
 from qdfool.build import build_evolution
-from qdfool.engine.step import ask, start, tell
+from qdfool.engine.loop import jitted_start
+from qdfool.engine.step import ask, tell
+from qdfool.objectives import log_odds
 from qdfool.types import State
 
 
@@ -42,26 +45,31 @@ class Reference:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_elites_equal_the_reference(small, archive, levels, seed):
     config = replace(small, archive=archive, cells=(3, 3), batch_size=16)
-    evolution = build_evolution(config, fake.classifier)
-    state = start(evolution, jax.random.key(seed))
+    evolution, telling, placing = compiled(config)
+    state = jitted_start(evolution)(jax.random.key(seed))
     reference = Reference(len(state.elites.fitness), evolution.classes)
-    telling = jax.jit(lambda state, logits: tell(evolution, state, logits))
     for _ in range(30):
         images = np.asarray(ask(state))
         # Coarse logits tie often; those of an image depend on the image alone, as a classifier's do.
         logits = np.round(fake.logits(images) / 8 * levels).astype(np.float32) / levels
         before = state
         state, _ = telling(state, logits)
-        measures = jax.vmap(evolution.measure)(ask(before))
-        place, _ = jax.vmap(evolution.place)(measures)
-        reference.insert(before, score(logits), np.asarray(place))
+        reference.insert(before, np.asarray(SCORE(logits)), np.asarray(placing(ask(before))))
     assert_same(state, reference)
 
 
-def score(logits: np.ndarray) -> np.ndarray:
-    from qdfool.objectives import log_odds
+@functools.cache
+def compiled(config):
+    """The evolution, its `tell`, and images to grid cells: compiled once for all seeds."""
+    evolution = build_evolution(config, fake.classifier)
 
-    return np.asarray(jax.jit(jax.vmap(log_odds))(logits))
+    def cell(image):
+        return evolution.place(evolution.measure(image))[0]
+
+    return evolution, jax.jit(lambda state, logits: tell(evolution, state, logits)), jax.jit(jax.vmap(cell))
+
+
+SCORE = jax.jit(jax.vmap(log_odds))
 
 
 def assert_same(state: State, reference: Reference) -> None:
@@ -77,12 +85,12 @@ def assert_same(state: State, reference: Reference) -> None:
 
 
 def test_an_invalid_child_wins_nothing_and_is_counted(small):
-    evolution = build_evolution(small, fake.classifier)
-    state = start(evolution, jax.random.key(0))
+    evolution, telling, _ = compiled(small)
+    state = jitted_start(evolution)(jax.random.key(0))
     logits = fake.logits(np.asarray(ask(state)))
     logits[3] = np.nan
     logits[5, 0] = np.inf
-    after, record = tell(evolution, state, logits)
+    after, record = telling(state, logits)
     assert record.invalid == 2
     assert np.isfinite(after.elites.fitness).all()
     lost = {np.asarray(state.children)[index].tobytes() for index in (3, 5)}
@@ -91,14 +99,14 @@ def test_an_invalid_child_wins_nothing_and_is_counted(small):
 
 def test_ask_shows_the_same_children_until_they_are_told(small):
     evolution = build_evolution(small, fake.classifier)
-    state = start(evolution, jax.random.key(0))
+    state = jitted_start(evolution)(jax.random.key(0))
     np.testing.assert_array_equal(ask(state), ask(state))
 
 
 def test_the_record_says_what_the_generation_did(small):
-    evolution = build_evolution(replace(small, archive="grid", cells=(4, 4)), fake.classifier)
-    state = start(evolution, jax.random.key(0))
-    state, record = tell(evolution, state, fake.logits(np.asarray(ask(state))))
+    evolution, telling, _ = compiled(replace(small, archive="grid", cells=(4, 4)))
+    state = jitted_start(evolution)(jax.random.key(0))
+    state, record = telling(state, fake.logits(np.asarray(ask(state))))
     fitness = np.asarray(state.elites.fitness).reshape(4, 16)
     np.testing.assert_array_equal(record.fitness, fitness.max(axis=1))
     np.testing.assert_array_equal(record.updates, np.isfinite(fitness).sum(axis=1))
