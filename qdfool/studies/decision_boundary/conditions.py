@@ -109,7 +109,12 @@ CONDITIONS: dict[str, Condition] = {
 
 
 def conditions(quick: bool) -> dict[str, Condition]:
-    """Those of a form: LeNet neither pads nor is there a second network, so the quick form leaves them out."""
+    """Those of a form: LeNet neither pads nor is there a second network, so the quick form leaves them out, and
+    each crossover alone, to be quick."""
     if not quick:
         return CONDITIONS
-    return {name: each for name, each in CONDITIONS.items() if each.padding == "zero" and each.network == V1}
+    return {
+        name: each
+        for name, each in CONDITIONS.items()
+        if each.padding == "zero" and each.network == V1 and len(each.crossovers) > 1
+    }
