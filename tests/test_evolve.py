@@ -116,6 +116,7 @@ def test_elites_are_the_device_pytree(small):
     np.testing.assert_array_equal(result.archive.data("objective"), result.elites.fitness)
 
 
+@pytest.mark.slow
 def test_an_image_drawn_again_has_the_bits_that_were_scored():
     """At a size that takes several pieces, in colour, in batches of any length."""
     config = replace(

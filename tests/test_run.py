@@ -111,7 +111,7 @@ NETWORK = ["--classifier", "mobilenet_v1_025", "--weights", "random", "--image-s
 NETWORK += ["--batch-size", "16", "--quiet", "--out"]
 
 
-@pytest.mark.parametrize("preset", ["imagenet-cppn", "imagenet-direct"])
+@pytest.mark.parametrize("preset", [pytest.param("imagenet-cppn", marks=pytest.mark.slow), "imagenet-direct"])
 def test_imagenet_runs_resume_bit_for_bit(command, tmp_path, preset):
     arguments = [preset, "--group", "animals=0-397", "plants=984-998", *NETWORK]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
@@ -123,6 +123,7 @@ def test_imagenet_runs_resume_bit_for_bit(command, tmp_path, preset):
     assert names == ["animals", "plants", "rest"]
 
 
+@pytest.mark.slow
 def test_a_run_of_a_thousand_classes_leaves_all_its_files(command, tmp_path):
     assert command("imagenet-direct", *NETWORK, str(tmp_path / "run"), "--generations", "2")[0] == 0
     with np.load(tmp_path / "run/elites.npz", allow_pickle=False) as file:

@@ -118,7 +118,7 @@ SIX: dict[str, Negative] = {
 THREE: dict[str, Negative] = {
     "noise-class": Negative("ten digits and noise", 11, _with_noise),
     "fooling-class": Negative("ten digits and fooling images", 11, _digits, rounds=3),
-    "ensemble": Negative("ten digits, five networks", 10, _digits, networks=ENSEMBLE),
+    "ensemble": Negative("ten digits, an ensemble", 10, _digits, networks=ENSEMBLE),
 }
 """What might do better."""
 

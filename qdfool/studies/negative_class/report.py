@@ -69,15 +69,17 @@ def question(bench: Workbench, judged: np.ndarray, size: Any) -> None:
         "account's "
         "way, fitness the softmax; and `engine`, MAP-Elites with the preset mnist-binary, fitness the log-odds. "
         "The best "
-        "image of each is measured by what knows nothing of the classifier: five judges (their test accuracy is "
+        "image of each is measured by what knows nothing of the classifier: "
+        f"{len(judged)} judges (their test accuracy is "
         f"{judged.min():.3f} to {judged.max():.3f}), the distance to the nearest real one, and how much of its ink "
         "is in "
         "connected strokes. Recognisability is the judges' probability times the geometric mean of closeness and "
         "strokes (`recognisability.py`).",
         "The fooling class: images evolved for each digit against the ten-digit classifier become an eleventh "
         "class, and "
-        "it is trained again; three times. The noise class: a tenth as many images of noise as of digits, up to 60 % "
-        "white. The ensemble: the mean softmax of five networks.",
+        f"it is trained again (rounds: {size.rounds}). The noise class: a tenth as many images of noise as of digits, "
+        "up to 60 % white. The ensemble: the mean softmax of "
+        f"{size.networks} networks.",
     )
 
 

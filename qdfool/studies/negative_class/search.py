@@ -57,9 +57,14 @@ class Size(NamedTuple):
     judges: int
     judge_images: int
     references: int
+    rounds: int
+    """Of fooling images, at most."""
+    networks: int
+    """In the ensemble, at most."""
 
 
-FULL, QUICK = Size(10_000, 1, 200, 20, 5, 10_000, 4000), Size(400, 1, 6, 2, 3, 300, 200)
+FULL = Size(10_000, 1, 200, 20, 5, 10_000, 4000, rounds=3, networks=5)
+QUICK = Size(400, 1, 6, 2, 2, 300, 200, rounds=1, networks=2)
 
 
 def score(settings: tuple[Parameters, Array], key: Key, genome: Genome) -> Array:
@@ -133,6 +138,9 @@ def studied(
     name: str, negative: Negative, digits: Examples, tests: Examples, size: Size, seed: int
 ) -> Mapping[str, Any]:
     """Trains a classifier and evolves ones against it, both ways: a unit."""
+    negative = negative._replace(
+        rounds=min(negative.rounds, size.rounds), networks=min(negative.networks, size.networks)
+    )
     parameters, _ = classifier(negative, digits, seed, size)
     test = negative.make(tests, np.random.default_rng([seed, 1]))
     search_key = jax.random.fold_in(jax.random.key(seed), 3)
