@@ -16,11 +16,11 @@ import tyro
 import qdfool
 from benchmarks.report import write
 from qdfool.build import build_classifier
-from qdfool.check import InputError, in_range
 from qdfool.config import Config
 from qdfool.engine.loop import Chunk
-from qdfool.engine.step import start, step
-from qdfool.evolve import Run
+from qdfool.engine.step import init, step
+from qdfool.errors import InputError, in_range
+from qdfool.results.run import Run
 from qdfool.types import Key, Record, State
 
 
@@ -92,7 +92,7 @@ def random_images(config: Config, kind: str) -> qdfool.Result:
 
     @jax.jit
     def generation(state: State, key: Key) -> tuple[State, Record]:
-        fresh = start(run.evolution, key)
+        fresh = init(run.evolution, key)
         state = state._replace(children=fresh.children, images=fresh.images, parents=fresh.parents)
         return step(run.evolution, classifier.logits, classifier.parameters, state)
 

@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 import qdfool
 from benchmarks.report import write
 from qdfool.analysis import percent
-from qdfool.check import InputError
-from qdfool.history import SURE, VERY_SURE, confidence
+from qdfool.engine.objectives import confidence
+from qdfool.errors import InputError
+from qdfool.results.history import SURE, VERY_SURE
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 

@@ -13,8 +13,9 @@ import tyro
 
 import qdfool
 from benchmarks.report import write
-from qdfool.check import InputError, in_range
-from qdfool.history import VERY_SURE, confidence
+from qdfool.engine.objectives import confidence
+from qdfool.errors import InputError, in_range
+from qdfool.results.history import VERY_SURE
 
 
 @dataclass(frozen=True)

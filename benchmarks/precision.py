@@ -16,10 +16,9 @@ import tyro
 import qdfool
 from benchmarks.report import write
 from qdfool.build import build_classifier
-from qdfool.check import InputError
 from qdfool.config import Config
-from qdfool.history import confidence
-from qdfool.objectives import log_odds
+from qdfool.engine.objectives import confidence, log_odds
+from qdfool.errors import InputError
 
 BATCH = 40
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from qdfool.files import whole_file
+from qdfool.files.atomic import atomic_write
 
 
 def write(path: Path, rows: Sequence[Any]) -> None:
@@ -21,7 +21,7 @@ def write(path: Path, rows: Sequence[Any]) -> None:
         OSError: the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         content = {"header": header(), "rows": [vars(row) for row in rows]}
         file.write((json.dumps(content, indent=2) + "\n").encode())
 

@@ -27,10 +27,10 @@ from rich.table import Table
 
 from benchmarks.report import write
 from qdfool.build import build_classifier, build_evolution
-from qdfool.check import InputError, in_range
 from qdfool.config import Config
 from qdfool.engine.loop import LONGEST_CHUNK, empty_records, run_generations
-from qdfool.engine.step import ask, start
+from qdfool.engine.step import ask, init
+from qdfool.errors import InputError, in_range
 from qdfool.presets import preset
 from qdfool.types import Classifier
 
@@ -177,7 +177,7 @@ def contenders(
 ) -> tuple[Contender, Contender, Callable[[], float]]:
     """The forward pass, the whole generation after a warm-up, and how many cells a generation changed of late."""
     evolution = build_evolution(config, classifier)
-    state = jax.jit(partial(start, evolution))(jax.random.key(config.seed))
+    state = jax.jit(partial(init, evolution))(jax.random.key(config.seed))
     images = jnp.copy(ask(state))
     logits = jax.jit(classifier.logits)
     run = run_generations(evolution, classifier.logits)

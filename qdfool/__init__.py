@@ -4,11 +4,11 @@ MAP-Elites in JAX: images are evolved on the device, every child competes for ev
 live in a pyribs archive. Start with `evolve(preset("mnist-direct"))`, or `python -m qdfool.run`.
 """
 
-from qdfool.check import InputError
+from qdfool.api import AskTell, evolve
 from qdfool.config import Config, Cppn, Crossover, Mutation, Selection
-from qdfool.evolve import AskTell, evolve
+from qdfool.errors import InputError
 from qdfool.presets import preset
-from qdfool.result import Result, load
+from qdfool.results.result import Result, load
 from qdfool.types import Classifier, Elites, Measure
 
 __all__ = [

@@ -14,12 +14,11 @@ import tyro
 
 from qdfool.analysis import percent
 from qdfool.build import build_classifier
-from qdfool.check import InputError, in_range
 from qdfool.classifiers.custom import check_values
 from qdfool.config import Config
 from qdfool.data.image import read_image
-from qdfool.history import confidence
-from qdfool.objectives import log_odds
+from qdfool.engine.objectives import confidence, log_odds
+from qdfool.errors import InputError, in_range
 from qdfool.types import Classifier
 
 

@@ -5,7 +5,7 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from qdfool.check import InputError, in_range, known_name
+from qdfool.errors import InputError, in_range, known_name
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ class Config:
     28 28 1); or a size for a network of --list that takes several."""
     group: tuple[str, ...] = ()
     """Classes to be seen as one, as NAME=INDEX,INDEX-INDEX,...; those in no group are "rest"."""
-    objective: Literal["whole", "ten-crop"] = "whole"
-    """whole: an image is classified as it is. ten-crop: a larger image is, by the mean softmax over its
+    objective: Literal["full-image", "ten-crop"] = "full-image"
+    """full-image: an image is classified as it is. ten-crop: a larger image is, by the mean softmax over its
     corners and centre, mirrored too, as in the paper."""
     crop_from: int = 256
     """Side of the image that ten-crop cuts from."""

@@ -1,7 +1,7 @@
 """One commented config per published setting."""
 
-from qdfool.check import known_name
 from qdfool.config import Config, Cppn, Crossover, Mutation
+from qdfool.errors import known_name
 
 PRESETS: dict[str, tuple[str, Config]] = {
     # Nguyen, Yosinski and Clune 2015, section 3.1: directly encoded images against LeNet, 200 children

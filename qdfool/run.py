@@ -13,17 +13,17 @@ from typing import Annotated
 
 import tyro
 
-from qdfool import run_folder
 from qdfool.build import CLASSIFIERS, CROSSOVERS, ENCODINGS, INITIAL, MUTATIONS, SELECTIONS, build_classifier
-from qdfool.check import InputError
-from qdfool.checkpoint import Checkpoints
+from qdfool.cli.progress import Progress
 from qdfool.config import BUDGET, KEEPING, Config, differences, validate
-from qdfool.encodings.cppn import ACTIVATIONS
-from qdfool.evolve import Run
+from qdfool.errors import InputError
+from qdfool.genomes.cppn.encoding import ACTIVATIONS
 from qdfool.measures import MEASURES
 from qdfool.presets import PRESETS, preset
-from qdfool.progress import Progress
-from qdfool.result import read_config, write_config
+from qdfool.results import run_folder
+from qdfool.results.checkpoint import Checkpoints
+from qdfool.results.result import read_config, write_config
+from qdfool.results.run import Run
 
 DESCRIPTION = """Evolves images of nothing that a classifier is certain of.
 

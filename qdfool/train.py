@@ -20,11 +20,11 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from qdfool.check import InputError, known_name
 from qdfool.classifiers import lenet, weights
 from qdfool.classifiers.training import Epoch, Logits, Training, error, train
 from qdfool.data import mnist
-from qdfool.files import whole_file
+from qdfool.errors import InputError, known_name
+from qdfool.files.atomic import atomic_write
 from qdfool.types import Key, Parameters
 
 
@@ -136,7 +136,7 @@ def _run(command: Command, command_line: str, console: Console) -> None:
         **metadata,
         "SHA-256": weights.fingerprint(out),
     }
-    with whole_file(out.with_suffix(".md")) as card:
+    with atomic_write(out.with_suffix(".md")) as card:
         card.write(_card(network.title, facts).encode())
     console.print(f"Wrote {out} and {out.with_suffix('.md')}.")
 
@@ -188,7 +188,7 @@ def _check_output(out: Path, overwrite: bool) -> None:
         if path.exists() and not overwrite:
             raise InputError(f"{path} exists. Give another --out, or --overwrite to replace it.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(out.parent / f".{out.name}.trial"):
+    with atomic_write(out.parent / f".{out.name}.trial"):
         pass
     (out.parent / f".{out.name}.trial").unlink()
 

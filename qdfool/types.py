@@ -39,7 +39,7 @@ class Elites(NamedTuple):
     """[N] int32, generation that the elite was born in; -1 where the cell is empty."""
     parent_class: Array
     """[N] int32, class of the cell its (first) parent lived in; -1 for the initial generation."""
-    changes: Array
+    num_replacements: Array
     """[N] int32, how often the cell changed hands."""
     curiosity: Array
     """[N] float32, curiosity score of the elite (Cully and Demiris 2018, section III-C)."""

@@ -18,19 +18,19 @@ from qdfool.build import (
     build_evolution,
     with_batch_size,
 )
-from qdfool.check import InputError
 from qdfool.classifiers import porting
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.networks import architecture
 from qdfool.config import BlackPixels, Cppn, Crossover, Mutation, Selection
-from qdfool.engine.step import ask, start, step
+from qdfool.engine.step import ask, init, step
+from qdfool.errors import InputError
 from qdfool.measures import MEASURES
 
 
 def after(config, generations=4):
     evolution = build_evolution(config, fake.classifier)
-    state = start(evolution, jax.random.key(0))
+    state = init(evolution, jax.random.key(0))
     advance = jax.jit(lambda s: step(evolution, fake.classifier.logits, fake.classifier.parameters, s))
     record = None
     for _ in range(generations):
@@ -122,7 +122,7 @@ def test_images_have_the_levels_of_a_png(small, encoding):
     own = {"cppn": "cppn", "black_pixels": "pixel_redraw"}
     mutation = Mutation(operators=(own.get(encoding, "bit_flip"),))
     evolution = build_evolution(replace(small, encoding=encoding, mutation=mutation), fake.classifier)
-    images = np.asarray(ask(start(evolution, jax.random.key(0))))
+    images = np.asarray(ask(init(evolution, jax.random.key(0))))
     levels = np.round(images * 255).astype(np.uint8)
     np.testing.assert_array_equal(images, levels.astype(np.float32) / 255)
 
@@ -142,7 +142,7 @@ def test_every_measure_places_every_image(small, name):
         jnp.ones(fake.SHAPE),
         jax.random.uniform(jax.random.key(0), fake.SHAPE),
     ):
-        cell, valid = evolution.place(evolution.measure(image))
+        cell, valid = evolution.cell_index(evolution.measure(image))
         assert valid
         assert 0 <= cell < 20
 

@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import pytest
 
-from qdfool.check import InputError
 from qdfool.config import (
     BlackPixels,
     Config,
@@ -16,6 +15,7 @@ from qdfool.config import (
     to_dict,
     validate,
 )
+from qdfool.errors import InputError
 from qdfool.presets import PRESETS, preset
 
 

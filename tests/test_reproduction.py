@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import qdfool
-from qdfool.history import confidence
+from qdfool.engine.objectives import confidence
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
 from qdfool.analysis import style
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 MOST_BOXES = 66
 """Boxes side by side; more go into further rows."""

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from qdfool.analysis import style
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 Band = tuple[ArrayLike, ArrayLike, ArrayLike]
 """Mean, low and high, each [T]."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qdfool.analysis import style
 from qdfool.analysis.confidence import CERTAIN, nine_scale, nine_ticks, nines, nines_label, percent
-from qdfool.check import InputError, in_range
+from qdfool.errors import InputError, in_range
 
 WINDOW = 51
 """Classes that the running median looks at, at most: the class and 25 to either side."""

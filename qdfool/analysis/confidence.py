@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from qdfool.check import in_range
+from qdfool.errors import in_range
 
 MOST_NINES = 7
 """Where scales and labels end: 99.99999 %."""

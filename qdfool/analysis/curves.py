@@ -15,7 +15,7 @@ from qdfool.analysis.confidence import (
     nines_of_confidence,
     percent,
 )
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 
 def curves(

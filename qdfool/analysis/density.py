@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from qdfool.analysis import style
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 
 def density_maps(

@@ -24,7 +24,7 @@ from qdfool.analysis.confidence import (
     nines_label,
     nines_of_confidence,
 )
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 MOST_NAMES = 100
 """Classes of a heatmap that are named, each in its own row of text."""

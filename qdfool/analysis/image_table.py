@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from qdfool.analysis import page, style
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 LABEL = 1.75
 """Inches that the labels of the rows take."""

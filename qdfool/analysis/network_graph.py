@@ -15,7 +15,7 @@ from matplotlib.path import Path
 from numpy.typing import NDArray
 
 from qdfool.analysis import page, style
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 ACTIVATIONS = {
     "sine": "#56b4e9",

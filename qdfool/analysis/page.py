@@ -16,7 +16,7 @@ from PIL import Image
 
 from qdfool.analysis import style
 from qdfool.analysis.confidence import CERTAIN, nines, nines_label, percent
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 MARGIN = 0.2
 LARGEST_CELL = 2.87

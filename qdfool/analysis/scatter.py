@@ -11,7 +11,7 @@ from matplotlib.textpath import text_to_path
 from numpy.typing import NDArray
 
 from qdfool.analysis import style
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 SIZE = style.TEXT_SIZE - 1
 

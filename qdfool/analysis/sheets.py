@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qdfool.analysis import page, style
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 COLUMNS = 10
 

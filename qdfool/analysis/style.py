@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from qdfool.files import whole_file
+from qdfool.files.atomic import atomic_write
 
 WIDTH = 9.0
 """Inches: as wide as a README shows."""
@@ -118,5 +118,5 @@ def grid(classes: int) -> tuple[int, int]:
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Writes `figure` as a PNG to `path`: whole or not at all, an older picture stays until then."""
-    with whole_file(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         figure.savefig(file, format="png", dpi=DPI, facecolor="white")

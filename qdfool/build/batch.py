@@ -6,8 +6,8 @@ from dataclasses import replace
 import jax
 
 from qdfool.build.encoding import build_encoding
-from qdfool.check import InputError
 from qdfool.config import Config
+from qdfool.errors import InputError
 from qdfool.types import Classifier
 
 COPIES = 2

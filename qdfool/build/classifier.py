@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 
-from qdfool.check import InputError, known_name
+from qdfool.build.reference import is_reference, named_object
 from qdfool.classifiers import custom, hub, lenet, porting
 from qdfool.classifiers.architecture import Architecture
 from qdfool.classifiers.batch_minor import BATCH_MINOR
@@ -14,7 +14,7 @@ from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.networks import ARCHITECTURES, architecture
 from qdfool.classifiers.views import grouped, ten_crops
 from qdfool.config import Config
-from qdfool.named import is_reference, named_object
+from qdfool.errors import InputError, known_name
 from qdfool.types import Classifier
 
 OWN_SHAPE = (28, 28, 1)

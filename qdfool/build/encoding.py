@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from functools import partial
 
-from qdfool.check import InputError, known_name
 from qdfool.config import Config
-from qdfool.encodings import cppn as cppns
-from qdfool.encodings.binary import binary
-from qdfool.encodings.black_pixels import black_pixels
-from qdfool.encodings.levels import round_to_levels
-from qdfool.encodings.noise import uniform_noise, varied_noise
-from qdfool.encodings.pixels import pixels
-from qdfool.operators.black_pixels import random_pixels
+from qdfool.errors import InputError, known_name
+from qdfool.genomes.black_pixels.encoding import black_pixels
+from qdfool.genomes.black_pixels.operators import random_pixels
+from qdfool.genomes.cppn import encoding as cppns
+from qdfool.genomes.levels import round_to_levels
+from qdfool.genomes.pixels.binary import binary
+from qdfool.genomes.pixels.encoding import pixels
+from qdfool.genomes.pixels.noise import uniform_noise, varied_noise
 from qdfool.types import Encoding, Genome, Image, Key
 
 Shape = tuple[int, int, int]

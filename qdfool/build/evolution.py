@@ -8,12 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from qdfool.build.encoding import build_encoding
-from qdfool.build.measures import build_measures, build_place
+from qdfool.build.measures import build_cell_index, build_measures
 from qdfool.build.variation import build_crossovers, build_mutation, build_recombination
-from qdfool.check import known_name
 from qdfool.config import Config
+from qdfool.engine import selection
 from qdfool.engine.step import Evolution
-from qdfool.operators import selection
+from qdfool.errors import known_name
 from qdfool.types import Array, Classifier, Genome, Image, Key
 
 SELECTIONS: dict[str, tuple[str, Callable[..., Array]]] = {
@@ -76,7 +76,7 @@ def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int) 
         select=select,
         two_parents=bool(crossovers),
         measure=measure,
-        place=build_place(config, measures),
+        cell_index=build_cell_index(config, measures),
     )
 
 

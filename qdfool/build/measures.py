@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 
-from qdfool.check import InputError, known_name
+from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config
+from qdfool.errors import InputError, known_name
 from qdfool.measures import MEASURES
-from qdfool.named import is_reference, named_object
 from qdfool.types import Array, Measure
 
 GRID_EPSILON = 1e-6
@@ -52,20 +52,20 @@ def _measure(name: str) -> Measure:
     return found
 
 
-def build_place(config: Config, measures: tuple[Measure, ...]) -> Callable[[Array], tuple[Array, Array]]:
+def build_cell_index(config: Config, measures: tuple[Measure, ...]) -> Callable[[Array], tuple[Array, Array]]:
     """From measures [M] to their cell of the grid, and whether they are all that the measures can be."""
     if not measures:
         return lambda values: (jnp.int32(0), jnp.bool_(True))
     ranges = grid_ranges(config, measures)
     low, high = (jnp.array(bounds, jnp.float32) for bounds in zip(*ranges, strict=True))
     least = jnp.array([measure.low for measure in measures], jnp.float32)
-    most = jnp.array([measure.high for measure in measures], jnp.float32)
+    highest = jnp.array([measure.high for measure in measures], jnp.float32)
     cells = jnp.array(config.cells, jnp.int32)
 
-    def place(values: Array) -> tuple[Array, Array]:
-        valid = ((least <= values) & (values <= most)).all()
+    def cell_index(values: Array) -> tuple[Array, Array]:
+        valid = ((least <= values) & (values <= highest)).all()
         along = ((cells * (values - low) + GRID_EPSILON) / (high - low)).astype(jnp.int32)
         along = jnp.clip(along, 0, cells - 1)
         return along[0] * cells[1] + along[1], valid
 
-    return place
+    return cell_index

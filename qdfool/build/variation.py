@@ -8,10 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from qdfool.build.encoding import activation_numbers
-from qdfool.check import InputError, known_name
 from qdfool.config import Config
-from qdfool.encodings import cppn as cppns
-from qdfool.operators import black_pixels, cppn, crossover, mutation
+from qdfool.errors import InputError, known_name
+from qdfool.genomes.black_pixels import operators as black_pixels
+from qdfool.genomes.cppn import encoding as cppns
+from qdfool.genomes.cppn import mutation as cppn
+from qdfool.genomes.pixels import crossover, mutation
+from qdfool.genomes.tree import tree_where
 from qdfool.types import Array, Genome, Key
 
 REAL, ANY, LIST = ("pixels",), ("pixels", "binary"), ("black_pixels",)
@@ -69,7 +72,7 @@ def build_mutation(
     """
     settings = config.mutation
     size = image_shape[0] * image_shape[1] * image_shape[2]
-    most = mutation.most_changes(size, settings.rate)
+    max_changes = mutation.max_changes(size, settings.rate)
     halved_after = max(1, round(settings.halve_every / config.batch_size))
     if "block_flip" in settings.operators:
         _fits("--mutation.block", settings.block, image_shape)
@@ -79,14 +82,14 @@ def build_mutation(
         return settings.rate * jnp.float32(0.5) ** halvings
 
     extras: dict[str, dict[str, Any]] = {
-        "polynomial": {"eta": settings.eta, "most": most},
-        "gaussian": {"sigma": settings.sigma, "most": most},
-        "reset": {"most": most},
-        "bit_flip": {"most": most},
+        "polynomial": {"eta": settings.eta, "max_changes": max_changes},
+        "gaussian": {"sigma": settings.sigma, "max_changes": max_changes},
+        "reset": {"max_changes": max_changes},
+        "bit_flip": {"max_changes": max_changes},
         "block_flip": {"block": settings.block},
         "cppn": _cppn_settings(config, image_shape) if "cppn" in settings.operators else {},
         "pixel_redraw": {
-            "most": mutation.most_changes(config.black_pixels.capacity, settings.rate),
+            "max_changes": mutation.max_changes(config.black_pixels.capacity, settings.rate),
             "height": image_shape[0],
             "width": image_shape[1],
             "margin": config.black_pixels.margin,
@@ -105,7 +108,7 @@ def build_mutation(
             child = operator(operator_key, child, **({"rate": rate(generation)} if rated else {}))
         if settings.probability == 1:
             return child
-        return cppn.either(jax.random.bernoulli(whether_key, settings.probability), child, genome)
+        return tree_where(jax.random.bernoulli(whether_key, settings.probability), child, genome)
 
     return mutate
 
@@ -164,7 +167,7 @@ def build_recombination(
             child = jax.lax.switch(which, operators, operator_key, first, second)
         if config.crossover.probability == 1:
             return child
-        return cppn.either(jax.random.bernoulli(whether_key, config.crossover.probability), child, first)
+        return tree_where(jax.random.bernoulli(whether_key, config.crossover.probability), child, first)
 
     return recombine
 

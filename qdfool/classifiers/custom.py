@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from qdfool.check import InputError
+from qdfool.errors import InputError
 from qdfool.types import Classifier, Parameters
 
 PROBABILITIES = (

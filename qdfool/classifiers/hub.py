@@ -8,11 +8,11 @@ from typing import Any
 
 from rich.console import Console
 
-from qdfool.check import InputError
 from qdfool.classifiers.architecture import Architecture
 from qdfool.classifiers.weights import fingerprint
-from qdfool.fetch import NotFetchedError, stream
-from qdfool.files import whole_file
+from qdfool.errors import InputError
+from qdfool.files.atomic import atomic_write
+from qdfool.files.fetch import NotFetchedError, stream
 
 _SHA256_DIGITS = 64
 
@@ -73,7 +73,7 @@ def fetch_url(
     folder.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     try:
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
 
             def receive(piece: bytes) -> None:
                 file.write(piece)

@@ -15,9 +15,9 @@ from pathlib import Path
 import jax
 from flax import nnx
 
-from qdfool.check import InputError
 from qdfool.classifiers import weights as weight_files
 from qdfool.classifiers.layers import exactly
+from qdfool.errors import InputError
 from qdfool.types import Array, Classifier, Image, Key, Parameters
 
 NAME = "lenet"

@@ -16,13 +16,13 @@ import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
-from qdfool.check import InputError
 from qdfool.classifiers import pytorch_file
 from qdfool.classifiers import weights as weight_files
 from qdfool.classifiers.architecture import Architecture, Framework, Variant
 from qdfool.classifiers.imagenet import CLASS_NAMES
 from qdfool.classifiers.layers import CHANNELS_LAST, Formulation, exactly
 from qdfool.classifiers.weights import Tensors
+from qdfool.errors import InputError
 from qdfool.types import Array, Classifier, Image, Parameters
 
 RANDOM = "random"

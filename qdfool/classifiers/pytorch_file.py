@@ -22,8 +22,8 @@ from typing import IO, Any
 import ml_dtypes
 import numpy as np
 
-from qdfool.check import InputError
 from qdfool.classifiers.weights import Tensors, check_finite
+from qdfool.errors import InputError
 
 ROW_OF_PICKLES = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """The magic number that begins a file of the older format, as pickled."""

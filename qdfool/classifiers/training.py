@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from qdfool.check import InputError, in_range
+from qdfool.errors import InputError, in_range
 from qdfool.types import Array, Key, Parameters
 
 Logits = Callable[[Parameters, Any], Any]

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.check import InputError, in_range, known_name
+from qdfool.errors import InputError, in_range, known_name
 from qdfool.types import Array, Classifier, Parameters
 
 REST = "rest"

@@ -15,8 +15,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from qdfool.check import InputError
-from qdfool.files import whole_file
+from qdfool.errors import InputError
+from qdfool.files.atomic import atomic_write
 from qdfool.types import Parameters
 
 Tensors = dict[str, np.ndarray]
@@ -71,7 +71,7 @@ def write(path: Path, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, 
     # The library orders the metadata anew at every call; sorted, equal weights have equal fingerprints.
     header = json.dumps(json.loads(content[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
-    with whole_file(path) as file:
+    with atomic_write(path) as file:
         file.write(len(header).to_bytes(8, "little") + header + content[8 + size :])
 
 

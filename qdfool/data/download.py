@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from qdfool.fetch import NotFetchedError, stream
-from qdfool.files import whole_file
+from qdfool.files.atomic import atomic_write
+from qdfool.files.fetch import NotFetchedError, stream
 
 
 def fetch_gzip(
@@ -46,7 +46,7 @@ def fetch_gzip(
             failures.append(f"{url}: {error}")
             continue
         folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(folder / name) as file:
+        with atomic_write(folder / name) as file:
             file.write(content)
         return folder / name
     raise NotFetchedError("; ".join(failures))

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qdfool.check import InputError
 from qdfool.data.download import fetch_gzip
+from qdfool.errors import InputError
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from qdfool.check import InputError
+from qdfool.errors import InputError
 from qdfool.types import Array, Genome, Key, Parameters
 
 

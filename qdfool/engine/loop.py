@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.check import InputError
-from qdfool.engine.step import Evolution, ask, start, step, tell
+from qdfool.engine.step import Evolution, ask, init, step, tell
+from qdfool.errors import InputError
 from qdfool.types import Array, Classifier, Parameters, Record, State
 
 LONGEST_CHUNK = 1024
@@ -66,9 +66,9 @@ def run_generations(evolution: Evolution, logits: Callable[[Parameters, Array], 
 
 
 @functools.lru_cache(maxsize=16)
-def jitted_start(evolution: Evolution) -> Any:
-    """`start` jitted: key to the state before the first generation."""
-    return jax.jit(functools.partial(start, evolution))
+def jitted_init(evolution: Evolution) -> Any:
+    """`init` jitted: key to the state before the first generation."""
+    return jax.jit(functools.partial(init, evolution))
 
 
 def jitted_tell(evolution: Evolution) -> Any:

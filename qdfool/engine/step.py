@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from qdfool.engine.elites import compete, empty, insert, reward_parents
-from qdfool.objectives import log_odds
+from qdfool.engine.archive import compete, empty, insert, reward_parents
+from qdfool.engine.objectives import log_odds
 from qdfool.types import Array, Elites, Genome, Image, Key, Parameters, Record, State
 
 
@@ -36,11 +36,11 @@ class Evolution:
     """Whether `vary` reads the second parent; if not it is given None."""
     measure: Callable[[Image], Array]
     """An image to its measures [M]."""
-    place: Callable[[Array], tuple[Array, Array]]
+    cell_index: Callable[[Array], tuple[Array, Array]]
     """Measures [M] to their grid cell [] int32 in [0, G), and [] bool whether they are in range."""
 
 
-def start(evolution: Evolution, key: Key) -> State:
+def init(evolution: Evolution, key: Key) -> State:
     """The state before the first generation: an empty archive and a batch of random children."""
     children = jax.vmap(evolution.initialise)(jax.random.split(key, evolution.batch_size))
     images = jax.vmap(evolution.decode)(children)
@@ -71,11 +71,11 @@ def tell(evolution: Evolution, state: State, logits: Array) -> tuple[State, Reco
     """
     elites, grid_cells = state.elites, evolution.grid_cells
     measures = jax.vmap(evolution.measure)(ask(state))
-    place, placed = jax.vmap(evolution.place)(measures)
+    cell_index, placed = jax.vmap(evolution.cell_index)(measures)
     valid = jnp.isfinite(logits).all(axis=1) & placed
     fitness = jnp.where(valid[:, None], jax.vmap(log_odds)(logits.astype(jnp.float32)), -jnp.inf)
 
-    winner, won = compete(fitness, place, elites.fitness)
+    winner, won = compete(fitness, cell_index, elites.fitness)
     curiosity = reward_parents(elites.curiosity, state.parents, winner, won)
     challengers = Elites(
         genome=state.children,
@@ -83,7 +83,7 @@ def tell(evolution: Evolution, state: State, logits: Array) -> tuple[State, Reco
         measures=measures,
         birth_generation=jnp.broadcast_to(state.generation, state.parents.shape),
         parent_class=jnp.where(state.parents < 0, -1, state.parents // grid_cells),
-        changes=jnp.zeros_like(state.parents),
+        num_replacements=jnp.zeros_like(state.parents),
         curiosity=jnp.zeros_like(state.parents, jnp.float32),
     )
     elites = insert(elites._replace(curiosity=curiosity), challengers, winner, won)

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import jax
 import tyro
 
-from qdfool.check import InputError, known_name
+from qdfool.errors import InputError, known_name
 from qdfool.studies.study import REPORT, Study, Workbench
 
 STUDIES = {

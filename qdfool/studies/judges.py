@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from qdfool.check import in_range
 from qdfool.classifiers import lenet, weights
 from qdfool.classifiers.training import Training, error, train
 from qdfool.data.mnist import Mnist
+from qdfool.errors import in_range
 from qdfool.types import Parameters
 
 SPECKLED = 0.5

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from qdfool.files import whole_file
+from qdfool.files.atomic import atomic_write
 
 
 class Named(NamedTuple):
@@ -77,7 +77,7 @@ class Report:
             pictures: what stands before the names of the pictures, such as `folder/`.
         """
         text = "\n\n".join(self._blocks).replace("{pictures}", pictures) + "\n"
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write(text.encode())
 
 

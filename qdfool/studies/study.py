@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qdfool.check import InputError, in_range
 from qdfool.data import mnist
-from qdfool.files import whole_file
+from qdfool.errors import InputError, in_range
+from qdfool.files.atomic import atomic_write
 from qdfool.studies.report import Report
 
 FEWEST_SEEDS, MOST_SEEDS = 2, 100
@@ -128,7 +128,7 @@ class Workbench:
             figures = {name: np.asarray(value) for name, value in compute().items()}
             extra = {"_seconds": np.float64(time.perf_counter() - start), "_inputs": np.str_(inputs)}
             self._claim()
-            with whole_file(path) as file:
+            with atomic_write(path) as file:
                 np.savez_compressed(file, allow_pickle=False, **figures, **extra)
             kept = _read_unit(path, inputs)
             assert kept is not None
@@ -215,7 +215,7 @@ class Workbench:
             "results": self.results,
         }
         path = self.out / RESULTS
-        with whole_file(path) as file:
+        with atomic_write(path) as file:
             file.write((json.dumps(_plain(content), indent=1, allow_nan=False) + "\n").encode())
         return path
 
@@ -256,7 +256,7 @@ class Workbench:
         path = self.out / UNITS / SETTINGS
         with self._count:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with whole_file(path) as file:
+            with atomic_write(path) as file:
                 file.write((json.dumps(self._ours(), indent=1) + "\n").encode())
 
 

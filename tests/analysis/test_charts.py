@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from qdfool import analysis
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 X = np.arange(5)
 BAND = (X / 5, X / 5 - 0.1, X / 5 + 0.1)

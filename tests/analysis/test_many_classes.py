@@ -7,7 +7,7 @@ from PIL import Image
 
 from qdfool.analysis import class_heatmap, class_index_figure, contact_sheets, gallery, overview
 from qdfool.analysis.overview import sample_classes
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 CHANCE = np.random.default_rng(0)
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from qdfool.analysis import GraphConnection, GraphNode, cppn_graph
 from qdfool.analysis.network_graph import ACTIVATIONS, NEGATIVE, PALE, POSITIVE, _blend, _live, _places
-from qdfool.check import InputError
-from qdfool.encodings import cppn
+from qdfool.errors import InputError
+from qdfool.genomes.cppn import encoding as cppn
 
 INPUTS = [GraphNode(label, "input", 0, "input") for label in ("x", "y", "distance", "bias")]
 

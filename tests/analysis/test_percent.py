@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdfool.analysis import nines, percent
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 
 @pytest.mark.parametrize(

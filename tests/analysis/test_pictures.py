@@ -9,7 +9,7 @@ from PIL import Image
 from ribs.archives import GridArchive
 
 from qdfool.analysis import class_heatmap, curves, gallery, grid_heatmaps
-from qdfool.check import InputError
+from qdfool.errors import InputError
 
 CHANCE = np.random.default_rng(0)
 

@@ -8,8 +8,8 @@ from functools import partial
 import jax
 import numpy as np
 
-from qdfool.encodings.cppn import cppn
-from qdfool.operators.cppn import mutate
+from qdfool.genomes.cppn.encoding import cppn
+from qdfool.genomes.cppn.mutation import mutate
 
 INPUTS = 4
 RANGE = 10.0

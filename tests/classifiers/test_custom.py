@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from qdfool.check import InputError
 from qdfool.classifiers.custom import check, check_values, wrap
+from qdfool.errors import InputError
 
 
 class Module(nnx.Module):

@@ -13,10 +13,10 @@ from types import ModuleType
 import pytest
 from rich.console import Console
 
-from qdfool.check import InputError
 from qdfool.classifiers import hub as hub_module
 from qdfool.classifiers.hub import cache_folder, fetch_hub, fetch_url
 from qdfool.classifiers.networks import architecture
+from qdfool.errors import InputError
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from qdfool.check import InputError
 from qdfool.classifiers import lenet, weights
 from qdfool.classifiers.training import error
 from qdfool.data import mnist
+from qdfool.errors import InputError
 from qdfool.types import Classifier
 
 DATA, WEIGHTS = os.environ.get("QDFOOL_DATA"), os.environ.get("QDFOOL_WEIGHTS")

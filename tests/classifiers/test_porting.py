@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from qdfool.check import InputError
 from qdfool.classifiers import porting, weights
 from qdfool.classifiers.architecture import Architecture, Variant
 from qdfool.classifiers.networks import ARCHITECTURES, architecture
+from qdfool.errors import InputError
 
 SMALL = architecture("mobilenet_v1_004")
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qdfool.check import InputError
 from qdfool.classifiers import pytorch_file
 from qdfool.classifiers.porting import read_weights
+from qdfool.errors import InputError
 
 KERNEL = np.arange(12, dtype=np.float32).reshape(3, 4)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qdfool.check import InputError
 from qdfool.classifiers.training import Epoch, Training, error, moved, train
+from qdfool.errors import InputError
 from qdfool.types import Array, Parameters
 
 FAST = Training(epochs=4, batch_size=16, learning_rate=0.1, shift=0)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qdfool.check import InputError
 from qdfool.classifiers import custom
 from qdfool.classifiers.views import grouped, surrounded, ten_crops
-from qdfool.objectives import log_odds
+from qdfool.engine.objectives import log_odds
+from qdfool.errors import InputError
 from qdfool.types import Classifier
 
 NAMES = ("ant", "bee", "cat", "dog", "eel", "fly")

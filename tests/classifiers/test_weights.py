@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from qdfool.check import InputError
 from qdfool.classifiers import weights
+from qdfool.errors import InputError
 
 TENSORS = {"conv/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "conv/bias": np.ones(3, np.float32)}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qdfool.check import InputError
 from qdfool.data.image import read_image
+from qdfool.errors import InputError
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from qdfool.check import InputError
 from qdfool.data import mnist
 from qdfool.data.download import fetch_gzip
 from qdfool.data.mnist import IdxFile
-from qdfool.fetch import NotFetchedError
+from qdfool.errors import InputError
+from qdfool.files.fetch import NotFetchedError
 
 DATA = os.environ.get("QDFOOL_DATA")
 SHAPES = ((6, 28, 28), (6,), (4, 28, 28), (4,))

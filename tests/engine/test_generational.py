@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdfool.check import InputError
-from qdfool.engine import generational
+from qdfool.engine import generational, selection
 from qdfool.engine.generational import GeneticAlgorithm, Population, breeding
-from qdfool.operators import crossover, mutation, selection
+from qdfool.errors import InputError
+from qdfool.genomes.pixels import crossover, mutation
 
 SIZE = 12
 
@@ -22,7 +22,7 @@ def ones(parameters, key, genome):
 def vary(key, generation, first, second):
     cross_key, flip_key = jax.random.split(key)
     child = crossover.uniform(cross_key, first["bits"], second["bits"])
-    child = mutation.bit_flip(flip_key, child, rate=0.05, most=mutation.most_changes(25, 0.05))
+    child = mutation.bit_flip(flip_key, child, rate=0.05, max_changes=mutation.max_changes(25, 0.05))
     return {"bits": child, "label": first["label"]}
 
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from qdfool.build import build_evolution
-from qdfool.check import InputError
 from qdfool.classifiers.custom import wrap
 from qdfool.engine.loop import Budget, Chunk, chunks, empty_records, run_generations
-from qdfool.engine.step import start
+from qdfool.engine.step import init
+from qdfool.errors import InputError
 
 
 def run(config, classifier=fake.classifier, budget=None, chunk_seconds=0.02, **more) -> list[Chunk]:
     evolution = build_evolution(config, classifier)
-    state = start(evolution, jax.random.key(config.seed))
+    state = init(evolution, jax.random.key(config.seed))
     budget = budget or Budget(config.generations, None)
     return list(chunks(evolution, classifier, state, budget, chunk_seconds, **more))
 
@@ -28,7 +28,7 @@ def test_a_run_does_not_depend_on_its_chunks(small):
     parameters = fake.classifier.parameters
 
     def state():
-        return start(evolution, jax.random.key(3))
+        return init(evolution, jax.random.key(3))
 
     at_once, records = program(state(), empty_records(4), parameters, 30)
     one_by_one, buffer = state(), empty_records(4)

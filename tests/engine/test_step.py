@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from qdfool.build import build_evolution
-from qdfool.engine.loop import jitted_start
+from qdfool.engine.loop import jitted_init
+from qdfool.engine.objectives import log_odds
 from qdfool.engine.step import ask, tell
-from qdfool.objectives import log_odds
 from qdfool.types import State
 
 
@@ -22,17 +22,17 @@ class Reference:
     def __init__(self, cells: int, classes: int) -> None:
         self.fitness = np.full(cells, -np.inf, np.float32)
         self.elites: list[dict | None] = [None] * cells
-        self.changes = np.zeros(cells, int)
+        self.num_replacements = np.zeros(cells, int)
         self.grid_cells = cells // classes
 
-    def insert(self, state: State, fitness: np.ndarray, place: np.ndarray) -> None:
+    def insert(self, state: State, fitness: np.ndarray, cell_index: np.ndarray) -> None:
         genomes, parents = np.asarray(state.children), np.asarray(state.parents)
         for child in range(len(genomes)):
             for index in range(fitness.shape[1]):
-                cell = index * self.grid_cells + place[child]
+                cell = index * self.grid_cells + cell_index[child]
                 if fitness[child, index] > self.fitness[cell]:
                     self.fitness[cell] = fitness[child, index]
-                    self.changes[cell] += 1
+                    self.num_replacements[cell] += 1
                     self.elites[cell] = {
                         "genome": genomes[child],
                         "birth_generation": int(state.generation),
@@ -46,7 +46,7 @@ class Reference:
 def test_elites_equal_the_reference(small, archive, levels, seed):
     config = replace(small, archive=archive, cells=(3, 3), batch_size=16)
     evolution, telling, placing = compiled(config)
-    state = jitted_start(evolution)(jax.random.key(seed))
+    state = jitted_init(evolution)(jax.random.key(seed))
     reference = Reference(len(state.elites.fitness), evolution.classes)
     for _ in range(30):
         images = np.asarray(ask(state))
@@ -64,7 +64,7 @@ def compiled(config):
     evolution = build_evolution(config, fake.classifier)
 
     def cell(image):
-        return evolution.place(evolution.measure(image))[0]
+        return evolution.cell_index(evolution.measure(image))[0]
 
     return evolution, jax.jit(lambda state, logits: tell(evolution, state, logits)), jax.jit(jax.vmap(cell))
 
@@ -74,7 +74,9 @@ SCORE = jax.jit(jax.vmap(log_odds))
 
 def assert_same(state: State, reference: Reference) -> None:
     np.testing.assert_array_equal(np.asarray(state.elites.fitness), reference.fitness)
-    np.testing.assert_array_equal(np.asarray(state.elites.changes) > 0, reference.changes > 0)
+    np.testing.assert_array_equal(
+        np.asarray(state.elites.num_replacements) > 0, reference.num_replacements > 0
+    )
     for cell, elite in enumerate(reference.elites):
         if elite is None:
             assert state.elites.birth_generation[cell] == -1
@@ -86,7 +88,7 @@ def assert_same(state: State, reference: Reference) -> None:
 
 def test_an_invalid_child_wins_nothing_and_is_counted(small):
     evolution, telling, _ = compiled(small)
-    state = jitted_start(evolution)(jax.random.key(0))
+    state = jitted_init(evolution)(jax.random.key(0))
     logits = fake.logits(np.asarray(ask(state)))
     logits[3] = np.nan
     logits[5, 0] = np.inf
@@ -99,13 +101,13 @@ def test_an_invalid_child_wins_nothing_and_is_counted(small):
 
 def test_ask_shows_the_same_children_until_they_are_told(small):
     evolution = build_evolution(small, fake.classifier)
-    state = jitted_start(evolution)(jax.random.key(0))
+    state = jitted_init(evolution)(jax.random.key(0))
     np.testing.assert_array_equal(ask(state), ask(state))
 
 
 def test_the_record_says_what_the_generation_did(small):
     evolution, telling, _ = compiled(replace(small, archive="grid", cells=(4, 4)))
-    state = jitted_start(evolution)(jax.random.key(0))
+    state = jitted_init(evolution)(jax.random.key(0))
     state, record = telling(state, fake.logits(np.asarray(ask(state))))
     fitness = np.asarray(state.elites.fitness).reshape(4, 16)
     np.testing.assert_array_equal(record.fitness, fitness.max(axis=1))

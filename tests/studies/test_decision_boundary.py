@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdfool.check import InputError
+from qdfool.errors import InputError
 from qdfool.studies.decision_boundary import evolution, places
 from qdfool.studies.decision_boundary.answer import Finding, conclusion, effect
 from qdfool.studies.decision_boundary.conditions import CONDITIONS, QUICK, Condition, Settings, conditions

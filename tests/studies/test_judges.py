@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from qdfool.check import InputError
 from qdfool.classifiers import lenet
 from qdfool.data import mnist
+from qdfool.errors import InputError
 from qdfool.studies import judges
 
 random = np.random.default_rng(0)

@@ -10,8 +10,8 @@ import pytest
 
 from qdfool.classifiers import lenet
 from qdfool.engine.generational import Population
-from qdfool.recognisability import Recognisability
 from qdfool.studies.make_a_seven import loop, measurement, pictures, report
+from qdfool.studies.recognisability import Recognisability
 from qdfool.studies.report import Report
 from qdfool.types import Classifier
 

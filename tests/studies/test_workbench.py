@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from qdfool.check import InputError
+from qdfool.errors import InputError
 from qdfool.studies import __main__ as command_line
 from qdfool.studies.report import Named, Report
 from qdfool.studies.statistics import interval

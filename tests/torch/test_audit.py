@@ -9,7 +9,7 @@ import pytest
 
 import qdfool
 from qdfool.build import build_classifier
-from qdfool.history import confidence
+from qdfool.engine.objectives import confidence
 from qdfool.run import main
 
 pytest.importorskip("torch.nn", reason="PyTorch is not installed: pip install torch==2.13.0")

@@ -2,7 +2,6 @@
 
 import re
 
-from qdfool.check import known_name
 from qdfool.classifiers.architecture import Architecture
 from qdfool.classifiers.networks.alexnet import ALEXNET
 from qdfool.classifiers.networks.inception_resnet_v2 import INCEPTION_RESNET_V2
@@ -11,6 +10,7 @@ from qdfool.classifiers.networks.mobilenet_v2 import MOBILENET_V2
 from qdfool.classifiers.networks.resnet import RESNET_18, RESNET_50
 from qdfool.classifiers.networks.squeezenet import SQUEEZENET_1_0, SQUEEZENET_1_1
 from qdfool.classifiers.networks.vgg import VGG_16
+from qdfool.errors import known_name
 
 ARCHITECTURES: dict[str, Architecture] = {
     network.name: network

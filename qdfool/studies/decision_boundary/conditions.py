@@ -5,9 +5,9 @@ from typing import Annotated, NamedTuple
 
 import tyro
 
-from qdfool.check import in_range
 from qdfool.classifiers.padding import Mode
-from qdfool.operators import black_pixels as lists
+from qdfool.errors import in_range
+from qdfool.genomes.black_pixels import operators as lists
 
 POPULATION, CROSSED, MUTATED = 100, 0.8, 0.015
 """The account's constants: individuals, probability of crossover, probability of each slot to be drawn anew."""

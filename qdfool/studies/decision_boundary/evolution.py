@@ -16,13 +16,12 @@ from qdfool.classifiers.networks import architecture
 from qdfool.classifiers.padding import Padded
 from qdfool.classifiers.views import grouped, surrounded
 from qdfool.config import BlackPixels, Config, Crossover, Mutation
-from qdfool.encodings.black_pixels import black_pixels
-from qdfool.engine import generational
+from qdfool.engine import generational, selection
 from qdfool.engine.generational import GeneticAlgorithm, Population
-from qdfool.evolve import Run
-from qdfool.operators import black_pixels as lists
-from qdfool.operators import selection
-from qdfool.operators.mutation import most_changes
+from qdfool.genomes.black_pixels import operators as lists
+from qdfool.genomes.black_pixels.encoding import black_pixels
+from qdfool.genomes.pixels.mutation import max_changes
+from qdfool.results.run import Run
 from qdfool.studies.decision_boundary import report
 from qdfool.studies.decision_boundary.conditions import (
     CROSSED,
@@ -92,7 +91,7 @@ def algorithm(condition: Condition, classified: Classifier, size: Size, penalty:
     place = {"height": height, "width": width}
     decode = jax.vmap(encoding(condition, classified, size).decode)
     crossovers = [partial(CROSSOVERS[name], **place) for name in condition.crossovers]
-    redraw = partial(lists.redraw, rate=MUTATED, most=most_changes(size.capacity, MUTATED), **place)
+    redraw = partial(lists.redraw, rate=MUTATED, max_changes=max_changes(size.capacity, MUTATED), **place)
     lifted = size.generations(condition.restricted)
 
     def score(parameters: Parameters, key: Key, genome: Genome) -> Array:

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
+from qdfool.api import evolve
 from qdfool.classifiers import lenet, weights
 from qdfool.classifiers.training import Training, error, train
-from qdfool.engine import generational
+from qdfool.engine import generational, selection
 from qdfool.engine.generational import GeneticAlgorithm, Population
-from qdfool.evolve import evolve
-from qdfool.operators import crossover, mutation, selection
+from qdfool.genomes.pixels import crossover, mutation
 from qdfool.presets import preset
 from qdfool.studies.ga_operators import published, report
 from qdfool.studies.ga_operators.report import Size

@@ -16,14 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qdfool.api import evolve
 from qdfool.classifiers import lenet
 from qdfool.data.mnist import Mnist
-from qdfool.encodings.levels import to_uint8
-from qdfool.engine import generational
+from qdfool.engine import generational, selection
 from qdfool.engine.generational import GeneticAlgorithm, Population, fittest, members
-from qdfool.evolve import evolve
-from qdfool.objectives import log_odds
-from qdfool.operators import crossover, mutation, repair, selection
+from qdfool.engine.objectives import log_odds
+from qdfool.genomes.levels import to_uint8
+from qdfool.genomes.pixels import crossover, mutation, repair
 from qdfool.presets import preset
 from qdfool.types import Array, Classifier, Genome, Image, Key, Parameters
 
@@ -148,12 +148,12 @@ CROSSOVERS: dict[str, Callable[..., Genome]] = {
 
 def flips(key: Key, image: Image) -> Image:
     """Half a percent of the pixels, anywhere, inverted: the mutation of the question."""
-    return mutation.bit_flip(key, image, rate=RATE, most=mutation.most_changes(image.size, RATE))
+    return mutation.bit_flip(key, image, rate=RATE, max_changes=mutation.max_changes(image.size, RATE))
 
 
 def redraws(key: Key, image: Image) -> Image:
     """Half a percent of the pixels drawn anew: the same for greys."""
-    return mutation.reset(key, image, rate=RATE, most=mutation.most_changes(image.size, RATE))
+    return mutation.reset(key, image, rate=RATE, max_changes=mutation.max_changes(image.size, RATE))
 
 
 def block(key: Key, image: Image) -> Image:
@@ -171,7 +171,9 @@ def confined(key: Key, image: Image) -> Image:
     """As many flips as anywhere, on average, but all within a 6 x 6 block."""
     flip_key, block_key = jax.random.split(key)
     rate = min(1.0, RATE * image.size / BLOCK**2)
-    flipped = mutation.bit_flip(flip_key, image, rate=rate, most=mutation.most_changes(image.size, rate))
+    flipped = mutation.bit_flip(
+        flip_key, image, rate=rate, max_changes=mutation.max_changes(image.size, rate)
+    )
     return jnp.where(mutation.random_square(block_key, lenet.IMAGE_SHAPE, BLOCK), flipped, image)
 
 

@@ -13,12 +13,12 @@ from scipy import stats
 
 from qdfool.classifiers import lenet
 from qdfool.classifiers.training import error
-from qdfool.history import confidence
-from qdfool.recognisability import Recognisability, Yardstick, recognisability, yardstick
+from qdfool.engine.objectives import confidence
 from qdfool.studies.judges import Judges, from_arrays, logits, to_arrays, train_judges
 from qdfool.studies.make_a_seven import loop, pictures
 from qdfool.studies.make_a_seven import report as text
 from qdfool.studies.make_a_seven.loop import SEVEN, sevens
+from qdfool.studies.recognisability import Recognisability, Yardstick, recognisability, yardstick
 from qdfool.studies.statistics import interval
 from qdfool.studies.study import Figures, Workbench, fingerprint
 from qdfool.types import Classifier

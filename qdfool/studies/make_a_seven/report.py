@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from qdfool.recognisability import Yardstick
 from qdfool.studies.make_a_seven import loop
+from qdfool.studies.recognisability import Yardstick
 from qdfool.studies.report import Report
 from qdfool.studies.statistics import Interval, interval
 from qdfool.studies.study import Figures

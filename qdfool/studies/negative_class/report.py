@@ -8,8 +8,8 @@ import numpy as np
 from scipy import stats
 
 from qdfool import analysis
-from qdfool.recognisability import Recognisability
 from qdfool.studies.negative_class.networks import SIX, THREE
+from qdfool.studies.recognisability import Recognisability
 from qdfool.studies.statistics import Interval, interval
 from qdfool.studies.study import Figures, Workbench
 

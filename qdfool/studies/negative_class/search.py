@@ -9,14 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qdfool.api import evolve
 from qdfool.classifiers import lenet
-from qdfool.engine import generational
+from qdfool.engine import generational, selection
 from qdfool.engine.generational import GeneticAlgorithm, Population
-from qdfool.evolve import evolve
-from qdfool.objectives import log_odds
-from qdfool.operators import crossover, mutation, selection
+from qdfool.engine.objectives import log_odds
+from qdfool.genomes.pixels import crossover, mutation
 from qdfool.presets import preset
-from qdfool.recognisability import recognisability, yardstick
 from qdfool.studies import judges
 from qdfool.studies.negative_class import report
 from qdfool.studies.negative_class.networks import (
@@ -33,6 +32,7 @@ from qdfool.studies.negative_class.networks import (
     trained,
     with_class,
 )
+from qdfool.studies.recognisability import recognisability, yardstick
 from qdfool.studies.study import Figures, Workbench
 from qdfool.types import Array, Classifier, Genome, Image, Key, Parameters
 
@@ -78,8 +78,8 @@ def vary(key: Key, generation: Array, first: Genome, second: Genome) -> Genome:
     whether_cross, cross_key, whether_flip, flip_key = jax.random.split(key, 4)
     crossed = jax.random.bernoulli(whether_cross, CROSSOVER)
     child = jnp.where(crossed, crossover.two_point(cross_key, first, second), first)
-    most = mutation.most_changes(PIXELS, FLIP)
-    flipped = mutation.bit_flip(flip_key, child, rate=FLIP, most=most)
+    most = mutation.max_changes(PIXELS, FLIP)
+    flipped = mutation.bit_flip(flip_key, child, rate=FLIP, max_changes=most)
     return jnp.where(jax.random.bernoulli(whether_flip, MUTATION), flipped, child)
 
 

@@ -1,1 +1,0 @@
-"""Encodings: how a genome becomes an image. One module each, one table of them all."""

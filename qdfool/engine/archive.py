@@ -1,0 +1,103 @@
+"""The device's archive and how children get into it: pure functions over `Elites`.
+
+Cell n of the archive is class n // G and grid cell n % G, where G is 1 for the class archive.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from qdfool.types import Array, Elites, Genome
+
+
+def empty(genome: Genome, classes: int, grid_cells: int, measures: int) -> Elites:
+    """An archive without elites.
+
+    Args:
+        genome: one individual's genome, or its shapes: says what a cell must hold.
+        classes: K.
+        grid_cells: G, cells of the grid per class.
+        measures: M.
+    """
+    cells = classes * grid_cells
+    return Elites(
+        genome=jax.tree.map(lambda leaf: jnp.zeros((cells, *leaf.shape), leaf.dtype), genome),
+        fitness=jnp.full(cells, -jnp.inf, jnp.float32),
+        measures=jnp.full((cells, measures), jnp.nan, jnp.float32),
+        birth_generation=jnp.full(cells, -1, jnp.int32),
+        parent_class=jnp.full(cells, -1, jnp.int32),
+        num_replacements=jnp.zeros(cells, jnp.int32),
+        curiosity=jnp.zeros(cells, jnp.float32),
+    )
+
+
+def compete(fitness: Array, cell_index: Array, incumbent: Array) -> tuple[Array, Array]:
+    """Lets every child compete for every class, in the grid cell where its measures put it.
+
+    The winner of a cell is the child with the highest fitness there; among equals the first of the
+    batch, and the incumbent before any child. So the elites are those that one child after another,
+    replacing on strictly higher fitness, would leave (Nguyen et al. 2015, supplement).
+
+    Args:
+        fitness: [B, K] log-odds; -inf for a child that must not win.
+        cell_index: [B] int32, grid cell of each child, in [0, G).
+        incumbent: [N] float32 fitness of the elites, N = K x G.
+
+    Returns:
+        [N] int32, the first best child of each cell (any number where no child came), and
+        [N] bool, whether it replaces the incumbent.
+    """
+    batch, classes = fitness.shape
+    grid_cells = incumbent.shape[0] // classes
+    if grid_cells == 1:
+        best, winner = fitness.max(axis=0), fitness.argmax(axis=0)
+    else:
+        best = jax.ops.segment_max(fitness, cell_index, grid_cells)
+        contender = jnp.where(fitness == best[cell_index], jnp.arange(batch)[:, None], batch - 1)
+        winner = jax.ops.segment_min(contender, cell_index, grid_cells)
+        best, winner = best.T.reshape(-1), jnp.minimum(winner.T.reshape(-1), batch - 1)
+    return winner.astype(jnp.int32), best > incumbent
+
+
+def insert(elites: Elites, challengers: Elites, winner: Array, won: Array) -> Elites:
+    """Writes the winners into their cells, whole: every leaf of a cell comes from one child.
+
+    The cost follows what changed: only the cells won are read and written.
+
+    Args:
+        elites: the archive, N cells.
+        challengers: the children as elites [B, ...], but `fitness` [B, K]; `num_replacements` and `curiosity`
+            are not read: a new elite adds one to its cell's changes and starts with no curiosity.
+        winner: [N] int32, row of the challenger for each cell.
+        won: [N] bool, cells that change hands.
+    """
+    classes = challengers.fitness.shape[1]
+    grid_cells = won.shape[0] // classes
+    most_won = min(won.shape[0], challengers.fitness.size)
+    (cells,) = jnp.nonzero(won, size=most_won, fill_value=won.shape[0])
+
+    def replace(count: Array, elites: Elites) -> Elites:
+        cell = cells[count]
+        child = winner[cell]
+        elite = jax.tree.map(lambda leaf: leaf[child], challengers)._replace(
+            fitness=challengers.fitness[child, cell // grid_cells],
+            num_replacements=elites.num_replacements[cell] + 1,
+            curiosity=jnp.float32(0),
+        )
+        return jax.tree.map(lambda leaf, row: leaf.at[cell].set(row), elites, elite)
+
+    return jax.lax.fori_loop(0, won.sum(), replace, elites)
+
+
+def reward_parents(curiosity: Array, parents: Array, winner: Array, won: Array) -> Array:
+    """Curiosity scores after a generation: +1 for each child that entered the archive, -0.5 for each
+    that did not (Cully and Demiris 2018, section III-C).
+
+    Args:
+        curiosity: [N] float32.
+        parents: [B] int32, cell of each child's parent; -1 for none.
+        winner, won: what `compete` returned.
+    """
+    entered = jnp.zeros(parents.shape[0], bool).at[winner].max(won)
+    reward = jnp.where(entered, 1.0, -0.5)
+    cells = curiosity.shape[0]
+    return curiosity.at[jnp.where(parents < 0, cells, parents)].add(reward, mode="drop")

@@ -1,0 +1,36 @@
+"""What a child is scored by, the log-odds of each class, and the confidence that they stand for."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import ArrayLike
+
+from qdfool.types import Array
+
+
+def log_odds(logits: Array) -> Array:
+    """Log-odds of every class, log(p / (1 - p)) of the softmax p, for one image.
+
+    Orders children as the softmax confidence does, without its saturation: in float32 a softmax is 1.0
+    from a margin of 17 on, and thousands of children would tie. Computed as the class's logit less the
+    log-sum-exp of the others, without the cancellation of log(1 - p).
+
+    Args:
+        logits: [K] float32, K >= 2.
+
+    Returns:
+        [K] float32.
+    """
+    largest = jnp.argmax(logits)
+    is_largest = jnp.arange(logits.shape[0]) == largest
+    # Every class but the largest has p <= 1/2, where log1p(-p) loses nothing.
+    log_p = jax.nn.log_softmax(logits)
+    of_the_rest = log_p - jnp.log1p(-jnp.exp(jnp.where(is_largest, -jnp.log(2.0), log_p)))
+    of_the_largest = logits[largest] - jax.nn.logsumexp(jnp.where(is_largest, -jnp.inf, logits))
+    return jnp.where(is_largest, of_the_largest, of_the_rest)
+
+
+def confidence(fitness: ArrayLike) -> np.ndarray:
+    """Softmax confidence p of log-odds, in float64; 0 for an empty cell (-inf)."""
+    with np.errstate(over="ignore"):
+        return 1.0 / (1.0 + np.exp(-np.asarray(fitness, np.float64)))

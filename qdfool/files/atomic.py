@@ -1,0 +1,25 @@
+"""Files that are whole at every moment: written aside, then renamed into place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Opens a file to be written; it appears under its name only when the block ends without an error.
+
+    A file that was there stays as it was until then, and stays for good if the block fails.
+
+    Raises:
+        OSError: the folder is not writable, the disk is full.
+    """
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        with aside.open("wb") as file:
+            yield file
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise

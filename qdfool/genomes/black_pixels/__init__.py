@@ -1,0 +1,1 @@
+"""Lists of black pixels as genomes: how they are drawn, crossed and mutated."""

@@ -1,0 +1,1 @@
+"""Compositional pattern-producing networks as genomes: the graph, how it is drawn, how it mutates."""

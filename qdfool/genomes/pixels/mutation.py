@@ -1,0 +1,179 @@
+"""Mutations of images: one parent in, one child out.
+
+Every mutation is `(key, genome, *, settings) -> genome` for one individual and keeps shape, dtype and range
+of the genome [H, W, C]: float32 in [0, 1] (pixels) or uint8 in {0, 1} (binary). `rate` is the chance of each
+gene to change, independent of the others; it may be traced, so that it can fall over the generations.
+`max_changes` is static: the most genes that one call can change, from `max_changes` of the highest rate.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from qdfool.errors import InputError, in_range
+from qdfool.types import Array, Genome, Key
+
+
+def max_changes(size: int, rate: float) -> int:
+    """The number of changes that a mutation of `size` genes has to make room for, at most `size`.
+
+    Six standard deviations above the binomial's mean, and four more, because small counts are skewed. A
+    mutation that would change more genes than that is cut short, with a probability below 1e-8.
+
+    Raises:
+        InputError: `rate` is outside [0, 1].
+    """
+    in_range("mutation rate", rate, 0.0, 1.0)
+    mean = size * rate
+    return min(size, math.ceil(mean + 6.0 * math.sqrt(mean * (1.0 - rate)) + 4.0))
+
+
+def changed_positions(key: Key, size: int, rate: Array | float, max_changes: int) -> Array:
+    """Draws which of `size` genes change, each with probability `rate`, at a cost of `max_changes` draws.
+
+    The gaps between the successes of independent trials are geometric, and a geometric number is an
+    exponential one rounded: to draw the gaps is the same as to toss a coin for every gene, and cheaper
+    (Devroye 1986, Non-Uniform Random Variate Generation, chapter X.2). `size` is at most 2**23: float32
+    counts that far.
+
+    Returns:
+        [max_changes] int32, strictly increasing; a position of `size` or more means no gene (`mode="drop"`).
+    """
+    # Finest near 0, which the short gaps come from, so that small rates are met too; never 0 or 1.
+    uniform = (jax.random.bits(key, (max_changes,)).astype(jnp.float32) + 0.5) * 2.0**-32
+    waiting = -jnp.log1p(-jnp.minimum(uniform, 1.0 - 2.0**-24))
+    # In (1e-10, 17). The bounds below make every gap 1 at rate 1, and longer than any genome at rate 0.
+    per_gene = jnp.clip(-jnp.log1p(-jnp.asarray(rate, jnp.float32)), 1e-30, 17.0)
+    gaps = 1.0 + jnp.floor(waiting / per_gene)
+    positions = lax.associative_scan(jnp.add, gaps) - 1.0  # faster than cumsum on the CPU
+    return jnp.minimum(positions, size + jnp.arange(max_changes)).astype(jnp.int32)
+
+
+def polynomial(key: Key, genome: Genome, *, rate: Array | float, eta: float, max_changes: int) -> Genome:
+    """Adds a step in (-1, 1) of polynomial density, narrower for a greater index `eta`; clips to [0, 1].
+
+    The simple form of Deb and Goyal 1996 (A combined genetic adaptive search for engineering design), which
+    ignores the bounds: (2u)^(1/(eta+1)) - 1 for u < 1/2, else 1 - (2(1-u))^(1/(eta+1)). Its standard
+    deviation is about 0.081 at eta 15. float32 only.
+    """
+    place, step = jax.random.split(key)
+    positions = changed_positions(place, genome.size, rate, max_changes)
+    # 2u - 1: the sign says which half of the density, the magnitude how far into it.
+    side = jax.random.uniform(step, (max_changes,), minval=-1.0, maxval=1.0)
+    remainder = jnp.exp(jnp.log(1.0 - jnp.abs(side)) / (eta + 1.0))  # a power; `**` is slower on the CPU
+    return _added(genome, positions, jnp.sign(side) * (1.0 - remainder))
+
+
+def gaussian(
+    key: Key, genome: Genome, *, rate: Array | float, sigma: Array | float, max_changes: int
+) -> Genome:
+    """Adds normal noise of standard deviation `sigma` and clips to [0, 1]. float32 only."""
+    place, step = jax.random.split(key)
+    positions = changed_positions(place, genome.size, rate, max_changes)
+    return _added(genome, positions, sigma * jax.random.normal(step, (max_changes,)))
+
+
+def reset(key: Key, genome: Genome, *, rate: Array | float, max_changes: int) -> Genome:
+    """Draws genes anew: uniform in [0, 1) for float32, a fair bit for uint8."""
+    place, value = jax.random.split(key)
+    positions = changed_positions(place, genome.size, rate, max_changes)
+    if jnp.issubdtype(genome.dtype, jnp.integer):
+        return _replaced(genome, positions, jax.random.bits(value, (max_changes,), jnp.uint8) & 1)
+    return _replaced(genome, positions, jax.random.uniform(value, (max_changes,)))
+
+
+def bit_flip(key: Key, genome: Genome, *, rate: Array | float, max_changes: int) -> Genome:
+    """Turns genes into their negative, 1 - gene.
+
+    Source: the Stack Overflow question on evolving a seven with a CNN as the judge.
+    """
+    positions = changed_positions(key, genome.size, rate, max_changes)
+    return _replaced(genome, positions, 1 - genome.reshape(-1).at[positions].get(mode="clip"))
+
+
+def block_flip(key: Key, genome: Genome, *, block: int) -> Genome:
+    """Turns one random square of `block` x `block` pixels, wholly inside the image, into its negative.
+
+    Source: an answer to the Stack Overflow question on evolving a seven, with blocks of 6 x 6.
+
+    Raises:
+        InputError: the square is larger than the image.
+    """
+    return jnp.where(random_square(key, genome.shape, block), 1 - genome, genome)
+
+
+def swap(key: Key, genome: Genome) -> Genome:
+    """Exchanges two random distinct pixels, all channels.
+
+    Source: Timbe et al. 2021, Breaking CNNs (swap mutation).
+    """
+    height, width, channels = genome.shape
+    pixels = genome.reshape(height * width, channels)
+    first, second = random_cuts(key, height * width - 1)
+    there, back = jnp.stack([first, second]), jnp.stack([second, first])
+    return pixels.at[there].set(pixels[back]).reshape(genome.shape)
+
+
+def inversion(key: Key, genome: Genome) -> Genome:
+    """Reverses the order of the pixels between two random cuts, counted along the rows.
+
+    Source: Timbe et al. 2021, Breaking CNNs (inversion mutation).
+    """
+    height, width, channels = genome.shape
+    pixels = genome.reshape(height * width, channels)
+    start, end = random_cuts(key, height * width)
+    index = jnp.arange(height * width)
+    between = (start <= index) & (index < end)
+    return pixels[jnp.where(between, start + end - 1 - index, index)].reshape(genome.shape)
+
+
+def random_cuts(key: Key, length: int) -> tuple[Array, Array]:
+    """Two distinct whole numbers of 0 to `length`, both included, the lesser first; all pairs alike."""
+    one, other = jax.random.split(key)
+    first = jax.random.randint(one, (), 0, length + 1)
+    # The second is drawn from the numbers that are left; nothing is left when the length is 0.
+    second = jax.random.randint(other, (), 0, max(length, 1))
+    second = jnp.minimum(second + (second >= first), length)
+    return jnp.minimum(first, second), jnp.maximum(first, second)
+
+
+def random_square(key: Key, shape: tuple[int, int, int], side: int) -> Array:
+    """[H, W, 1] bool: a random square of `side` pixels, wholly inside an image of `shape` (H, W, C).
+
+    Raises:
+        InputError: the square is larger than the image, or smaller than one pixel.
+    """
+    height, width, _ = shape
+    if not 1 <= side <= min(height, width):
+        raise InputError(
+            f"A square of {side} x {side} pixels does not fit into an image of {height} x {width}. "
+            f"Choose a side from 1 to {min(height, width)}."
+        )
+    vertical, horizontal = jax.random.split(key)
+    top = jax.random.randint(vertical, (), 0, height - side + 1)
+    left = jax.random.randint(horizontal, (), 0, width - side + 1)
+    return rectangle(shape, top, top + side, left, left + side)
+
+
+def rectangle(
+    shape: tuple[int, int, int], top: Array | int, bottom: Array | int, left: Array | int, right: Array | int
+) -> Array:
+    """[H, W, 1] bool: rows `top` to `bottom` and columns `left` to `right`, the second of each excluded."""
+    rows = jnp.arange(shape[0])[:, None, None]
+    columns = jnp.arange(shape[1])[None, :, None]
+    return (top <= rows) & (rows < bottom) & (left <= columns) & (columns < right)
+
+
+def _added(genome: Genome, positions: Array, step: Array) -> Genome:
+    """The genome [H, W, C] with steps [max_changes] added to the genes at `positions`, clipped to [0, 1]."""
+    # Only what changes is clipped: a pass over a large genome costs more than all its changes.
+    genes = genome.reshape(-1).at[positions].get(mode="clip")
+    return _replaced(genome, positions, jnp.clip(genes + step, 0.0, 1.0))
+
+
+def _replaced(genome: Genome, positions: Array, values: Array) -> Genome:
+    """The genome [H, W, C] with `values` [max_changes] as the genes at `positions` [max_changes]."""
+    place = genome.reshape(-1).at[positions]
+    return place.set(values, mode="drop", unique_indices=True, indices_are_sorted=True).reshape(genome.shape)

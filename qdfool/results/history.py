@@ -1,0 +1,136 @@
+"""What a run was like: a row of metrics per chunk, and a thinned history per generation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qdfool.engine.objectives import confidence
+from qdfool.types import Record
+
+LONGEST = 1024
+"""Rows that a history keeps: past that, every second one is dropped."""
+SURE, VERY_SURE = 0.99, 0.9999
+"""The confidences that the paper counts classes at."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Where a run stands after a chunk. Confidences are of each class's best elite, 0 where it has none."""
+
+    generation: int
+    """Generations completed."""
+    evaluations: int
+    """Images classified."""
+    seconds: float
+    """Seconds of evolution, compilation not counted, over all resumes."""
+    evaluations_per_second: float
+    """Of this chunk."""
+    median_confidence: float
+    min_confidence: float
+    low_confidence: float
+    """5 % quantile."""
+    high_confidence: float
+    """95 % quantile."""
+    classes_at_99: int
+    """Classes with a confidence of 99 % or more."""
+    classes_at_9999: int
+    """Classes with a confidence of 99.99 % or more."""
+    qd_score: float
+    """Sum of the confidence over all cells."""
+    coverage: float
+    """Share of the cells that are occupied."""
+    updates: int
+    """Cells that changed hands in this chunk."""
+
+
+def metrics(records: Record, generation: int, batch_size: int, spent: float, seconds: float) -> Metrics:
+    """The metrics after a chunk.
+
+    Args:
+        records: of the chunk, NumPy leaves [T, ...].
+        generation: generations completed after it.
+        batch_size: B.
+        spent: seconds of evolution in all.
+        seconds: of the chunk.
+    """
+    best = confidence(records.fitness[-1])
+    low, median, high = np.quantile(best, [0.05, 0.5, 0.95])
+    return Metrics(
+        generation=generation,
+        evaluations=generation * batch_size,
+        seconds=spent,
+        evaluations_per_second=len(records.invalid) * batch_size / max(seconds, 1e-9),
+        median_confidence=float(median),
+        min_confidence=float(best.min()),
+        low_confidence=float(low),
+        high_confidence=float(high),
+        classes_at_99=int((best >= SURE).sum()),
+        classes_at_9999=int((best >= VERY_SURE).sum()),
+        qd_score=float(records.qd_score[-1]),
+        coverage=float(records.coverage[-1]),
+        updates=int(np.asarray(records.updates).sum()),
+    )
+
+
+@dataclass(frozen=True)
+class History:
+    """Per-generation records, thinned evenly so that a run of any length fits."""
+
+    generation: np.ndarray
+    """[T] int32, generations completed at each row: the first, and multiples of a power of two."""
+    fitness: np.ndarray
+    """[T, K] float32, best log-odds of each class; -inf while it has no elite."""
+    updates: np.ndarray
+    """[T, K] int32, cells of the class that changed hands since the run began."""
+    qd_score: np.ndarray
+    """[T] float32, sum of the confidence over all cells."""
+    coverage: np.ndarray
+    """[T] float32, share of the cells occupied."""
+    last_updates: np.ndarray
+    """[K] int32, as `updates`, after the last generation recorded, kept as a row or not."""
+
+
+def empty_history(classes: int) -> History:
+    """A history without rows."""
+    none = np.zeros((0, classes))
+    return History(
+        generation=np.zeros(0, np.int32),
+        fitness=none.astype(np.float32),
+        updates=none.astype(np.int32),
+        qd_score=np.zeros(0, np.float32),
+        coverage=np.zeros(0, np.float32),
+        last_updates=np.zeros(classes, np.int32),
+    )
+
+
+def extend(history: History, records: Record, generation: int) -> History:
+    """The history with a chunk's records, thinned. Depends on the generations alone, not on the chunks.
+
+    Args:
+        history: until now.
+        records: of the chunk, NumPy leaves [T, ...].
+        generation: generations completed after the chunk.
+    """
+    count = len(records.invalid)
+    generations = np.arange(generation - count + 1, generation + 1, dtype=np.int32)
+    updates = history.last_updates + np.cumsum(records.updates, axis=0, dtype=np.int32)
+    rows = History(
+        generation=np.concatenate([history.generation, generations]),
+        fitness=np.concatenate([history.fitness, records.fitness]),
+        updates=np.concatenate([history.updates, updates]),
+        qd_score=np.concatenate([history.qd_score, records.qd_score]),
+        coverage=np.concatenate([history.coverage, records.coverage]),
+        last_updates=updates[-1],
+    )
+    stride = 1
+    while generation // stride > LONGEST:
+        stride *= 2
+    kept = (rows.generation % stride == 0) | (rows.generation == 1)
+    return History(
+        rows.generation[kept],
+        rows.fitness[kept],
+        rows.updates[kept],
+        rows.qd_score[kept],
+        rows.coverage[kept],
+        rows.last_updates,
+    )

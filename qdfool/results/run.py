@@ -1,0 +1,171 @@
+"""One run: the state on the device, and all that the host keeps of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qdfool.build import build_evolution, build_measures, grid_ranges, with_batch_size
+from qdfool.config import Config, validate
+from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
+from qdfool.results.checkpoint import Checkpoints
+from qdfool.results.history import Metrics, empty_history, extend, metrics
+from qdfool.results.pyribs import RibsMirror
+from qdfool.results.result import Result
+from qdfool.types import Classifier, Elites, State
+
+COPIED_AT_MOST = 1 << 28
+"""Bytes of a state that is copied to be saved in the background."""
+
+
+class Run:
+    """One run: the device's state, and all that the host keeps of it."""
+
+    def __init__(self, config: Config, classifier: Classifier) -> None:
+        """Builds everything and makes the first children; nothing is classified yet.
+
+        Raises:
+            InputError: a setting is out of range, or parts do not fit together.
+        """
+        validate(config)
+        config = with_batch_size(config, classifier)
+        validate(config)
+        self.config = config
+        """As given, the batch size resolved."""
+        self.classifier = classifier
+        self.evolution = build_evolution(config, classifier)
+        self.state = jitted_init(self.evolution)(jax.random.key(config.seed))
+        self.history = empty_history(len(classifier.class_names))
+        self.metrics: list[Metrics] = []
+        self.generations = 0
+        self.seconds = 0.0
+        self.compile_seconds = 0.0
+        self._mirror = self._new_mirror()
+
+    def advance(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Chunk]:
+        """Evolves until the budget is spent or `stop` says so; yields every chunk after it was kept.
+
+        Raises:
+            InputError: the classifier returned a logit that is not finite, or a measure was out of range.
+        """
+        budget = Budget(self.config.budget_generations(), self.config.seconds)
+        for chunk in chunks(
+            self.evolution,
+            self.classifier,
+            self.state,
+            budget,
+            self.config.chunk_seconds,
+            self.seconds,
+            stop,
+        ):
+            self.keep(chunk)
+            yield chunk
+
+    def keep(self, chunk: Chunk) -> None:
+        """Takes in a chunk: archive, history, metrics."""
+        self.state = chunk.state
+        self.generations += len(chunk.records.invalid)
+        self.seconds += chunk.seconds
+        self.compile_seconds += chunk.compile_seconds
+        self._mirror.follow(self.state.elites)
+        self.history = extend(self.history, chunk.records, self.generations)
+        self.metrics.append(
+            metrics(chunk.records, self.generations, self.config.batch_size, self.seconds, chunk.seconds)
+        )
+
+    def save(self, checkpoints: Checkpoints) -> None:
+        """Saves a checkpoint; in the background, if the state is not too large to be copied.
+
+        Raises:
+            OSError: the one before could not be written.
+        """
+        values = {
+            "seconds": self.seconds,
+            "compile_seconds": self.compile_seconds,
+            "history_rows": len(self.history.generation),
+        }
+        tree = self._tree()
+        if sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) > COPIED_AT_MOST:
+            # Too much to have twice: evolution waits while it is written from where it lies.
+            checkpoints.save(self.generations, jax.tree.map(np.asarray, tree), values)
+            checkpoints.finish()
+        else:
+            # Copies: the next chunk is free to overwrite the donated state while the save goes on.
+            checkpoints.save(self.generations, jax.tree.map(np.array, tree), values)
+
+    def restore(
+        self, checkpoints: Checkpoints, earlier: Sequence[Metrics], say: Callable[[str], None]
+    ) -> None:
+        """Goes back to the newest whole checkpoint.
+
+        Args:
+            checkpoints: of this run.
+            earlier: metrics of the run so far; those after the checkpoint are dropped.
+            say: told of damaged checkpoints.
+
+        Raises:
+            InputError: there is none.
+        """
+
+        def template(values: dict[str, Any]) -> Any:
+            rows = values["history_rows"]
+            tree = jax.tree.map(np.asarray, self._tree())
+            for name, leaf in tree["history"].items():
+                if name != "last_updates":
+                    tree["history"][name] = np.zeros((rows, *leaf.shape[1:]), leaf.dtype)
+            return tree
+
+        generations, tree, values = checkpoints.restore(template, say)
+        state = jax.tree.map(jnp.array, tree["state"])
+        self.state = State(
+            key=jax.random.wrap_key_data(state["key"]),
+            generation=state["generation"],
+            elites=Elites(**state["elites"]),
+            children=state["children"],
+            images=state["images"],
+            parents=state["parents"],
+        )
+        self.history = type(self.history)(**tree["history"])
+        self.metrics = [row for row in earlier if row.generation <= generations]
+        self.generations = generations
+        self.seconds, self.compile_seconds = values["seconds"], values["compile_seconds"]
+        self._mirror = self._new_mirror()
+        self._mirror.follow(self.state.elites)
+
+    def result(self) -> Result:
+        """What the run has found so far."""
+        return Result(
+            config=self.config,
+            class_names=self.classifier.class_names,
+            image_shape=self.classifier.image_shape,
+            fingerprint=self.classifier.fingerprint,
+            elites=self.state.elites,
+            archive=self._mirror.archive,
+            history=self.history,
+            metrics=tuple(self.metrics),
+            generations=self.generations,
+            seconds=self.seconds,
+            compile_seconds=self.compile_seconds,
+        )
+
+    def _tree(self) -> dict[str, Any]:
+        state = self.state
+        return {
+            "state": {
+                "key": jax.random.key_data(state.key),
+                "generation": state.generation,
+                "elites": state.elites._asdict(),
+                "children": state.children,
+                "images": state.images,
+                "parents": state.parents,
+            },
+            "history": dict(vars(self.history)),
+        }
+
+    def _new_mirror(self) -> RibsMirror:
+        measures = build_measures(self.config)
+        ranges = grid_ranges(self.config, measures) if measures else ()
+        cells = self.config.cells if measures else ()
+        return RibsMirror(self.state.elites, self.classifier.class_names, cells, ranges)

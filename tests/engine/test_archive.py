@@ -1,0 +1,99 @@
+"""The insert, against the paper's loop in plain Python: children one after another, strictly better wins."""
+
+import hypothesis.strategies as st
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given, settings
+
+from qdfool.engine.archive import compete, empty, insert, reward_parents
+from qdfool.types import Elites
+
+BATCH, CLASSES, GRID = 13, 3, 4
+
+
+def one_after_another(fitness, cell_index, incumbent, grid_cells):
+    """For every cell, the child that ends up in it, or -1 where the incumbent stays."""
+    best, holder = incumbent.copy(), np.full(len(incumbent), -1)
+    for child in range(len(fitness)):
+        for index in range(fitness.shape[1]):
+            cell = index * grid_cells + cell_index[child]
+            if fitness[child, index] > best[cell]:
+                best[cell], holder[cell] = fitness[child, index], child
+    return holder
+
+
+# Few values, so that there are many ties; -inf stands for an invalid child and an empty cell.
+FITNESS = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 2.0])
+
+
+def arrays(shape, elements):
+    size = int(np.prod(shape))
+    return st.lists(elements, min_size=size, max_size=size).map(lambda x: np.array(x).reshape(shape))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    grid_cells=st.sampled_from([1, GRID]),
+    fitness=arrays((BATCH, CLASSES), FITNESS),
+    cell_index=arrays((BATCH,), st.integers(0, GRID - 1)),
+    incumbent=arrays((CLASSES * GRID,), FITNESS),
+)
+def test_the_winners_are_those_of_children_one_after_another(grid_cells, fitness, cell_index, incumbent):
+    fitness, incumbent = fitness.astype(np.float32), incumbent[: CLASSES * grid_cells].astype(np.float32)
+    cell_index = cell_index % grid_cells
+    winner, won = jax.jit(compete)(fitness, jnp.asarray(cell_index, jnp.int32), incumbent)
+    expected = one_after_another(fitness, cell_index, incumbent, grid_cells)
+    np.testing.assert_array_equal(np.where(won, winner, -1), expected)
+
+
+def challengers(generation: int) -> Elites:
+    key = jax.random.key(generation)
+    tag = jnp.arange(BATCH, dtype=jnp.int32) + 100 * generation
+    return Elites(
+        genome={"a": tag.astype(jnp.float32), "b": jnp.stack([tag, -tag], axis=1)},
+        fitness=jax.random.normal(key, (BATCH, CLASSES)) + generation,
+        measures=jnp.stack([tag, 2 * tag], axis=1).astype(jnp.float32),
+        birth_generation=tag,
+        parent_class=tag,
+        num_replacements=jnp.zeros(BATCH, jnp.int32),
+        curiosity=jnp.ones(BATCH),
+    )
+
+
+def test_every_leaf_of_an_elite_comes_from_one_child():
+    elites = empty(jax.tree.map(lambda leaf: leaf[0], challengers(0).genome), CLASSES, GRID, 2)
+    cell_index = jnp.arange(BATCH, dtype=jnp.int32) % GRID
+    for generation in range(1, 5):
+        children = challengers(generation)
+        winner, won = compete(children.fitness, cell_index, elites.fitness)
+        elites = jax.jit(insert)(elites, children, winner, won)
+    tag = np.asarray(elites.birth_generation)
+    assert (tag >= 400).any()
+    assert (tag > 0).all()
+    np.testing.assert_array_equal(elites.genome["a"], tag)
+    np.testing.assert_array_equal(elites.genome["b"], np.stack([tag, -tag], axis=1))
+    np.testing.assert_array_equal(elites.measures, np.stack([tag, 2 * tag], axis=1))
+    np.testing.assert_array_equal(elites.parent_class, tag)
+    for cell, number in enumerate(tag):
+        generation, child = divmod(int(number), 100)
+        assert elites.fitness[cell] == challengers(generation).fitness[child, cell // GRID]
+    assert (np.asarray(elites.curiosity) == 0).all()
+    assert (np.asarray(elites.num_replacements) >= 1).all()
+
+
+def test_nothing_changes_without_a_winner():
+    children = challengers(1)
+    before = empty(jax.tree.map(lambda leaf: leaf[0], children.genome), CLASSES, GRID, 2)
+    nobody = jnp.zeros(CLASSES * GRID, bool)
+    after = insert(before, children, jnp.zeros(CLASSES * GRID, jnp.int32), nobody)
+    jax.tree.map(np.testing.assert_array_equal, before, after)
+
+
+def test_curiosity_rewards_parents_of_children_that_entered():
+    parents = jnp.array([2, 2, 0, -1], jnp.int32)
+    winner = jnp.array([0, 1, 3], jnp.int32)
+    won = jnp.array([True, False, True])
+    curiosity = reward_parents(jnp.zeros(3), parents, winner, won)
+    # Child 0 entered (+1 for cell 2), child 1 did not (-0.5), child 2 did not (-0.5 for cell 0).
+    np.testing.assert_array_equal(curiosity, [-0.5, 0.0, 0.5])

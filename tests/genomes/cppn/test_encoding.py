@@ -1,0 +1,125 @@
+"""Evaluation of CPPNs against a plain Python walk of the same network."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plain_cppn import PROBABILITIES, encoding, mutation, plain, rgb_of_hls, unbatched
+
+from qdfool.genomes.cppn import encoding as cppn
+
+MANY = 60
+POINTS = np.random.default_rng(0).uniform(-1, 1, (4, 12)).astype(np.float32)
+FORMULATIONS = {"in turn": cppn.in_turn, "side by side": cppn.side_by_side}
+
+
+def grown(seed, outputs, generations):
+    start_key, *keys = jax.random.split(jax.random.key(seed), generations + 1)
+    graphs = START[outputs](jax.random.split(start_key, MANY))
+    for key in keys:
+        graphs = MUTATE[outputs](jax.random.split(key, MANY), graphs)
+    # Not only the usual four: each network also has nodes that are tanh.
+    return graphs._replace(
+        activation=np.where(np.arange(24) % 5 == 4, 4, np.asarray(graphs.activation)).astype(np.int32)
+    )
+
+
+START = {outputs: jax.jit(jax.vmap(encoding((4, 4, outputs)).initialise)) for outputs in (1, 3)}
+MUTATE = {outputs: mutation(outputs, **PROBABILITIES) for outputs in (1, 3)}
+EVALUATE = {
+    (name, outputs): jax.jit(lambda graphs, f=f, o=outputs: f(graphs, POINTS, o, lambda shown: shown))
+    for name, f in FORMULATIONS.items()
+    for outputs in (1, 3)
+}
+
+
+@pytest.mark.parametrize("name", FORMULATIONS)
+@given(seed=st.integers(0, 2**31 - 1), outputs=st.sampled_from([1, 3]), generations=st.integers(0, 40))
+@settings(max_examples=6, deadline=None)
+def test_outputs_are_those_of_a_plain_walk(name, seed, outputs, generations):
+    graphs = grown(seed, outputs, generations)
+    found = np.asarray(EVALUATE[name, outputs](graphs))
+    assert found.shape == (MANY, outputs, 12)
+    close = 0
+    for index in range(MANY):
+        graph = plain(unbatched(graphs, index), outputs)
+        for number, point in enumerate(POINTS.T):
+            for output, (value, bound) in enumerate(graph.evaluate(point)):
+                assert abs(found[index, output, number] - value) <= bound
+                close += bound < 0.01
+    # The bound says something: it is small for nearly all of them.
+    assert close > 0.7 * found.size
+
+
+@given(seed=st.integers(0, 2**31 - 1), generations=st.integers(0, 40))
+@settings(max_examples=6, deadline=None)
+def test_both_formulations_agree(seed, generations):
+    graphs = grown(seed, 3, generations)
+    found = [np.asarray(EVALUATE[name, 3](graphs)) for name in FORMULATIONS]
+    np.testing.assert_allclose(found[0], found[1], atol=2e-3)
+    assert np.mean(found[0] == found[1]) > 0.9
+
+
+def test_an_image_is_the_magnitude_of_the_outputs():
+    grey, colour = encoding((5, 7, 1)), encoding((5, 7, 3))
+    for one, outputs in ((grey, 1), (colour, 3)):
+        graphs = jax.vmap(one.initialise)(jax.random.split(jax.random.key(3), 8))
+        images = np.asarray(jax.jit(jax.vmap(one.decode))(graphs))
+        assert images.shape == (8, 5, 7, outputs)
+        for index in range(8):
+            graph = plain(unbatched(graphs, index), outputs)
+            for row in range(5):
+                for column in range(7):
+                    y, x = -1 + 2 * row / 4, -1 + 2 * column / 6
+                    values = [abs(v) for v, _ in graph.evaluate([x, y, np.hypot(x, y), 1.0])]
+                    expected = values if outputs == 1 else rgb_of_hls(*values)
+                    np.testing.assert_allclose(images[index, row, column], expected, atol=2e-4)
+
+
+def test_pixel_coordinates_count_from_zero():
+    one = encoding((5, 7, 1), coordinates="pixels")
+    genome = one.initialise(jax.random.key(0))
+    image = np.asarray(one.decode(genome))
+    graph = plain(unbatched(jax.tree.map(lambda leaf: leaf[None], genome), 0), 1)
+    for row in range(5):
+        for column in range(7):
+            distance = np.hypot(-1 + 2 * row / 4, -1 + 2 * column / 6)
+            ((value, bound),) = graph.evaluate([column, row, distance, 1.0])
+            assert abs(image[row, column, 0] - abs(value)) <= bound
+
+
+def test_alone_and_among_many_a_network_shows_the_same():
+    one = encoding((6, 6, 3))
+    graphs = jax.vmap(one.initialise)(jax.random.split(jax.random.key(1), 5))
+    images = np.asarray(jax.vmap(one.decode)(graphs))
+    for index in range(5):
+        alone = one.decode(jax.tree.map(lambda leaf, i=index: leaf[i], graphs))
+        np.testing.assert_allclose(alone, images[index], atol=1e-6)
+
+
+def test_pieces_do_not_show(monkeypatch):
+    one = encoding((8, 8, 3))
+    graphs = jax.vmap(one.initialise)(jax.random.split(jax.random.key(1), 5))
+    whole = np.asarray(jax.vmap(one.decode)(graphs))
+    monkeypatch.setattr(cppn, "LONGEST_PIECE", 16)
+    np.testing.assert_allclose(jax.vmap(one.decode)(graphs), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "number"), [(name, n) for n, name in enumerate(cppn.ACTIVATIONS)])
+def test_activations(name, number):
+    from plain_cppn import FUNCTIONS
+
+    x = np.concatenate([np.linspace(-30, 30, 20_001), np.linspace(-900, 900, 20_001)]).astype(np.float32)
+    found = np.asarray(jax.jit(cppn.ACTIVATIONS[name][1])(x))
+    expected = [FUNCTIONS[number](float(value)) for value in x]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert abs(found).max() <= 1
+
+
+def test_sine_is_bounded_everywhere():
+    x = jnp.array([1e4, -1e6, 1e9, 3e38, -3e38], jnp.float32)
+    found = np.asarray(cppn.sine(x))
+    assert np.isfinite(found).all()
+    assert abs(found).max() <= 1

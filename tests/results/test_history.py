@@ -1,0 +1,59 @@
+from typing import Any
+
+import numpy as np
+
+from qdfool.engine.objectives import confidence
+from qdfool.results.history import LONGEST, empty_history, extend, metrics
+from qdfool.types import Record
+
+
+def records(first: int, count: int) -> Record:
+    generations = np.arange(first, first + count)
+    rows: Any = {
+        "fitness": np.stack([generations, -generations], axis=1).astype(np.float32),
+        "updates": np.ones((count, 2), np.int32),
+        "qd_score": generations.astype(np.float32),
+        "coverage": np.full(count, 0.5, np.float32),
+        "invalid": np.zeros(count, np.int32),
+    }
+    return Record(**rows)
+
+
+def history(sizes):
+    found, done = empty_history(2), 0
+    for size in sizes:
+        found = extend(found, records(done + 1, size), done + size)
+        done += size
+    return found
+
+
+def test_a_short_history_has_every_generation():
+    found = history([1, 9])
+    np.testing.assert_array_equal(found.generation, np.arange(1, 11))
+    np.testing.assert_array_equal(found.updates[:, 0], np.arange(1, 11))
+
+
+def test_a_long_history_is_thinned_whatever_the_chunks():
+    one, other = history([5000]), history([1, 1500, 3000, 499])
+    for name in vars(one):
+        np.testing.assert_array_equal(vars(one)[name], vars(other)[name])
+    assert len(one.generation) <= LONGEST + 1
+    assert one.generation[0] == 1
+    assert one.generation[-1] == 5000
+    np.testing.assert_array_equal(one.fitness[:, 0], one.generation)
+    np.testing.assert_array_equal(one.updates[:, 1], one.generation)
+    assert one.last_updates.tolist() == [5000, 5000]
+
+
+def test_confidence_of_log_odds():
+    np.testing.assert_allclose(confidence(np.array([-np.inf, 0.0, np.log(9999.0), 1e4])), [0, 0.5, 0.9999, 1])
+
+
+def test_metrics_count_classes_by_their_surest_elite():
+    fitness = np.array([[0.0, 0, 0], [-np.inf, np.log(99.0) + 1e-3, np.log(9999.0) + 1e-3]], np.float32)
+    row = metrics(records(1, 2)._replace(fitness=fitness), 12, 10, spent=3.0, seconds=0.5)
+    assert (row.classes_at_99, row.classes_at_9999) == (2, 1)
+    assert row.min_confidence == 0
+    assert row.evaluations == 120
+    assert row.evaluations_per_second == 40
+    assert row.updates == 4

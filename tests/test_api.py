@@ -1,0 +1,144 @@
+"""The Python interface: evolve, ask and tell."""
+
+from dataclasses import replace
+
+import fake
+import jax
+import numpy as np
+import pytest
+
+import qdfool
+from qdfool.build import build_classifier, build_encoding
+from qdfool.config import Cppn, Crossover, Mutation
+from qdfool.errors import InputError
+from qdfool.results.run import Run
+
+NAMES = ("a", "b", "c", "d")
+
+
+def same(first, second):
+    one, other = first.arrays(), second.arrays()
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_evolution_makes_the_classifier_surer(small):
+    result = qdfool.evolve(replace(small, generations=60), fake.classifier)
+    fitness = result.history.fitness
+    assert (fitness[-1] > fitness[0] + 1).all()
+    assert (np.diff(fitness, axis=0) >= 0).all()
+    assert result.summary()["evaluations"] == 60 * 12
+
+
+@pytest.mark.parametrize("archive", ["class", "grid"])
+def test_the_same_config_gives_the_same_archive_and_another_seed_another(small, archive):
+    config = replace(small, archive=archive, cells=(4, 4), crossover=Crossover(operators=("uniform",)))
+    first = qdfool.evolve(config, fake.classifier)
+    assert same(first, qdfool.evolve(config, fake.classifier))
+    assert same(first, qdfool.evolve(replace(config, chunk_seconds=10), fake.classifier))
+    assert not same(first, qdfool.evolve(replace(config, seed=1), fake.classifier))
+
+
+def test_a_plain_function_will_do(small):
+    result = qdfool.evolve(small, fake.logits)
+    assert result.class_names == ("class 0", "class 1", "class 2", "class 3")
+    assert len(result.archive) == 4
+
+
+def test_on_chunk_sees_the_run_grow(small):
+    seen = []
+    result = qdfool.evolve(
+        replace(small, generations=40),
+        fake.classifier,
+        on_chunk=lambda so_far: seen.append((so_far.generations, len(so_far.archive))),
+    )
+    generations = [generation for generation, _ in seen]
+    assert generations == sorted(set(generations))
+    assert generations[-1] == result.generations == 40
+    assert all(count == 4 for _, count in seen)
+
+
+def test_cppns_evolve_and_repeat(small):
+    config = replace(small, encoding="cppn", mutation=Mutation(operators=("cppn",)), generations=40)
+    first = qdfool.evolve(config, fake.classifier)
+    assert (first.history.fitness[-1] > first.history.fitness[0]).all()
+    assert same(first, qdfool.evolve(replace(config, chunk_seconds=10), fake.classifier))
+    assert not same(first, qdfool.evolve(replace(config, seed=1), fake.classifier))
+    summary = first.summary()["cppn"]
+    assert 5 <= summary["nodes_median"] <= summary["nodes_most"] <= summary["nodes_cap"] == 64
+    assert summary["refusals"] == 0
+
+
+def test_a_cppn_that_meets_its_cap_says_so(small):
+    cppn = Cppn(nodes=6, connections=7, add_neuron=1.0, add_connection=1.0)
+    config = replace(small, encoding="cppn", cppn=cppn, mutation=Mutation(operators=("cppn",)))
+    summary = qdfool.evolve(config, fake.classifier).summary()["cppn"]
+    assert summary["nodes_most"] <= 6
+    assert summary["connections_most"] <= 7
+    assert summary["refusals"] >= summary["elites_refused_growth"] > 0
+
+
+@pytest.mark.parametrize("archive", ["class", "grid"])
+def test_ask_and_tell_find_what_a_classifier_on_the_host_finds(small, archive):
+    config = replace(small, archive=archive, cells=(3, 3))
+    audit = qdfool.AskTell(config, fake.SHAPE, NAMES)
+    for _ in range(small.generations or 0):
+        images = audit.ask()
+        assert images.shape == (12, *fake.SHAPE)
+        np.testing.assert_array_equal(images, audit.ask())
+        audit.tell(fake.host_logits(images))
+    expected = qdfool.evolve(config, fake.host_logits)
+    assert same(audit.result(), expected)
+    assert audit.result().generations == 10
+
+
+def test_tell_refuses_and_nothing_has_changed(small):
+    audit = qdfool.AskTell(small, fake.SHAPE, NAMES)
+    images = audit.ask()
+    with pytest.raises(InputError, match=r"Expected logits of shape \[12, 4\]; got \[12, 3\]"):
+        audit.tell(np.zeros((12, 3)))
+    with pytest.raises(InputError, match="12 of 12 images got NaN"):
+        audit.tell(np.full((12, 4), np.nan))
+    with pytest.raises(InputError, match="these are probabilities"):
+        audit.tell(np.full((12, 4), 0.25))
+    np.testing.assert_array_equal(images, audit.ask())
+    audit.tell(fake.host_logits(images))
+    assert audit.result().generations == 1
+
+
+def test_settings_out_of_range_are_refused_before_anything_runs(small):
+    with pytest.raises(InputError, match="--batch-size"):
+        qdfool.evolve(replace(small, batch_size=-1), fake.classifier)
+
+
+def test_elites_are_the_device_pytree(small):
+    result = qdfool.evolve(small, fake.classifier)
+    assert isinstance(result.elites.fitness, jax.Array)
+    np.testing.assert_array_equal(result.archive.data("objective"), result.elites.fitness)
+
+
+@pytest.mark.slow
+def test_an_image_drawn_again_has_the_bits_that_were_scored():
+    """At a size that takes several pieces, in colour, in batches of any length."""
+    config = replace(
+        qdfool.preset("imagenet-cppn"),
+        classifier="mobilenet_v1_025",
+        weights="random",
+        evaluations=64 * 4,
+        batch_size=64,
+    )
+    run = Run(config, build_classifier(config))
+    for _ in run.advance():
+        pass
+    decode = jax.jit(jax.vmap(build_encoding(config, run.classifier.image_shape).decode))
+    for count in (1, 5, 64):
+        again = decode(jax.tree.map(lambda leaf, n=count: leaf[:n], run.state.children))
+        np.testing.assert_array_equal(again, run.state.images[:count])
+
+
+def test_nan_from_the_first_generation_on_leaves_an_empty_run(small):
+    config = replace(small, encoding="cppn", mutation=Mutation(operators=("cppn",)))
+    run = Run(config, replace(fake.classifier, logits=lambda p, images: fake.always_nan(images)))
+    with pytest.raises(InputError, match="12 of 12 images had a logit that is not finite"):
+        list(run.advance())
+    assert run.result().summary()["cppn"]["nodes_most"] == 0
+    assert run.result().images().shape == (0, *fake.SHAPE)
