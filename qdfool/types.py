@@ -116,3 +116,7 @@ class Classifier:
     """Whether JAX can trace `logits`; if not, it is called with NumPy arrays from the host."""
     fingerprint: str = ""
     """SHA-256 of the weights, empty where there are none to hash: a resumed run must meet the same."""
+    reference: str = ""
+    """Where its code is, as package.module:attribute; empty where it has no such name."""
+    file_hash: str = ""
+    """SHA-256 of the Python file that `reference` lies in; empty where there is none."""
