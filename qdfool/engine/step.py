@@ -42,7 +42,9 @@ class Evolution:
 
 def init(evolution: Evolution, key: Key) -> State:
     """The state before the first generation: an empty archive and a batch of random children."""
-    children = jax.vmap(evolution.initialise)(jax.random.split(key, evolution.batch_size))
+    # Generation 0 is the initial one: its key is folded from the root as that of any other.
+    children_keys = jax.random.split(jax.random.fold_in(key, 0), evolution.batch_size)
+    children = jax.vmap(evolution.initialise)(children_keys)
     images = jax.vmap(evolution.decode)(children)
     measures = jax.eval_shape(evolution.measure, images[0]).shape[0]
     return State(
