@@ -87,14 +87,14 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     return adjusted
 
 
-def beyond_chance(comparisons: Mapping[Name, Interval], value: float = 0.0) -> dict[Name, bool]:
-    """Which of several means, that together answer one question, differ from `value`.
+def beyond_chance(p_values: Mapping[Name, float]) -> dict[Name, bool]:
+    """Which of several comparisons, that together answer one question, are beyond chance.
 
-    At LEVEL for all of them together (`holm`): an interval may exclude the value that one mean among many does
-    not differ from beyond chance. False where nothing is known.
+    At LEVEL for all of them together (`holm`): among many, an interval may exclude what its mean does not differ
+    from beyond chance. False where nothing is known.
     """
-    adjusted = holm([interval.p_value(value) for interval in comparisons.values()])
-    return {name: bool(p < 1 - LEVEL) for name, p in zip(comparisons, adjusted, strict=True)}
+    adjusted = holm(list(p_values.values()))
+    return {name: bool(p < 1 - LEVEL) for name, p in zip(p_values, adjusted, strict=True)}
 
 
 def rank_correlation_by_seed(first: ArrayLike, second: ArrayLike) -> np.ndarray:

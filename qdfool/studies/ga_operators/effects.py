@@ -92,7 +92,7 @@ def order(
 def verdicts(here: Mapping[str, Interval], theirs: Mapping[str, float]) -> dict[str, str]:
     """Whether each published sign `holds`, `is reversed`, or `cannot be told`; corrected for their number."""
     found = {}
-    for name, differs in beyond_chance(here).items():
+    for name, differs in beyond_chance({name: mean.p_value(0) for name, mean in here.items()}).items():
         same = np.sign(here[name].mean) == np.sign(theirs[name])
         found[name] = ("holds" if same else "is reversed") if differs else "cannot be told"
     return found
