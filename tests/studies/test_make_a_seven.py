@@ -2,6 +2,7 @@
 
 from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -163,7 +164,8 @@ def test_the_yardstick_is_calibrated_on_sevens_that_are_not_scored():
     even, odd = (np.arange(48)[:, None, None, None] % 2 == parity for parity in (0, 1))
 
     def scored(data):
-        return measurement.examples(SimpleNamespace(mnist=lambda: data, seeds=range(2)))
+        bench: Any = SimpleNamespace(mnist=lambda: data, seeds=range(2))
+        return measurement.examples(bench)
 
     ruler, others = measurement.ruler_of(data, 10), data._replace(test_images=np.where(odd, 99, images))
     assert measurement.ruler_of(others, 10).real == ruler.real

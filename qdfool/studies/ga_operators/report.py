@@ -269,9 +269,9 @@ def answer(
         "and keep the first one's label. Where nothing is crossed or selected, mutation alone leaves "
         f"{closest['alone']['SM']} with swap and {closest['alone']['IM']} with inversion, a difference of {alone}: "
         + (
-            "inversion against swap holds there, as published."
-            if alone.excludes(0) and alone.mean < 0
-            else "inversion against swap does not hold there either."
+            f"inversion against swap {'holds there, as published' if alone.mean < 0 else 'is reversed there'}."
+            if alone.excludes(0)
+            else "inversion against swap cannot be told there either."
         ),
         f"The four published figures of fitness proportion selection are met to {written[0]:.2f} on average, the "
         "eight "

@@ -69,8 +69,8 @@ def method(
         "as many evaluations; it begins with noise and keeps an image of each digit.",
         "*Converging* is what the climbed classifier says: evaluations until an image of a generation has p(7) of "
         "0.5, 0.99 and 0.9999, and the final log-odds of the image that the loop's own score puts first.",
-        "*Looking right* is what it is never asked (`recognisability.py`). *Judges*: the mean probability of a seven "
-        f"by {len(errors)} LeNets, trained on disjoint parts of MNIST of which half was speckled (test error "
+        "*Looking right* is what it is never asked (`studies/recognisability.py`). *Judges*: the mean probability of a "
+        f"seven by {len(errors)} LeNets, trained on disjoint parts of MNIST of which half was speckled (test error "
         f"{interval(100 * errors)} %). *Closeness*: the correlation, slightly blurred, with the nearest of "
         f"{references:,} real sevens of the training set, scaled so that 0 is what 95 % of static stays below "
         f"({ruler.nothing:.2f}) and 1 the median of the test set's sevens of even index ({ruler.real:.2f}), which "

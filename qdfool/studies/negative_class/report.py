@@ -73,7 +73,7 @@ def question(bench: Workbench, judged: np.ndarray, size: Any) -> None:
         f"{judged.min():.3f} to {judged.max():.3f}), the distance to the nearest real one, and how much of its ink "
         "is in "
         "connected strokes. Recognisability is the judges' probability times the geometric mean of closeness and "
-        "strokes (`recognisability.py`).",
+        "strokes (`studies/recognisability.py`).",
         "The fooling class: images evolved for each digit against the ten-digit classifier become an eleventh "
         "class, and "
         f"it is trained again (rounds: {size.rounds}). The noise class: a tenth as many images of noise as of digits, "
