@@ -1,6 +1,5 @@
 """The command line of the studies: `python -m qdfool.studies NAME [options]`."""
 
-import errno
 import importlib
 import os
 import platform
@@ -28,8 +27,6 @@ STUDIES = {
 }
 """Name to the file that has it, as `STUDY`."""
 USAGE = "python -m qdfool.studies NAME [options], or --list; NAME --help has the options"
-KEPT = "Units that are done are kept"
-FULL = (errno.ENOSPC, errno.EDQUOT)
 Settings = TypeVar("Settings")
 
 
@@ -49,7 +46,7 @@ class CommandLine(Generic[Settings]):
     out: Path | None = None
     """Folder of the report. Without it: archives/studies/NAME, or archives/studies/NAME-quick."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Compute everything anew; without it, units that are done are kept."""
+    """Compute everything anew; without it, saved units are read, where code, data and versions are the same."""
     publish: Path | None = None
     """Folder that gets the report as NAME.md, too, with its pictures in NAME/."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -72,13 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         what = f"{error.strerror}: {error.filename or 'a file of the study'}" if error.errno else str(error)
         print(
-            f"qdfool.studies: {what}. Units that are done are kept; make room, or give another --out.",
+            f"qdfool.studies: {what}. Units that are done are saved; make room, or give another --out.",
             file=sys.stderr,
         )
         sys.exit(1)
     except KeyboardInterrupt:
         print(
-            "\nqdfool.studies: interrupted. Units that are done are kept; go on with the same command.",
+            "\nqdfool.studies: interrupted. Units that are done are saved; go on with the same command.",
             file=sys.stderr,
         )
         sys.exit(130)
@@ -126,7 +123,7 @@ def _main(arguments: list[str]) -> None:
 def _run(chosen: Study, command: CommandLine, command_line: str) -> None:
     name = f"{chosen.name}-quick" if command.quick else chosen.name
     out = command.out or Path("archives") / "studies" / name
-    say = (lambda text: None) if command.quiet else (lambda text: print(text, flush=True))
+    log = (lambda text: None) if command.quiet else (lambda text: print(text, flush=True))
     if command.publish is not None and command.publish.exists() and not command.publish.is_dir():
         raise InputError(f"{command.publish} is a file. Expected a folder, or a new name, with --publish.")
     workbench = Workbench(
@@ -138,9 +135,9 @@ def _run(chosen: Study, command: CommandLine, command_line: str) -> None:
         data=command.data,
         weights=command.weights,
         overwrite=command.overwrite,
-        say=say,
+        log=log,
     )
-    say(
+    log(
         f"{chosen.name}: {len(workbench.seeds)} seeds, into {out}; Ctrl-C ends it after the unit that is running, "
         "and the same command goes on"
     )
@@ -159,12 +156,16 @@ def _run(chosen: Study, command: CommandLine, command_line: str) -> None:
         f"{jax.__version__}, qdfool {version('qdfool')}. The same command gives the same numbers, and writes "
         f"them as `results.json` into {out}.{form}"
     )
-    report.text("An interval is the mean over seeds ± the half-width of its 95 % Student t interval.")
+    report.text(
+        "An interval is the mean over seeds ± the half-width of its 95 % Student t interval, each for itself. What is "
+        "said to be beyond chance is a t test at 5 %, of several comparisons that answer one question together: "
+        "corrected by Holm's step-down method (S. Holm, Scandinavian Journal of Statistics 6(2), 1979, 65-70)."
+    )
     workbench.write_results()
     report.write(out / REPORT)
     if command.publish is not None:
         _publish(workbench, command.publish)
-    say(f"{chosen.name}: the report is {out / REPORT}")
+    log(f"{chosen.name}: the report is {out / REPORT}")
 
 
 def _publish(workbench: Workbench, folder: Path) -> None:

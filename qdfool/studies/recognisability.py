@@ -105,12 +105,21 @@ def recognisability(images: Any, logits: Any, target: int, yardstick: Yardstick)
     )
 
 
+def halves(examples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Real examples [n, ...] for `yardstick` and others to be scored: those of even index, those of odd index.
+
+    What calibrates a yardstick is not measured with it: real ones would then score 1 in the median by definition.
+    """
+    return examples[::2], examples[1::2]
+
+
 def yardstick(references: Any, held_out: Any) -> Yardstick:
     """The yardstick of a digit.
 
     Args:
         references: [R, H, W, 1] in [0, 1], real examples of it.
-        held_out: [n, H, W, 1], others, which say how near a real one comes to the nearest of the references.
+        held_out: [n, H, W, 1], others, which say how near a real one comes to the nearest of the references. They
+            are scored nowhere: see `halves`.
 
     Raises:
         InputError: no example, or held-out ones that are no nearer than static is.

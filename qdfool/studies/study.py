@@ -19,6 +19,7 @@ import numpy as np
 from qdfool.data import mnist
 from qdfool.errors import InputError, in_range
 from qdfool.files.atomic import atomic_write
+from qdfool.studies.origin import differences, origin
 from qdfool.studies.report import Report
 
 FEWEST_SEEDS, MOST_SEEDS = 2, 100
@@ -54,8 +55,9 @@ class Study(NamedTuple):
 class Workbench:
     """What a study works at.
 
-    A unit is one condition with one seed. Each is kept in a file as soon as it is done, and read from there
-    when the study is run again: an interrupted study goes on at the unit where it stopped.
+    A unit is one condition with one seed. Each is saved in a file as soon as it is done, and read from there
+    when the study is run again: an interrupted study goes on at the unit where it stopped. A unit of other code,
+    data, weights or versions (`origin.py`), and one that is damaged, is computed again, and the log says why.
     """
 
     def __init__(
@@ -69,7 +71,7 @@ class Workbench:
         data: Path | None = None,
         weights: Path | None = None,
         overwrite: bool = False,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
     ) -> None:
         """Prepares the folder; nothing is computed.
 
@@ -87,7 +89,8 @@ class Workbench:
         """What results.json will hold: nested dicts of numbers, arrays and intervals."""
         self.seconds = 0.0
         """That the units took, compilation included, also those of an earlier, interrupted call."""
-        self._data, self._weights, self._say = data, weights, say
+        self._data, self._weights, self._log = data, weights, log
+        self._origin = origin()
         self._mnist: mnist.Mnist | None = None
         self._done, self._expected = 0, 0
         self._count = threading.Lock()
@@ -116,32 +119,38 @@ class Workbench:
             condition: lower-case words joined by hyphens; with the seed it names the unit.
             seed: from 0.
             compute: to a dict of arrays and numbers.
-            inputs: fingerprint of what the unit depends on beside the settings, such as weights; a unit kept
-                from others is computed again.
+            inputs: fingerprint of what the unit depends on beside the settings, the code and the data, such as
+                weights.
         """
         if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", condition):
             raise ValueError(f"A condition is of lower-case words joined by hyphens; got {condition!r}.")
         path = self.out / UNITS / f"{condition}-seed{seed}.npz"
-        kept = _read_unit(path, inputs)
-        if kept is None:
+        made_with = {**self._origin, "inputs": inputs}
+        found, fault = _read_unit(path, made_with)
+        if found is None:
             start = time.perf_counter()
             figures = {name: np.asarray(value) for name, value in compute().items()}
-            extra = {"_seconds": np.float64(time.perf_counter() - start), "_inputs": np.str_(inputs)}
+            extra = {
+                "_seconds": np.float64(time.perf_counter() - start),
+                "_origin": np.str_(json.dumps(made_with)),
+            }
             self._claim()
             with atomic_write(path) as file:
                 np.savez_compressed(file, allow_pickle=False, **figures, **extra)
-            kept = _read_unit(path, inputs)
-            assert kept is not None
-            how = f"{float(kept['_seconds']):.1f} s"
+            found, _ = _read_unit(path, made_with)
+            assert found is not None
+            how = f"{float(found['_seconds']):.1f} s"
+            if fault:
+                how += f", computed again: the saved unit {fault}"
         else:
-            how = "kept from before"
-        kept.pop("_inputs")
+            how = "saved before"
+        found.pop("_origin")
         of = f"/{self._expected}" if self._expected else ""
         with self._count:
             self._done += 1
-            self.seconds += float(kept.pop("_seconds"))
-            self._say(f"{self.study.name} [{self._done}{of}] {condition}, seed {seed}: {how}")
-        return kept
+            self.seconds += float(found.pop("_seconds"))
+            self._log(f"{self.study.name} [{self._done}{of}] {condition}, seed {seed}: {how}")
+        return found
 
     def units(
         self,
@@ -166,7 +175,7 @@ class Workbench:
             try:
                 found = list(pool.map(one, self.seeds))
             finally:
-                # After an interrupt, those that run are finished and kept; those that wait are not begun.
+                # After an interrupt, those that run are finished and saved; those that wait are not begun.
                 pool.shutdown(cancel_futures=True)
         return {name: np.stack([figures[name] for figures in found]) for name in found[0]}
 
@@ -269,16 +278,19 @@ def fingerprint(*arrays: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _read_unit(path: Path, inputs: str) -> Figures | None:
-    """A unit that was kept whole and of the same inputs; else None."""
+def _read_unit(path: Path, made_with: Mapping[str, str]) -> tuple[Figures | None, str]:
+    """A unit that is whole and was made with the same; else None, and why not, empty where there is no file."""
     if not path.is_file():
-        return None
+        return None, ""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             figures = dict(arrays)
-        return figures if str(figures["_inputs"]) == inputs else None
+        if "_origin" not in figures:
+            return None, "does not say what it was made with"
+        others = differences(json.loads(str(figures["_origin"])), made_with)
     except Exception:  # whatever is wrong with the file, the remedy is the same: compute it again
-        return None
+        return None, "is damaged"
+    return (None, f"is of {others}") if others else (figures, "")
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 
 from qdfool.errors import InputError
 from qdfool.studies.decision_boundary import evolution, places
-from qdfool.studies.decision_boundary.answer import Finding, conclusion, effect
+from qdfool.studies.decision_boundary.answer import QUESTIONS, Finding, conclusion, effect, findings_of
 from qdfool.studies.decision_boundary.conditions import CONDITIONS, QUICK, Condition, Settings, conditions
 from qdfool.studies.decision_boundary.pictures import by_eccentricity, coarse
 from qdfool.studies.statistics import interval
@@ -132,7 +132,8 @@ def finding(outer: float, less: float = 0.0) -> Finding:
     def about(value: float):
         return interval(value + np.array([-0.02, -0.01, 0.0, 0.01, 0.02]))
 
-    return Finding(about(outer), about(1.0), about(less), "")
+    ring, below = about(outer), about(less)
+    return Finding(ring, about(1.0), below, ring.excludes(1), below.excludes(0))
 
 
 def findings(**outer: float) -> dict[str, Finding]:
@@ -165,6 +166,36 @@ def test_the_conclusion_follows_from_the_numbers(words):
 def test_conclusions_differ():
     said = [conclusion(case) for case in SAID.values()]
     assert all(one != other for one, other in itertools.combinations(said, 2))
+
+
+def ring_ink(*shares: float) -> dict[str, np.ndarray]:
+    """A figure of one seed for each share of the ink that is in the outer ring, the rest in the middle."""
+    outer = places.depth(16, 16) < places.OUTER
+    inner = places.depth(16, 16) >= places.MIDDLE
+    return {
+        "ink": np.array([share * outer / outer.sum() + (1 - share) * inner / inner.sum() for share in shares])
+    }
+
+
+def test_verdicts_are_corrected_for_the_number_of_conditions_of_a_question():
+    uniform = 112 / 256
+    barely = uniform + np.array([0.01, 0.02, 0.04, 0.05, 0.06])
+    found = {name: ring_ink(*barely) for name in CONDITIONS}
+    found["reflect"] = ring_ink(*(uniform + 0.1 + barely / 100))
+    found["edge"] = ring_ink(np.nan, *barely[1:])
+    findings = findings_of(CONDITIONS, found)
+    assert list(findings) == list(CONDITIONS)
+    assert all(findings[name].outer.excludes(1) for name in CONDITIONS if name != "edge")
+    # The question that the study begins with is asked by itself; what lies beyond the border is five conditions.
+    assert findings["base"].verdict == findings["reflect"].verdict == "edge preferred"
+    assert findings["wrap"].verdict == findings["v2-wrap"].verdict == "not told from uniform"
+    assert findings["edge"].verdict == "not told from uniform"
+    assert not findings["edge"].removes
+
+
+def test_every_condition_answers_one_question():
+    asked = [name for names in QUESTIONS.values() for name in names]
+    assert sorted(asked) == sorted(CONDITIONS)
 
 
 def test_the_effect_of_a_control():

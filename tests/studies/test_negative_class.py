@@ -16,6 +16,9 @@ from qdfool.studies.negative_class.networks import (
     trained,
     with_class,
 )
+from qdfool.studies.negative_class.report import raised_and_lowered
+from qdfool.studies.negative_class.search import ones_to_measure_with
+from qdfool.studies.statistics import Interval
 
 RANDOM = np.random.default_rng(0)
 DIGITS = Examples(
@@ -57,6 +60,28 @@ def test_opposites_are_what_the_document_says():
     assert (single.images[:6] == single.images[0]).all()
     np.testing.assert_array_equal(single.images[6:], 255 - single.images[:6])
     assert single.images[0].tolist() in ones.tolist()
+
+
+def test_the_yardstick_is_calibrated_on_ones_that_are_not_scored():
+    images = np.zeros((40, 28, 28, 1), np.uint8)
+    for image in images:
+        image[4:24, 12 + RANDOM.integers(4)] = 255
+    ones = Examples(images, np.full(40, ONE, np.int32))
+    odd = np.arange(40)[:, None, None, None] % 2 == 1
+    ruler, scored = ones_to_measure_with(ones, ones, 15)
+    np.testing.assert_array_equal(scored, images[1::2][:15] / 255)
+    others = ones._replace(images=np.where(odd, RANDOM.integers(0, 255, images.shape), images))
+    assert ones_to_measure_with(ones, others, 15)[0].real == ruler.real
+
+
+def test_what_raises_recognisability_is_corrected_for_their_number():
+    barely, clear = Interval(0.1, 0.01, 0.19, 5), Interval(-0.1, -0.101, -0.099, 5)
+    moved = {name: {"genetic": barely, "engine": barely} for name in ("black", "inversion", "ensemble")}
+    assert raised_and_lowered({"black": {"engine": barely}}) == ([f"ones, black (engine: {barely})"], [])
+    assert raised_and_lowered(moved | {"noise-50": {"genetic": clear}}) == (
+        [],
+        [f"ones, noise 50/50 (genetic: {clear})"],
+    )
 
 
 def test_with_class_adds_at_the_end():

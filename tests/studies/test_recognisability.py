@@ -153,6 +153,13 @@ def test_the_combined_number_needs_all_three():
         r.recognisability(images, sure[:, :2], 7, ruler)
 
 
+def test_halves_share_no_example_and_leave_none_out():
+    examples = np.arange(7)
+    calibrating, scored = r.halves(examples)
+    assert not set(calibrating) & set(scored)
+    assert sorted([*calibrating, *scored]) == examples.tolist()
+
+
 def test_a_yardstick_needs_examples_of_one_digit():
     with pytest.raises(InputError, match="got 0 and 9"):
         r.yardstick(SEVENS[:0], SEVENS)

@@ -1,4 +1,4 @@
-"""The workbench: units that are kept, settings that must fit, reports and results that come again."""
+"""The workbench: units that are saved, settings that must fit, reports and results that come again."""
 
 import json
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import pytest
 
 from qdfool.errors import InputError
 from qdfool.studies import __main__ as command_line
+from qdfool.studies import origin, study
 from qdfool.studies.report import Named, Report
 from qdfool.studies.statistics import interval
 from qdfool.studies.study import Study, Workbench
@@ -94,7 +95,7 @@ def test_an_interrupted_study_goes_on_at_its_unit(fake, tmp_path, capsys):
     fake.stop_before = -1
     assert call("fake", "--out", tmp_path / "parts") == 0
     assert fake.computed == [("one", 0), ("one", 1), ("one", 2), ("two", 0), ("two", 1), ("two", 2)]
-    assert "one, seed 0: kept from before" in capsys.readouterr().out
+    assert "one, seed 0: saved before" in capsys.readouterr().out
     assert (tmp_path / "parts" / "results.json").read_bytes() == (whole / "results.json").read_bytes()
 
 
@@ -113,8 +114,64 @@ def test_overwrite_computes_anew(fake, tmp_path):
     assert len(fake.computed) == 12
 
 
+def test_a_unit_of_other_code_data_or_versions_is_computed_again_and_the_log_says_why(
+    fake, tmp_path, monkeypatch
+):
+    logged = []
+
+    def value(of: float, inputs: str = "") -> float:
+        bench = Workbench(fake.study(), tmp_path, settings=Settings(), log=logged.append)
+        return float(bench.unit("one", 0, lambda: {"value": of}, inputs=inputs)["value"])
+
+    here = origin.origin()
+    assert set(here) == {"code", "data", "device", "jax", "jaxlib", "numpy", "optax"}
+    assert (value(0), value(1)) == (0, 0)
+    assert logged[-1].endswith("one, seed 0: saved before")
+    for name, reason in (
+        ("code", "other code"),
+        ("data", "other data"),
+        ("jax", f"jax {here['jax']} instead of another"),
+    ):
+        monkeypatch.setattr(study, "origin", lambda name=name: here | {name: "another"})
+        assert value(2) == 2, name
+        assert f"computed again: the saved unit is of {reason}" in logged[-1]
+        monkeypatch.setattr(study, "origin", lambda: here)
+        assert value(3) == 3, name
+    assert value(4, inputs="weights") == 4
+    assert "the saved unit is of other inputs" in logged[-1]
+    unit = tmp_path / "units" / "one-seed0.npz"
+    np.savez(unit, value=5.0, _seconds=0.0, _inputs="weights")  # as they were saved before
+    assert value(6, inputs="weights") == 6
+    assert "does not say what it was made with" in logged[-1]
+    unit.write_bytes(b"")
+    assert value(7, inputs="weights") == 7
+    assert "the saved unit is damaged" in logged[-1]
+
+
+def test_the_code_of_a_unit_is_all_that_computes_and_no_wording(tmp_path):
+    for name in ("engine/step.py", "studies/study.py", "studies/one/evolution.py", "results/pictures.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    before = origin.code_digest(tmp_path)
+    for name in ("studies/one/report.py", "studies/report.py", "analysis/charts.py", "studies/named/one.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("words")
+    assert origin.code_digest(tmp_path) == before
+    digests = {before}
+    for name in ("engine/step.py", "studies/one/evolution.py", "results/pictures.py", "engine/new.py"):
+        (tmp_path / name).write_text("2")
+        digests.add(origin.code_digest(tmp_path))
+    assert len(digests) == 5
+
+
+def test_files_that_do_not_count_as_code_exist():
+    names = {path.name for path in (origin.PACKAGE / "studies").rglob("*.py")}
+    assert names >= origin.AFTERWARDS
+    assert all((origin.PACKAGE / folder).is_dir() for folder in origin.AFTERWARDS_FOLDERS)
+
+
 def test_units_of_other_inputs_are_computed_again(fake, tmp_path):
-    bench = Workbench(fake.study(), tmp_path, settings=Settings(), say=lambda text: None)
+    bench = Workbench(fake.study(), tmp_path, settings=Settings(), log=lambda text: None)
     values = [
         float(bench.unit("one", 0, lambda value=value: {"value": value}, inputs=inputs)["value"])
         for value, inputs in ((1.0, "a"), (2.0, "a"), (3.0, "b"))
@@ -170,7 +227,7 @@ def test_a_command_that_was_refused_claims_no_folder(fake, tmp_path, capsys, mon
 
 
 def test_seeds_may_be_computed_side_by_side(fake, tmp_path):
-    bench = Workbench(fake.study(), tmp_path, settings=Settings(), seeds=7, say=lambda text: None)
+    bench = Workbench(fake.study(), tmp_path, settings=Settings(), seeds=7, log=lambda text: None)
     found = bench.units("one", lambda seed: {"value": 10 * seed}, workers=3)
     assert found["value"].tolist() == [0, 10, 20, 30, 40, 50, 60]
     again = bench.units("one", lambda seed: {"value": -1}, workers=1)
@@ -184,7 +241,7 @@ def test_a_full_disk_is_named(fake, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(np, "savez_compressed", full)
     assert call("fake", "--out", tmp_path) == 1
     assert (
-        "No space left on device: a unit. Units that are done are kept; make room" in capsys.readouterr().err
+        "No space left on device: a unit. Units that are done are saved; make room" in capsys.readouterr().err
     )
 
 

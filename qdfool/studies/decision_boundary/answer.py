@@ -7,13 +7,32 @@ import numpy as np
 
 from qdfool.studies.decision_boundary import places
 from qdfool.studies.decision_boundary.conditions import V2, Condition
-from qdfool.studies.statistics import Interval, interval
+from qdfool.studies.statistics import Interval, beyond_chance, interval
 from qdfool.studies.study import Figures, Workbench
 
 SURE = 0.96
-"""The account's example."""
+"""Confidence of the account's example."""
 CENTRAL = 0.4
 """Eccentricity below which the ink is in the middle: spread over the middle half it has 0.27, over all 0.54."""
+
+
+QUESTIONS = {
+    "The account": ("base",),
+    "The operators": ("drift",),
+    "Each crossover alone": ("rectangle", "columns", "list"),
+    "What lies beyond the border": ("reflect", "edge", "wrap", "white-surround", "grey-surround"),
+    "The colour of the paper": ("black-paper",),
+    "The second network": ("v2-base", "v2-reflect", "v2-wrap", "v2-white-surround"),
+    "The middle first": ("middle-first",),
+}
+"""Every condition, by the question that it answers: tests are corrected for the number of them in a question."""
+LISTED = (
+    "Each crossover alone",
+    "What lies beyond the border",
+    "The colour of the paper",
+    "The second network",
+)
+"""Questions whose conditions the answer lists."""
 
 
 class Finding(NamedTuple):
@@ -24,35 +43,50 @@ class Finding(NamedTuple):
     middle: Interval
     less: Interval
     """By how much the outer density is below that of the network's base, seed by seed."""
-    verdict: str
+    uneven: bool
+    """Whether the outer density differs from uniform beyond chance."""
+    moved: bool
+    """Whether it differs from that of the network's base beyond chance."""
+
+    @property
+    def verdict(self) -> str:
+        """What the outer density says of the edge."""
+        if not self.uneven:
+            return "not told from uniform"
+        return "edge preferred" if self.outer.mean > 1 else "edge avoided"
 
     @property
     def prefers_edge(self) -> bool:
-        """Whether the whole interval of the outer density is above uniform."""
-        return self.outer.low > 1
+        """Whether the outer density is above uniform beyond chance."""
+        return self.uneven and self.outer.mean > 1
 
     @property
     def removes(self) -> bool:
-        """Whether the preference that the base has is gone: none is left, and the difference is no chance."""
-        return not self.prefers_edge and self.less.low > 0
+        """Whether the preference that the base has is gone: none is left, and the difference is no chance.
+
+        That none is left is read from the interval itself: corrected, it would be said more easily.
+        """
+        return not self.outer.low > 1 and self.moved and self.less.mean > 0
 
 
-def finding(name: str, chosen: Mapping[str, Condition], found: Mapping[str, Figures]) -> Finding:
-    """Outer and middle density of a condition, beside the base of the same network."""
+def findings_of(chosen: Mapping[str, Condition], found: Mapping[str, Figures]) -> dict[str, Finding]:
+    """Outer and middle density of every condition, beside the base of the same network."""
 
-    def outer(which: str) -> np.ndarray:
-        return np.array([places.outer_density(ink) for ink in found[which]["ink"]])
+    def outer(name: str) -> np.ndarray:
+        return np.array([places.outer_density(ink) for ink in found[name]["ink"]])
 
-    base = "v2-base" if chosen[name].network == V2 else "base"
-    ring, less = interval(outer(name)), interval(outer(base) - outer(name))
-    centre = interval([places.middle_density(ink) for ink in found[name]["ink"]])
-    if ring.low > 1:
-        verdict = "edge preferred"
-    elif ring.high < 1:
-        verdict = "edge avoided"
-    else:
-        verdict = "uniform within the interval"
-    return Finding(ring, centre, less, verdict)
+    findings = {}
+    for names in QUESTIONS.values():
+        asked = [name for name in names if name in chosen]
+        bases = {name: "v2-base" if chosen[name].network == V2 else "base" for name in asked}
+        ring = {name: interval(outer(name)) for name in asked}
+        less = {name: interval(outer(bases[name]) - outer(name)) for name in asked}
+        uneven = beyond_chance({name: ring[name].p_value(1) for name in asked})
+        moved = beyond_chance({name: less[name].p_value(0) for name in asked if name != bases[name]})
+        for name in asked:
+            middle = interval([places.middle_density(ink) for ink in found[name]["ink"]])
+            findings[name] = Finding(ring[name], middle, less[name], uneven[name], moved.get(name, False))
+    return {name: findings[name] for name in chosen}
 
 
 def answer(
@@ -69,21 +103,12 @@ def answer(
         f"The ink of the base has {base.outer} times the uniform density in the outer ring and {base.middle} in the "
         f"middle: the account's preference for the edge is {'there' if base.prefers_edge else 'not shown here'}.",
         f"*The operators.* With random fitness the outer ring has {drift.outer}, the middle {drift.middle}: "
-        + (
-            "the operators prefer no place."
-            if drift.outer.low <= 1 <= drift.outer.high
-            else "the operators themselves are not neutral."
-        ),
+        + ("the operators themselves are not neutral." if drift.uneven else neutral(drift.outer)),
     ]
-    for line, names in (
-        ("Each crossover alone", ("rectangle", "columns", "list")),
-        ("What lies beyond the border", ("reflect", "edge", "wrap", "white-surround", "grey-surround")),
-        ("The colour of the paper", ("black-paper",)),
-        ("The second network", ("v2-base", "v2-reflect", "v2-wrap", "v2-white-surround")),
-    ):
+    for line in LISTED:
         listed = [
             f"{chosen[name].line} {findings[name].outer}, {effect(name, findings)}"
-            for name in names
+            for name in QUESTIONS[line]
             if name in chosen
         ]
         if listed:
@@ -93,14 +118,20 @@ def answer(
     all_sure = {
         name: sigmoid(figures["log_odds"]).max() for name, figures in found.items() if "log_odds" in figures
     }
-    surest = max(all_sure, key=lambda name: all_sure[name])
+    highest = max(all_sure, key=lambda name: all_sure[name])
     report.text(
-        f"The account's example is called a cat with {SURE:.0%}. Here the surest image of the base has "
+        f"The account's example is called a cat with {SURE:.0%}. Here the highest confidence of the base is "
         f"{all_sure['base']:.3f}, of the long run that begins in the middle {reached.max():.3f}, of all conditions "
-        f"{all_sure[surest]:.3f} (`{surest}`). {in_the_middle(bench)}",
+        f"{all_sure[highest]:.3f} (`{highest}`). {in_the_middle(bench)}",
         held(findings["middle-first"], interval(reached), interval(sigmoid(found["base"]["log_odds"]))),
     )
     bench.results["conclusion"] = conclusion(findings)
+
+
+def neutral(outer: Interval) -> str:
+    """What a density that does not differ from uniform says of the operators."""
+    known = np.isfinite(outer.low)
+    return "the operators prefer no place." if known else "whether they prefer a place cannot be told."
 
 
 def effect(name: str, findings: Mapping[str, Finding]) -> str:
@@ -112,7 +143,7 @@ def effect(name: str, findings: Mapping[str, Finding]) -> str:
         return "which keeps the preference"
     if not each.removes:
         return "which leaves it open"
-    return "which turns it round" if each.outer.high < 1 else "which removes it"
+    return "which turns it round" if each.uneven else "which removes it"
 
 
 def conclusion(findings: Mapping[str, Finding]) -> str:
@@ -210,6 +241,8 @@ def held(middle_first: Finding, reached: Interval, base: Interval) -> str:
             "after fewer "
             "generations. The edge is where ink goes first, not the only place where it can serve."
         )
+    if not np.isfinite(middle_first.middle.low):
+        return "Where the ink of a run goes that was held in the middle cannot be told."
     return (
         "A run that was held in the middle does not keep its ink there when it is let go: its density in the "
         "middle is "

@@ -22,7 +22,7 @@ POOLED = 10
 POPULATIONS = 8
 """A drift unit pools so many populations: they cost no network."""
 TRACED = 60
-"""Points kept of the course of a run."""
+"""Generations of a run whose best is recorded."""
 CROSSOVERS = {
     "rectangle": lists.rectangle_swap,
     "columns": lists.alternating_columns,

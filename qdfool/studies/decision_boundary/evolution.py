@@ -88,10 +88,10 @@ def algorithm(condition: Condition, classified: Classifier, size: Size, penalty:
     black pixels.
     """
     height, width, _ = classified.image_shape
-    place = {"height": height, "width": width}
+    sides = {"height": height, "width": width}
     decode = jax.vmap(encoding(condition, classified, size).decode)
-    crossovers = [partial(CROSSOVERS[name], **place) for name in condition.crossovers]
-    redraw = partial(lists.redraw, rate=MUTATED, max_changes=max_changes(size.capacity, MUTATED), **place)
+    crossovers = [partial(CROSSOVERS[name], **sides) for name in condition.crossovers]
+    redraw = partial(lists.redraw, rate=MUTATED, max_changes=max_changes(size.capacity, MUTATED), **sides)
     lifted = size.generations(condition.restricted)
 
     def score(parameters: Parameters, key: Key, genome: Genome) -> Array:
@@ -152,16 +152,16 @@ def unit(
     def selected(seed: int) -> Mapping[str, Any]:
         last, best = evolved(jax.random.key(seed))
         order = np.argsort(-np.asarray(last.fitness), kind="stable")
-        kept = np.linspace(0, generations, TRACED + 1).round().astype(int)
-        course = np.asarray(odds(classified.parameters, best[kept]))
+        traced = np.linspace(0, generations, TRACED + 1).round().astype(int)
+        course = np.asarray(odds(classified.parameters, best[traced]))
         figures = {
             "ink": ink(np.asarray(last.genome)[order[:POOLED]]),
             "best": best[-1],
             "log_odds": course[-1],
             "moved": odds(classified.parameters, moved(best[-1:], height, width))[0],
-            "generations": kept,
+            "generations": traced,
             "course": course,
-            "pixels": (best[kept] < free).sum(axis=1),
+            "pixels": (best[traced] < free).sum(axis=1),
             "alone": respond(classified.parameters, np.full_like(best[-1], free)),
             "beside": respond(classified.parameters, best[-1]),
         }

@@ -13,7 +13,7 @@ from qdfool.types import Classifier
 
 Place = Callable[[int, int], np.ndarray]
 """(H, W) to a map such as `places.depth`."""
-IN_A_ROW = 6
+IMAGES_IN_A_ROW = 6
 
 
 def draw(
@@ -63,13 +63,13 @@ def draw(
     )
     bench.report.picture(path, "Heatmaps of ink, against uniform, by condition.")
 
-    for name, place, bounds, label in (
+    for name, measure, bounds, label in (
         ("depth", places.depth, places.RINGS, "depth: 0 at the edge, 1 in the middle"),
         ("radius", places.radius, places.ANNULI, "distance from the centre: 1 is the middle of an edge"),
     ):
         path = bench.picture(name)
         panels = {
-            condition.line: {"ink": bands(_parts(found[key]["ink"], place, bounds))}
+            condition.line: {"ink": bands(_parts(found[key]["ink"], measure, bounds))}
             for key, condition in chosen.items()
         }
         middles = (np.array(bounds[1:]) + np.array(bounds[:-1])) / 2
@@ -90,8 +90,8 @@ def draw(
     _grid(bench, grid, classified)
 
 
-def _parts(ink: np.ndarray, place: Place, bounds: tuple[float, ...]) -> np.ndarray:
-    return np.array([places.density(one, place(*one.shape), bounds) for one in ink])
+def _parts(ink: np.ndarray, measure: Place, bounds: tuple[float, ...]) -> np.ndarray:
+    return np.array([places.density(one, measure(*one.shape), bounds) for one in ink])
 
 
 def coarse(ink: np.ndarray) -> np.ndarray:
@@ -129,18 +129,18 @@ def _examples(
             count = int((listed < shape[0] * shape[1]).sum())
             shown.append((image(listed, shape, condition.inverted), f"{line}\n{sure:.3f}, {count} px"))
     rows = []
-    for start in range(0, len(shown), IN_A_ROW):
-        part = shown[start : start + IN_A_ROW]
+    for start in range(0, len(shown), IMAGES_IN_A_ROW):
+        part = shown[start : start + IMAGES_IN_A_ROW]
         rows.append(("", [picture for picture, _ in part], [caption for _, caption in part]))
     path = bench.picture("examples")
     analysis.image_table(
         path,
         rows,
-        "The surest image of each condition",
+        "The image with the highest confidence of each condition",
         f"with its confidence as {classified.class_names[0]} and its number of pixels of ink",
     )
     bench.report.picture(
-        path, "The surest image over the seeds, by condition: confidence and number of pixels."
+        path, "The image with the highest confidence over the seeds, by condition, and its number of pixels."
     )
 
 
@@ -167,12 +167,10 @@ def _grid(bench: Workbench, grid: Figures, classified: Classifier) -> None:
     analysis.lines(
         path,
         middles,
-        {"surest image": bands(sure[:, reached])},
+        {"highest confidence": bands(sure[:, reached])},
         "How sure the network can be made, by where the ink is",
         f"MAP-Elites over number of pixels and eccentricity; 95 % over {len(bench.seeds)} seeds",
         "mean distance of the ink from the centre: a corner is 1",
         "confidence",
     )
-    bench.report.picture(
-        path, "Confidence of the surest image, by the mean distance of its ink from the centre."
-    )
+    bench.report.picture(path, "Highest confidence, by the mean distance of its ink from the centre.")

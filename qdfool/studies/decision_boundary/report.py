@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from qdfool.studies.decision_boundary import pictures, places
-from qdfool.studies.decision_boundary.answer import Finding, answer, finding, sigmoid
+from qdfool.studies.decision_boundary.answer import Finding, answer, findings_of, sigmoid
 from qdfool.studies.decision_boundary.conditions import (
     CROSSED,
     MUTATED,
@@ -42,7 +42,7 @@ def write(
         grid: those of the grid archive.
         classified: the classifier of the base.
     """
-    findings = {name: finding(name, chosen, found) for name in chosen}
+    findings = findings_of(chosen, found)
     question(bench, size, chosen, classified)
     table(bench, size, chosen, found, findings)
     influence(bench, chosen, found)
@@ -81,8 +81,11 @@ def question(bench: Workbench, size: Size, chosen: Mapping[str, Condition], clas
         f"*Where ink is*: of each seed, the pixels of the {POOLED} fittest of the last population together, so that "
         "each seed counts once however few its pixels; for drift, the pixels of all individuals of "
         f"{POPULATIONS} populations. The outer ring is the outermost eighth along each edge (44 % of the area), the "
-        "middle is the middle half of height and width (25 %). A density of 1 is uniform. A control *removes* the "
-        "preference if its interval is not above 1 and its difference from the base, seed by seed, excludes 0.",
+        "middle is the middle half of height and width (25 %). A density of 1 is uniform. Whether an outer density "
+        "differs from it, or from the base's, seed by seed, is tested at 5 % for all conditions of one question "
+        "together (Holm 1979): each crossover alone, what lies beyond the border, the second network; every other "
+        "condition is a question of its own. The intervals are each at 95 % for itself. A control *removes* the "
+        "preference if its interval is not above 1 and it differs from the base.",
     )
 
 
@@ -96,12 +99,18 @@ def table(
     """Where ink ends up, and how sure the network is."""
     report = bench.report
     report.section("Results: where ink ends up")
-    rows, kept = [], {}
+    rows, results = [], {}
     for name, condition in chosen.items():
         figures, each = found[name], findings[name]
         row: list[object] = [f"`{name}`: {condition.line}", size.generations(condition.generations)]
         row += [each.outer, each.middle, each.verdict]
-        kept[name] = {"outer": each.outer, "middle": each.middle, "less": each.less}
+        results[name] = {
+            "outer": each.outer,
+            "middle": each.middle,
+            "less": each.less,
+            "verdict": each.verdict,
+            "differs from the base": each.moved,
+        }
         if condition.drift:
             row += ["", "", ""]
         else:
@@ -111,13 +120,13 @@ def table(
                 "black_pixels": interval(figures["pixels"][:, -1]),
                 "moved": interval(sigmoid(figures["moved"])),
             }
-            kept[name] |= {**values, "confidences": sure}
+            results[name] |= {**values, "confidences": sure}
             row += [
                 f"{values['confidence']} (best {sure.max():.3f})",
                 values["black_pixels"],
                 values["moved"],
             ]
-        kept[name] |= {
+        results[name] |= {
             "by_depth": profile(figures["ink"], places.depth, places.RINGS),
             "by_radius": profile(figures["ink"], places.radius, places.ANNULI),
         }
@@ -139,7 +148,7 @@ def table(
         "Exchanged: the best image moved by half its height and width around its edges, so that what was at the edge "
         "is in the middle; the ink is the same."
     )
-    bench.results["conditions"] = kept
+    bench.results["conditions"] = results
 
 
 def profile(ink: np.ndarray, place: pictures.Place, bounds: tuple[float, ...]) -> list[Interval]:
@@ -150,15 +159,15 @@ def profile(ink: np.ndarray, place: pictures.Place, bounds: tuple[float, ...]) -
 
 def influence(bench: Workbench, chosen: Mapping[str, Condition], found: Mapping[str, Figures]) -> None:
     """What a single pixel does, by its place."""
-    rows, kept = [], {}
+    rows, results = [], {}
     for name, condition in chosen.items():
         if condition.drift:
             continue
         row: list[object] = [f"`{name}`"]
-        kept[name] = {}
+        results[name] = {}
         for image in ("alone", "beside"):
             edge, centre = (np.array(values) for values in zip(*map(_ends, found[name][image]), strict=True))
-            kept[name][image] = {"edge": interval(edge), "middle": interval(centre)}
+            results[name][image] = {"edge": interval(edge), "middle": interval(centre)}
             row += [interval(edge), interval(centre)]
         rows.append(row)
     bench.report.section("Results: what one pixel more does")
@@ -170,7 +179,7 @@ def influence(bench: Workbench, chosen: Mapping[str, Condition], found: Mapping[
         ["condition", "blank: outer ring", "middle", "best image: outer ring", "middle"],
         rows,
     )
-    bench.results["one_pixel"] = kept
+    bench.results["one_pixel"] = results
 
 
 def _ends(change: np.ndarray) -> tuple[float, float]:
@@ -220,7 +229,7 @@ def middle(bench: Workbench, grid: Figures, image_shape: tuple[int, int, int]) -
     """What ink in the middle can do, and its cost: the grid archive."""
     best, pixels = pictures.by_eccentricity(grid, image_shape[0] * image_shape[1])
     bounds = np.linspace(0, 1, best.shape[1] + 1)
-    rows, kept = [], []
+    rows, results = [], []
     for column in range(best.shape[1]):
         reached = np.isfinite(best[:, column])
         label = f"{bounds[column]:.1f} to {bounds[column + 1]:.1f}"
@@ -229,16 +238,16 @@ def middle(bench: Workbench, grid: Figures, image_shape: tuple[int, int, int]) -
             continue
         sure = sigmoid(best[reached, column])
         values = {"confidence": interval(sure), "pixels": interval(pixels[reached, column])}
-        kept.append({"eccentricity": label, **values})
+        results.append({"eccentricity": label, **values})
         rows.append([label, f"{values['confidence']}", f"{sure.max():.3f}", values["pixels"]])
     bench.report.section("Results: how sure with ink in the middle, and at what cost")
     bench.report.text(
         "MAP-Elites with the same operators, a cell for each number of black pixels and mean distance of the ink "
-        "from the centre (a corner is 1; ink spread over the middle half has 0.27, over everything 0.54): the surest "
-        "image of each distance, over all numbers of pixels, and how many it has."
+        "from the centre (a corner is 1; ink spread over the middle half has 0.27, over everything 0.54): the image "
+        "with the highest confidence at each distance, over all numbers of pixels, and how many it has."
     )
     bench.report.table(["distance from the centre", "confidence", "best seed", "black pixels"], rows)
-    bench.results["grid"] = kept
+    bench.results["grid"] = results
 
 
 def limits(bench: Workbench) -> None:

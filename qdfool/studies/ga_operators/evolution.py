@@ -157,12 +157,17 @@ def network(bench: Workbench, size: Size) -> Parameters:
     return weights.fill(shapes, bench.unit("network", 0, compute), "the unit network")
 
 
+def networks_of(parameters: Parameters, second: Classifier) -> str:
+    """The fingerprint of both networks, which is what a run depends on beside the code and the data."""
+    return fingerprint(*map(np.asarray, jax.tree.leaves(parameters))) + second.fingerprint
+
+
 def evolved(
     bench: Workbench, parameters: Parameters, size: Size, scenarios: Any, way: Way, seeds: Any
 ) -> Any:
     """Runs scenarios: name to what every seed gave, [S, ...]."""
     second = lenet.classifier()
-    inputs = fingerprint(*(np.asarray(leaf) for leaf in jax.tree.leaves(parameters)))
+    inputs = networks_of(parameters, second)
     found: dict[str, Figures] = {}
     for scenario in scenarios:
         one = algorithm(scenario, way)
@@ -204,7 +209,7 @@ def map_elites(bench: Workbench, parameters: Parameters, size: Size) -> Figures:
 
     The preset mnist-direct, in batches of 100; it begins with noise, not with digits.
     """
-    names = tuple(map(str, range(CLASSES)))
+    names, second = tuple(map(str, range(CLASSES))), lenet.classifier()
     classifier = Classifier("LeNet of 0.95", lenet.IMAGE_SHAPE, names, parameters, lenet.logits)
     budget = size.images * (size.generations + 1)
 
@@ -218,11 +223,10 @@ def map_elites(bench: Workbench, parameters: Parameters, size: Size) -> Figures:
             batch_size=100,
         )
         result = evolve(config, classifier)
-        seen = fooled(parameters, lenet.classifier(), jnp.asarray(result.images()))
+        seen = fooled(parameters, second, jnp.asarray(result.images()))
         return {"confidences": result.confidences(), **seen}
 
-    inputs = fingerprint(*(np.asarray(leaf) for leaf in jax.tree.leaves(parameters)))
-    return bench.units("map-elites", compute, inputs=inputs)
+    return bench.units("map-elites", compute, inputs=networks_of(parameters, second))
 
 
 def run(bench: Workbench) -> None:

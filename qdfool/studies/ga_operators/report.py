@@ -9,9 +9,9 @@ from sklearn.metrics import classification_report
 
 from qdfool import analysis
 from qdfool.studies.ga_operators import published
-from qdfool.studies.ga_operators.effects import order, verdict
+from qdfool.studies.ga_operators.effects import FACTORS, order
 from qdfool.studies.ga_operators.mechanisms import Found, explanation
-from qdfool.studies.statistics import Interval, bands, interval
+from qdfool.studies.statistics import BLOCK, RESIDUAL, Interval, bands, interval
 from qdfool.studies.study import Figures, Workbench
 
 
@@ -53,8 +53,7 @@ def write(
     tested = order(bench, accuracy, totals)
     closest = explanation(bench, found, accuracy, scores)
     raised = elitism(bench, found)
-    surest = map_elites(bench, found, elites, size)
-    answer(bench, accuracy, tested, closest, raised, surest)
+    answer(bench, accuracy, tested, closest, raised, map_elites(bench, found, elites, size))
     report.section("Limits")
     report.text(
         "The account's network and code were not at hand: ours is a LeNet of the same accuracy, and the unit of the "
@@ -118,7 +117,7 @@ def pictures(bench: Workbench, found: Found, ours: Mapping[str, Any], size: Size
     """Scores and fitness per generation; originals and descendants."""
     report, generations = bench.report, np.arange(size.generations + 1)
     path = bench.picture("scores")
-    panels = {name: {key: bands(rows) for key, rows in kept.items()} for name, kept in ours.items()}
+    panels = {name: {key: bands(rows) for key, rows in scores.items()} for name, scores in ours.items()}
     seeds = f"mean and 95 % interval over {len(bench.seeds)} seeds"
     analysis.line_panels(
         path,
@@ -156,8 +155,8 @@ def pictures(bench: Workbench, found: Found, ours: Mapping[str, Any], size: Size
 def elitism(bench: Workbench, found: Found) -> dict[str, Interval]:
     """Total fitness, with and without the ten best kept."""
     plain = found["as published"][published.BEST]["fitness"][:, -1].sum(1)
-    kept = found["elitism"][published.BEST]["fitness"][:, -1].sum(1)
-    raised = {"without": interval(plain), "with": interval(kept), "difference": interval(kept - plain)}
+    elitist = found["elitism"][published.BEST]["fitness"][:, -1].sum(1)
+    raised = {"without": interval(plain), "with": interval(elitist), "difference": interval(elitist - plain)}
     totals = {
         name: interval(figures["fitness"][:, -1].sum(1)) for name, figures in found["as published"].items()
     }
@@ -202,11 +201,9 @@ def map_elites(bench: Workbench, found: Found, elites: Figures, size: Size) -> d
         "So the network is taken as fooled here only where the second network calls an image something else: for "
         "each "
         "class, how sure the network is of it in such an image, at most, and 0 where there is none. MAP-Elites, "
-        "which keeps for each class "
-        "the image "
-        f"that the network is surest of, has the same {size.images * (size.generations + 1):,} evaluations and "
-        "begins "
-        "with noise instead of digits (preset mnist-direct in batches of 100).",
+        "which keeps for each class the image with the highest confidence, has the same "
+        f"{size.images * (size.generations + 1):,} evaluations and begins with noise instead of digits (preset "
+        "mnist-direct in batches of 100).",
     )
     report.table(
         ["search", "sure of an image that the second network calls something else (median over classes)"],
@@ -243,14 +240,13 @@ def answer(
     order: Mapping[str, Any],
     closest: Mapping[str, Any],
     raised: Mapping[str, Interval],
-    surest: Mapping[str, Interval],
+    fooled: Mapping[str, Interval],
 ) -> None:
     """The answer, as the figures have it."""
-    contrasts, report = order["contrasts"], bench.report
-    verdicts = [verdict(row["here"], row["published"]) for row in contrasts.values()]
-    count = verdicts.count
-    held = [name for name, row in contrasts.items() if verdict(row["here"], row["published"]) == "holds"]
-    main = sorted(order["effects"][:3], key=lambda effect: -effect.share)
+    verdicts, report = order["verdicts"], bench.report
+    count = list(verdicts.values()).count
+    held = [name for name, verdict in verdicts.items() if verdict == "holds"]
+    main = sorted(order["effects"][: len(FACTORS)], key=lambda effect: -effect.eta_squared)
     lowest, highest = min(a.mean() for a in accuracy.values()), max(a.mean() for a in accuracy.values())
     eight = min(closest["table"], key=lambda name: np.nan_to_num(closest["table"][name][1], nan=np.inf))
     written = closest["table"]["the account as it is written, rows"]
@@ -259,22 +255,23 @@ def answer(
     report.text(
         f"Run as it is written, the accuracy ends between {lowest:.2f} and {highest:.2f} in all twelve; chance is "
         "0.1. Of "
-        f"{len(contrasts)} published differences {count('holds')} hold, {count('is reversed')} are reversed and "
-        f"{count('cannot be told')} cannot be told from nothing (each at 95 %, not corrected for their number)"
+        f"{len(verdicts)} published differences {count('holds')} hold, {count('is reversed')} are reversed and "
+        f"{count('cannot be told')} cannot be told from nothing (at 5 % for all of them together, Holm 1979)"
         + (f"; those that hold: {'; '.join(held)}." if held else "."),
         "At that floor the operators explain little of the accuracy: "
-        + ", ".join(f"{effect.name} {effect.share:.3f} (p = {effect.chance:.2g})" for effect in main)
+        + ", ".join(f"{effect.name} {effect.eta_squared:.3f} (p = {effect.p_value:.2g})" for effect in main)
         + ". Of the total fitness, which is what evolution raises, they explain "
-        + ", ".join(f"{effect.name} {effect.share:.2f}" for effect in order["fitness"][:3])
-        + f", and {order['fitness'][-1].share:.2f} is left to the seeds.",
+        + ", ".join(f"{name} {order['fitness'][name].eta_squared:.2f}" for name in FACTORS)
+        + f"; {order['fitness'][BLOCK].eta_squared:.2f} is common to all runs of a seed, and "
+        f"{order['fitness'][RESIDUAL].eta_squared:.2f} is left unexplained.",
         "What brings the accuracy down is crossing with strangers: six children in ten have a second parent of "
         "any class "
         "and keep the first one's label. Where nothing is crossed or selected, mutation alone leaves "
         f"{closest['alone']['SM']} with swap and {closest['alone']['IM']} with inversion, a difference of {alone}: "
         + (
-            "inversion against swap holds there, as published."
-            if alone.excludes(0) and alone.mean < 0
-            else "inversion against swap does not hold there either."
+            f"inversion against swap {'holds there, as published' if alone.mean < 0 else 'is reversed there'}."
+            if alone.excludes(0)
+            else "inversion against swap cannot be told there either."
         ),
         f"The four published figures of fitness proportion selection are met to {written[0]:.2f} on average, the "
         "eight "
@@ -301,12 +298,12 @@ def answer(
             if raised["difference"].excludes(0)
             else "which cannot be told from nothing: one pair of runs, as in the account, says little."
         ),
-        f"Of the answers counted as wrong, a second network gives a share of {surest['label']} as well: there the "
+        f"Of the answers counted as wrong, a second network gives a share of {fooled['label']} as well: there the "
         "inherited label may be wrong rather than the network. In images that the second network calls something else, "
-        f"the network is up to {surest['best']} sure in the best of the twelve. MAP-Elites, which asks for certainty "
-        f"instead of doubt, makes the network {surest['sure']} sure of noise with the same budget; of a share of "
-        f"{surest['too']} of it the second network says the same, and where it does not the figure is "
-        f"{surest['MAP-Elites']}.",
+        f"the network is up to {fooled['best']} sure in the best of the twelve. MAP-Elites, which asks for certainty "
+        f"instead of doubt, makes the network {fooled['sure']} sure of noise with the same budget; of a share of "
+        f"{fooled['too']} of it the second network says the same, and where it does not the figure is "
+        f"{fooled['MAP-Elites']}.",
     )
 
 

@@ -33,7 +33,7 @@ POPULATION, MUTATED, PAIRS = 40, 30, 5
 """40 images; 75 % are mutated, 25 % are the children of five random pairs, two of each."""
 RATE = 0.005
 """Share of pixels that a mutation flips: half a percent."""
-KEPT = 10
+ELITISM = 10
 """Best images that the repaired loop keeps as they are."""
 BLOCK, PATCH = 6, 9
 """Pixels: sides of the answers' block and patch."""
@@ -55,7 +55,7 @@ class Variant(NamedTuple):
     """The class whose probability is the score."""
     live: bool = True
     """Whether images are scored in every generation, or sorted once, when the population is made."""
-    kept: int = KEPT
+    elitism: int = ELITISM
     """Best images that stay as they are; of the best 30, the others are mutated."""
     fitness: str = "probability"
     """`probability`: the question's exp(-(1 - p)). `log-odds`: of the class, which do not round to 0 and 1."""
@@ -79,7 +79,7 @@ class Loop(NamedTuple):
 
     asked: Array
     live: Array
-    kept: Array
+    elitism: Array
     log_odds: Array
     scaled: Array
     grey: Array
@@ -105,10 +105,10 @@ class Member(NamedTuple):
 HONEST: dict[str, Any] = {"mutation": "block", "crossovers": ("dividing_line", "patch_copy"), "ink": True}
 """All remedies but patches of a real seven."""
 LOOP = {
-    "published": Variant("as published: scores index 6, sorted once", ASKED, live=False, kept=0),
-    "index-seven": Variant("index 7, sorted once", live=False, kept=0),
-    "live-six": Variant("index 6, scores kept up to date", ASKED, kept=0),
-    "live": Variant("index 7, scores kept up to date", kept=0),
+    "published": Variant("as published: scores index 6, sorted once", ASKED, live=False, elitism=0),
+    "index-seven": Variant("index 7, sorted once", live=False, elitism=0),
+    "live-six": Variant("index 6, scores kept up to date", ASKED, elitism=0),
+    "live": Variant("index 7, scores kept up to date", elitism=0),
     "repaired": Variant("index 7, up to date, ten best kept: repaired"),
     "log-odds": Variant("repaired, log-odds as fitness", fitness="log-odds"),
     "scaled": Variant("repaired, blurred and times 255", scaled=True),
@@ -124,7 +124,7 @@ ALONE = {
 }
 TOGETHER = {
     "unrepaired-together": Variant(
-        "all remedies, loop sorted once", live=False, kept=0, cheat=True, **HONEST
+        "all remedies, loop sorted once", live=False, elitism=0, cheat=True, **HONEST
     ),
     "together": Variant("all but real patches", **HONEST),
     "together-cheat": Variant("all remedies", cheat=True, **HONEST),
@@ -197,7 +197,7 @@ def as_numbers(variant: Variant, ink: int) -> Loop:
     return Loop(
         asked=jnp.int32(variant.asked),
         live=jnp.bool_(variant.live),
-        kept=jnp.int32(variant.kept),
+        elitism=jnp.int32(variant.elitism),
         log_odds=jnp.bool_(variant.fitness == "log-odds"),
         scaled=jnp.bool_(variant.scaled),
         grey=jnp.bool_(variant.grey),
@@ -258,20 +258,20 @@ def breed(key: Key, generation: Array, population: Population, *, real: Image) -
     images were equal then: the order is that of the list, and the chances are the same.
 
     Args:
-        key: spent.
-        generation: not looked at.
+        key: of this generation.
+        generation: its number, which no loop depends on.
         population: 40 members.
         real: [n, 28, 28, 1], real sevens that patches are copied from.
     """
     mutate_key, pair_key, cross_key, cheat_key, repair_key = jax.random.split(key, 5)
-    loop, images, place = the(population.genome.loop), population.genome.image, jnp.arange(POPULATION)
-    images = images[jnp.where(loop.live, fittest(population.fitness, POPULATION), place)]
+    loop, images, index = the(population.genome.loop), population.genome.image, jnp.arange(POPULATION)
+    images = images[jnp.where(loop.live, fittest(population.fitness, POPULATION), index)]
 
-    kept = place < loop.kept
-    parents = images[jnp.where(kept, place, place - loop.kept)[:MUTATED]]
+    elite = index < loop.elitism
+    parents = images[jnp.where(elite, index, index - loop.elitism)[:MUTATED]]
     ways = [jax.vmap(way) for way in MUTATIONS.values()]
     mutated = jax.lax.switch(loop.mutation, ways, jax.random.split(mutate_key, MUTATED), parents)
-    mutated = jnp.where(kept[:MUTATED, None, None, None], parents, mutated)
+    mutated = jnp.where(elite[:MUTATED, None, None, None], parents, mutated)
 
     now = jnp.concatenate([mutated, images[MUTATED:]])
     pool = jnp.where(loop.live, population.genome.image, now)
@@ -289,7 +289,7 @@ def breed(key: Key, generation: Array, population: Population, *, real: Image) -
         mended = jax.vmap(partial(repair.ink, count=loop.ink, tolerance=SLACK))(
             jax.random.split(repair_key, POPULATION), images
         )
-        return jnp.where(kept[:, None, None, None], images, mended)
+        return jnp.where(elite[:, None, None, None], images, mended)
 
     new = jnp.concatenate([mutated, children])
     new = jax.lax.cond(loop.ink > 0, mend, lambda images: images, new)
@@ -362,7 +362,7 @@ def evaluations_of(generations: int) -> np.ndarray:
 
 
 def sevens(data: Mnist) -> np.ndarray:
-    """[n, 28, 28, 1] in [0, 1]: the test set's sevens, none of which images are compared with afterwards."""
+    """[n, 28, 28, 1] in [0, 1]: the test set's sevens. The references of recognisability are of the training set."""
     return data.test_images[data.test_labels == SEVEN] / np.float32(255)
 
 

@@ -9,17 +9,17 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from qdfool.classifiers import lenet
 from qdfool.classifiers.training import error
+from qdfool.data.mnist import Mnist
 from qdfool.engine.objectives import confidence
 from qdfool.studies.judges import Judges, from_arrays, logits, to_arrays, train_judges
 from qdfool.studies.make_a_seven import loop, pictures
 from qdfool.studies.make_a_seven import report as text
 from qdfool.studies.make_a_seven.loop import SEVEN, sevens
-from qdfool.studies.recognisability import Recognisability, Yardstick, recognisability, yardstick
-from qdfool.studies.statistics import interval
+from qdfool.studies.recognisability import Recognisability, Yardstick, halves, recognisability, yardstick
+from qdfool.studies.statistics import interval, rank_correlation_by_seed
 from qdfool.studies.study import Figures, Workbench, fingerprint
 from qdfool.types import Classifier
 
@@ -62,7 +62,7 @@ class Looks(NamedTuple):
 
 
 def judged(bench: Workbench, size: Size) -> Judges:
-    """The judges, trained or kept."""
+    """The judges, trained now or read from their unit."""
 
     def compute() -> Mapping[str, Any]:
         return to_arrays(train_judges(bench.mnist(), size.judges, size.judge_images, size.judge_epochs))
@@ -73,7 +73,9 @@ def judged(bench: Workbench, size: Size) -> Judges:
 def evolve_all(bench: Workbench, classifier: Classifier, size: Size) -> dict[str, Figures]:
     """Runs every variant with every seed: condition to what all seeds gave, [S, ...]."""
     data = bench.mnist()
-    made, ink = loop.maker(classifier, sevens(data)), loop.median_ink(data)
+    # What calibrates the yardstick is copied into no image either.
+    _, scored = halves(sevens(data))
+    made, ink = loop.maker(classifier, scored), loop.median_ink(data)
     found: dict[str, Figures] = {}
     for name, variant in {**loop.LOOP, **loop.ALONE, **loop.TOGETHER}.items():
         one = partial(loop.evolved, made, loop.as_numbers(variant, ink), size.generations)
@@ -85,13 +87,17 @@ def evolve_all(bench: Workbench, classifier: Classifier, size: Size) -> dict[str
 
 
 def examples(bench: Workbench) -> dict[str, np.ndarray]:
-    """What people know: real digits, spoilt ones and none, [S, n, 28, 28, 1] uint8 each."""
+    """What people know: real digits, spoilt ones and none, [S, n, 28, 28, 1] uint8 each.
+
+    Of the test set's digits those of odd index: the others calibrate the yardstick.
+    """
     data = bench.mnist()
     random = np.random.default_rng(0)
     shape = (len(bench.seeds), EXAMPLES, *lenet.IMAGE_SHAPE)
 
     def digits(digit: int) -> np.ndarray:
-        return np.resize(data.test_images[data.test_labels == digit], shape)
+        _, scored = halves(data.test_images[data.test_labels == digit])
+        return np.resize(scored, shape)
 
     def spoilt(share: float) -> np.ndarray:
         return np.where(random.random(shape) < share, 255 - digits(SEVEN), digits(SEVEN))
@@ -106,6 +112,14 @@ def examples(bench: Workbench) -> dict[str, np.ndarray]:
     }
 
 
+def ruler_of(data: Mnist, references: int) -> Yardstick:
+    """The yardstick of a seven, from at most so many of the training set, calibrated on what is scored nowhere."""
+    calibrating, _ = halves(sevens(data))
+    return yardstick(
+        data.train_images[data.train_labels == SEVEN][:references] / np.float32(255), calibrating
+    )
+
+
 def looks(images: np.ndarray, judges: Judges, ruler: Yardstick) -> Looks:
     """How much of a seven images [..., 28, 28, 1] uint8 are."""
     flat = images.reshape(-1, *lenet.IMAGE_SHAPE) / np.float32(255)
@@ -117,14 +131,6 @@ def first_evaluation(log_odds: np.ndarray, evaluations: np.ndarray, p: float) ->
     """[S] evaluations when the class's probability first was `p` or more; NaN where it never was."""
     reached = confidence(np.nan_to_num(log_odds, nan=-np.inf)) >= p
     return np.where(reached.any(axis=1), evaluations[reached.argmax(axis=1)], np.nan)
-
-
-def agreement_of_axes(final: np.ndarray, combined: np.ndarray) -> np.ndarray:
-    """[S] rank correlation over variants, for each seed, of log-odds and recognisability, both [V, S]."""
-    ranks = [stats.rankdata(values, axis=0) for values in (final, combined)]
-    return np.array(
-        [np.corrcoef(odds, looks)[0, 1] for odds, looks in zip(*(r.T for r in ranks), strict=True)]
-    )
 
 
 def run(bench: Workbench) -> None:
@@ -143,8 +149,7 @@ def run(bench: Workbench) -> None:
     judges = judged(bench, size)
     found = evolve_all(bench, classifier, size)
     spent = loop.evaluations_of(size.generations)
-    real = data.train_images[data.train_labels == SEVEN][: size.references] / np.float32(255)
-    ruler = yardstick(real, sevens(data))
+    ruler = ruler_of(data, size.references)
     seen = {name: looks(figures["image"], judges, ruler) for name, figures in found.items()}
     known = {name: looks(images, judges, ruler) for name, images in examples(bench).items()}
     first = {
@@ -153,13 +158,13 @@ def run(bench: Workbench) -> None:
     }
     final = np.stack([figures["final"] for figures in found.values()])
     combined = np.stack([look.measured.combined for look in seen.values()])
-    together = agreement_of_axes(final, combined)
+    together = rank_correlation_by_seed(final, combined)
     wrong = error(lenet.logits, classifier.parameters, data.test_images, data.test_labels)
     ink = {digit: loop.median_ink(data, digit) for digit in (0, 1, SEVEN)}
 
     report = bench.report
     text.question(report)
-    text.method(report, size.generations, wrong, judges.errors, len(real), ruler, ink)
+    text.method(report, size.generations, wrong, judges.errors, len(ruler.references), ruler, ink)
     text.converging(report, found, groups, first, THRESHOLDS, int(spent[-1]))
     pictures.draw_curves(bench, found, groups, spent)
     text.looking(report, seen, known)

@@ -61,14 +61,15 @@ def draw_curves(
         spent[chosen],
         panels,
         "How sure the classifier is of a seven",
-        "the surest image of each generation; mean and 95 % interval over seeds",
+        "the image with the highest confidence of each generation; mean and 95 % interval over seeds",
         "evaluations",
         "probability of a seven",
         y_range=(-0.02, 1.02),
         log_x=True,
     )
     bench.report.picture(
-        path, "The probability of class 7, as the classifier sees the surest image, by evaluations."
+        path,
+        "The probability of class 7, as the classifier sees the image with the highest confidence, by evaluations.",
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from qdfool.studies.make_a_seven import loop
 from qdfool.studies.recognisability import Yardstick
 from qdfool.studies.report import Report
-from qdfool.studies.statistics import Interval, interval
+from qdfool.studies.statistics import Interval, beyond_chance, interval
 from qdfool.studies.study import Figures
 
 CERTAIN = 1
@@ -69,12 +69,12 @@ def method(
         "as many evaluations; it begins with noise and keeps an image of each digit.",
         "*Converging* is what the climbed classifier says: evaluations until an image of a generation has p(7) of "
         "0.5, 0.99 and 0.9999, and the final log-odds of the image that the loop's own score puts first.",
-        "*Looking right* is what it is never asked (`recognisability.py`). *Judges*: the mean probability of a seven "
-        f"by {len(errors)} LeNets, trained on disjoint parts of MNIST of which half was speckled (test error "
+        "*Looking right* is what it is never asked (`studies/recognisability.py`). *Judges*: the mean probability of a "
+        f"seven by {len(errors)} LeNets, trained on disjoint parts of MNIST of which half was speckled (test error "
         f"{interval(100 * errors)} %). *Closeness*: the correlation, slightly blurred, with the nearest of "
         f"{references:,} real sevens of the training set, scaled so that 0 is what 95 % of static stays below "
-        f"({ruler.nothing:.2f}) and 1 the median of the test set's sevens ({ruler.real:.2f}). *Strokes*: the share "
-        "of "
+        f"({ruler.nothing:.2f}) and 1 the median of the test set's sevens of even index ({ruler.real:.2f}), which "
+        "serve nothing else; those of odd index are scored and copied from. *Strokes*: the share of "
         "ink in connected strokes. *Recognisability* is the judges' probability, times the geometric mean of "
         "closeness "
         "and strokes. The distance is the root "
@@ -190,7 +190,7 @@ def why_not_converging(found: Mapping[str, Figures], first: Mapping[str, np.ndar
         said.append("So here the loop converges as it is, against the author's experience.")
     else:
         gain = interval(first["repaired"][CERTAIN] / first["live"][CERTAIN])
-        kept = (
+        effect_of_elitism = (
             f"Keeping the ten best as they are takes {gain} times the evaluations to 0.99"
             + (", beyond chance." if gain.excludes(1) else ", which may be chance.")
             if turns == "live" and np.isfinite(gain.mean)
@@ -198,7 +198,7 @@ def why_not_converging(found: Mapping[str, Figures], first: Mapping[str, np.ndar
         )
         said.append(
             f"What turns it is {REPAIRS[turns]} (`{turns}`: all {seeds} seeds end with 0.99 or more; first "
-            f"reached after {interval(first[turns][CERTAIN])} evaluations). {kept}"
+            f"reached after {interval(first[turns][CERTAIN])} evaluations). {effect_of_elitism}"
         )
     unrepaired = sure["unrepaired-together"]
     said.append(
@@ -246,8 +246,8 @@ def why_not_a_seven(
         f"have less than real sevens with a fifth of their pixels inverted ({specks:.2f}), which people can still "
         "read: "
         "the measure is strict about specks.",
-        f"Over variants, the rank correlation of log-odds and recognisability is {correlation}"
-        + relation(correlation),
+        f"For each seed, log-odds and recognisability have a rank correlation over the {len(found)} variants; its "
+        f"mean over seeds is {correlation}" + relation(correlation),
     ]
     fooled = [
         name
@@ -292,14 +292,17 @@ def names_of(names: list[str]) -> str:
 
 
 def relation(correlation: Interval) -> str:
-    """What a rank correlation says, in words."""
+    """What rank correlations over the same variants, one for each seed, say in words."""
     if not correlation.excludes(0.0):
-        return ": none that can be told from chance. They are two axes."
+        return ": these seeds do not tell it from 0. They are two axes."
     strength = (
         "weak" if abs(correlation.mean) < 0.3 else "moderate" if abs(correlation.mean) < 0.7 else "strong"
     )
     way = "go together" if correlation.mean > 0 else "go against each other"
-    return f": a {strength} one, the two {way} in part, and the table shows where they do not."
+    return (
+        f": a {strength} one on which the seeds agree, for these variants; the interval says nothing of others. The "
+        f"two {way} in part, and the table shows where they do not."
+    )
 
 
 def remedies(
@@ -311,15 +314,26 @@ def remedies(
 ) -> None:
     """What each remedy moves, against the repaired loop, seed by seed."""
     base, odds = seen["repaired"].measured.combined, found["repaired"]["final"]
-    rows = []
-    for name in (name for name in ("log-odds", *loop.ALONE, *loop.TOGETHER, *loop.PRESETS) if name in found):
-        faster = interval(first[name][CERTAIN] / first["repaired"][CERTAIN])
+    names = [name for name in ("log-odds", *loop.ALONE, *loop.TOGETHER, *loop.PRESETS) if name in found]
+    cells, p_values = {}, {}
+    for name in names:
+        ratio = interval(first[name][CERTAIN] / first["repaired"][CERTAIN])
         moved = (interval(seen[name].measured.combined - base), interval(found[name]["final"] - odds))
-        speed = f"{faster}{' *' if faster.excludes(1) else ''}" if np.isfinite(faster.mean) else "-"
-        rows.append([f"`{name}`", speed, *(f"{signed(value)}{verdict(value)}" for value in moved)])
-    report.text("**What the remedies do**, seed by seed, against the repaired loop (a star: beyond chance):")
+        cells[name] = [str(ratio) if np.isfinite(ratio.mean) else "-", *map(signed, moved)]
+        for column, p in enumerate((ratio.p_value(1), *(value.p_value(0) for value in moved))):
+            p_values[name, column] = p
+    stars = {key: " *" if told else "" for key, told in beyond_chance(p_values).items()}
+    report.text(
+        "**What the remedies do**, seed by seed, against the repaired loop (a star: beyond chance, at 5 % for all "
+        f"{np.isfinite(list(p_values.values())).sum()} comparisons of the table together, Holm 1979; the intervals "
+        "are each at 95 % for itself):"
+    )
     report.table(
-        ["variant", "evaluations to 0.99, ratio", "recognisability, change", "log-odds, change"], rows
+        ["variant", "evaluations to 0.99, ratio", "recognisability, change", "log-odds, change"],
+        [
+            [f"`{name}`", *(cell + stars[name, column] for column, cell in enumerate(cells[name]))]
+            for name in names
+        ],
     )
     best = max(seen, key=lambda name: seen[name].measured.combined.mean())
     top, real = (
@@ -339,7 +353,7 @@ def made(report: Report) -> None:
     """The sections on how each figure was made, and on what this cannot say."""
     report.section("How each figure was made")
     report.text(
-        "- *Evaluations, log-odds, ink, curves*: `loop.evolved` records the surest image of each generation; "
+        "- *Evaluations, log-odds, ink, curves*: `loop.evolved` records the highest confidence of each generation; "
         "`measurement.first_evaluation` and `statistics.interval` make the table, `pictures.draw_curves` the curves. "
         "Loops that do not score their images are charged for them, too.\n"
         "- *Recognisability and its parts*: `recognisability.recognisability` of the last generation's best image "
@@ -347,19 +361,20 @@ def made(report: Report) -> None:
         "- *Gallery*: of each variant the image of the seed whose recognisability is in the middle, sorted "
         "(`pictures.draw_gallery`).\n"
         "- *Sure, and a seven*: means over seeds (`pictures.draw_both`). The rank correlation is Spearman's, over "
-        "variants, for each seed; its interval is over seeds."
+        "variants, one for each seed; its interval is over seeds, the variants being the same "
+        "(`statistics.rank_correlation_by_seed`).\n"
+        "- *Beyond chance*: Student's t test over seeds; the stars of a table are corrected for its number of "
+        "comparisons (`statistics.holm`)."
     )
     report.section("Limits")
     report.text(
         "The classifier is our LeNet, not the author's network; where its white image stands decides how flat the "
         "beginning is. All but the engine begin with white, as the author did. The judges are LeNets as well and "
         "share some of its blind spots, which is why closeness and strokes count as much. In single precision p "
-        "rounds "
-        "to 1 at log-odds of 16.6: the question's score says nothing beyond, images drift from there, and "
-        "differences "
-        "of log-odds between variants that got there say little. The ink repair, the chance of cheating and the "
-        "number kept "
-        "are our readings; the seeds are few, and many differences are looked at without correction."
+        "rounds to 1 at log-odds of 16.6: the question's score says nothing beyond, images drift from there, and "
+        "differences of log-odds between variants that got there say little. The ink repair, the chance of cheating "
+        "and the number of best images that stay are our readings; the seeds are few, so that a difference without "
+        "a star is not shown to be none."
     )
 
 
@@ -372,11 +387,6 @@ def loop_cheats(name: str) -> bool:
 def signed(value: Interval) -> str:
     """An interval with the sign of its mean."""
     return f"{'+' if value.mean >= 0 else ''}{value}"
-
-
-def verdict(value: Interval) -> str:
-    """A star where the interval does not hold 0."""
-    return " *" if value.low > 0 or value.high < 0 else ""
 
 
 def reached(evaluations: np.ndarray, most: int) -> str:

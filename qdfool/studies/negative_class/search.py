@@ -32,7 +32,7 @@ from qdfool.studies.negative_class.networks import (
     trained,
     with_class,
 )
-from qdfool.studies.recognisability import recognisability, yardstick
+from qdfool.studies.recognisability import Yardstick, halves, recognisability, yardstick
 from qdfool.studies.study import Figures, Workbench
 from qdfool.types import Array, Classifier, Genome, Image, Key, Parameters
 
@@ -159,6 +159,19 @@ def studied(
     }
 
 
+def ones_to_measure_with(digits: Examples, tests: Examples, references: int) -> tuple[Yardstick, np.ndarray]:
+    """The yardstick of a one, and real ones [n, 28, 28, 1] to be scored, which it was not calibrated on.
+
+    Args:
+        digits: what the references are taken from.
+        tests: what both others are taken from: one half each.
+        references: images in each, at most.
+    """
+    calibrating, scored = halves(tests.images[tests.labels == ONE] / 255)
+    ones = digits.images[digits.labels == ONE] / 255
+    return yardstick(ones[:references], calibrating[:references]), scored[:references]
+
+
 def run(bench: Workbench) -> None:
     """Trains, evolves, and measures how much of a one the images are."""
     size = QUICK if bench.quick else FULL
@@ -173,9 +186,7 @@ def run(bench: Workbench) -> None:
         name: bench.units(name, partial(studied, name, negative, digits, tests, size))
         for name, negative in {**SIX, **THREE}.items()
     }
-    ones = (digits.images[digits.labels == ONE] / 255)[: size.references]
-    real = (tests.images[tests.labels == ONE] / 255)[: size.references]
-    measure = yardstick(ones, real)
+    measure, real = ones_to_measure_with(digits, tests, size.references)
     for figures in found.values():
         shape = figures["images"].shape[:2]
         images = figures["images"].reshape(-1, *lenet.IMAGE_SHAPE).astype(np.float32)
