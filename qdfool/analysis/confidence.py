@@ -1,10 +1,12 @@
 """Confidence as people read it: by its nines.
 
 The confidences of fooling images crowd just below 1, where a linear scale shows nothing and rounding to
-"100 %" would be untrue. So pictures count nines, -log10(1 - confidence): 90 % has one, 99.99 % has four.
+"100 %" would be untrue. So pictures count nines, -log10(1 - confidence): 90 % has one, 99.99 % has four. What
+also has to show how confidence grew from nearly nothing, as heatmaps do, is on a scale of log-odds.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +15,8 @@ from qdfool.errors import in_range
 
 MOST_NINES = 7
 """Where scales and labels end: 99.99999 %."""
+MOST_FINE_TICKS = 9
+"""Labels of a scale of log-odds, beyond which it has only 1 %, 10 %, 50 %, 90 %, 99 % and so on."""
 CERTAIN = 4
 """Nines of 99.99 %, from which on a class counts as fooled."""
 
@@ -29,6 +33,72 @@ def nines_of_confidence(confidence: ArrayLike) -> NDArray[np.float64]:
     """Nines of confidences in [0, 1]: -log10(1 - confidence), any shape; inf where it has rounded to 1."""
     with np.errstate(divide="ignore"):
         return -np.log10(1.0 - np.asarray(confidence, np.float64))
+
+
+def log_odds(confidence: ArrayLike) -> NDArray[np.float64]:
+    """Log-odds of confidences in [0, 1]: log(p / (1 - p)), any shape; -inf at 0, inf where it has rounded to 1."""
+    p = np.asarray(confidence, np.float64)
+    with np.errstate(divide="ignore"):
+        return np.log(p) - np.log1p(-p)
+
+
+@dataclass(frozen=True)
+class LogOddsScale:
+    """A scale of confidences, evenly spaced by log-odds: 1 %, 10 %, 50 %, 90 % and 99 % all stand apart."""
+
+    low: float
+    """Log-odds at which it begins."""
+    high: float
+    """Log-odds at which it ends, above `low`."""
+    ticks: tuple[float, ...]
+    """Log-odds of its labels, rising."""
+    labels: tuple[str, ...]
+    """The confidences at the ticks: "0.1 %", "99.99 %"."""
+
+
+def fitting_scale(values: ArrayLike) -> LogOddsScale:
+    """The scale that fits what is there: between the round confidences around all but the outermost values.
+
+    The hundredth of the values at either end is left out, so that no few of them decide what is seen of the
+    others. Ends are confidences such as 0.1 %, 0.2 %, 0.5 %, 1 % ... 50 % ... 99 %, 99.5 %, 99.8 %, 99.9 %, and
+    within `MOST_NINES` nines of 0 and of 1.
+
+    Args:
+        values: log-odds, any shape; NaN is left out. Without a value, the scale is from 10 % to 90 %.
+    """
+    levels, labels, coarse = _levels()
+    known = np.asarray(values, np.float64)
+    known = np.clip(known[~np.isnan(known)], levels[0], levels[-1])
+    low, high = np.quantile(known, [0.01, 0.99]) if known.size else log_odds([0.1, 0.9])
+    rounding = 1e-9
+    first = min(int(np.searchsorted(levels, low + rounding, side="right")) - 1, len(levels) - 2)
+    last = max(int(np.searchsorted(levels, high - rounding)), first + 1)
+    shown = list(range(first, last + 1))
+    if len(shown) > MOST_FINE_TICKS:
+        shown = [index for index in shown if coarse[index]]
+    return LogOddsScale(
+        float(levels[first]),
+        float(levels[last]),
+        tuple(float(levels[index]) for index in shown),
+        tuple(labels[index] for index in shown),
+    )
+
+
+def _levels() -> tuple[NDArray[np.float64], list[str], list[bool]]:
+    """Round confidences as log-odds, rising; their labels; and which of them a long scale has."""
+    steps = [(digit, power) for power in range(1, MOST_NINES + 1) for digit in (5, 2, 1)]
+    shares = [digit * 10.0**-power for digit, power in steps]
+    small = [
+        f"{100 * share:.{max(0, power - 2)}f} %" for share, (_, power) in zip(shares, steps, strict=True)
+    ]
+    large = [
+        f"{100 - 100 * share:.{max(0, power - 2)}f} %"
+        for share, (_, power) in zip(shares, steps, strict=True)
+    ]
+    coarse = [digit == 1 or share == 0.5 for share, (digit, _) in zip(shares, steps, strict=True)]
+    odds = log_odds(shares)
+    # Both halves begin with 50 %, which is wanted once.
+    return np.concatenate([odds[::-1], -odds[1:]]), small[::-1] + large[1:], coarse[::-1] + coarse[1:]
 
 
 def percent(confidence: float | None = None, log_odds: float | None = None) -> str:

@@ -10,25 +10,25 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 from ribs.visualize import grid_archive_heatmap
 
 from qdfool.analysis import style
 from qdfool.analysis.confidence import (
     CERTAIN,
-    MOST_NINES,
-    nine_scale,
-    nine_ticks,
+    LogOddsScale,
+    fitting_scale,
+    log_odds,
     nines,
     nines_label,
-    nines_of_confidence,
+    percent,
 )
 from qdfool.errors import InputError
 
-MOST_NAMES = 100
+MOST_NAMED_CLASSES = 100
 """Classes of a heatmap that are named, each in its own row of text."""
-TALL = 9.6
+HEIGHT_WITHOUT_NAMES = 9.6
 """Inches, the height of a heatmap without names: a thousand classes have a row of pixels or more each."""
 
 
@@ -41,9 +41,10 @@ def class_heatmap(
 ) -> None:
     """Draws how the confidence of each class grew, class against generation, into the PNG `path`.
 
-    Each row of `fitness` is shown from its generation until the next. The colours count nines; a dot, and the
-    number at the right, say when a class first had 99.99 %. Of more than `MOST_NAMES` classes the picture has
-    a fixed height, without names, dots and numbers: classes are told by their index.
+    Each row of `fitness` is shown from its generation until the next. The colours are spaced by log-odds, over
+    the confidences that there are; a dot, and the number at the right, say when a class first had 99.99 %. Of
+    more than `MOST_NAMED_CLASSES` the picture has a fixed height, without names, dots and numbers, and its rows
+    are sorted: the class that ends highest is at the top.
 
     Args:
         path: where the picture goes; replaced when the new one is whole.
@@ -65,14 +66,16 @@ def class_heatmap(
         raise InputError("The generations of a heatmap must rise: sort the rows and drop repeated ones.")
 
     classes = len(names)
-    values = np.where(np.isneginf(fitness), np.nan, nines(fitness))
-    scale = Normalize(0, nine_scale(values))
-    certain: NDArray[np.bool_] = np.asarray(values >= CERTAIN)
+    order = class_order(fitness)
+    fitness = fitness[:, order]
+    values = np.where(np.isneginf(fitness), np.nan, fitness)
+    scale = fitting_scale(values)
+    certain: NDArray[np.bool_] = np.asarray(nines(fitness) >= CERTAIN)
     reached: NDArray[np.bool_] = np.asarray(certain.any(axis=0))
     first = generations[certain.argmax(axis=0)]
 
     row = float(np.clip(0.34 - 0.002 * classes, 0.14, 0.32))
-    height = 1.6 + max(1.9, row * classes) if classes <= MOST_NAMES else TALL
+    height = 1.6 + max(1.9, row * classes) if classes <= MOST_NAMED_CLASSES else HEIGHT_WITHOUT_NAMES
     figure = Figure(figsize=(style.WIDTH, height))
     axes = figure.add_subplot(facecolor=style.EMPTY)
     axes.set_xlabel("generation", size=style.TEXT_SIZE)
@@ -80,26 +83,41 @@ def class_heatmap(
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     borders = np.arange(classes + 1) - 0.5
-    if classes <= MOST_NAMES:
-        axes.pcolormesh(_edges(generations), borders, values.T, norm=scale, cmap=style.COLOURS)
+    colours, shown = Normalize(scale.low, scale.high), np.clip(values, scale.low, scale.high)
+    if classes <= MOST_NAMED_CLASSES:
+        axes.pcolormesh(_edges(generations), borders, shown.T, norm=colours, cmap=style.COLOURS)
         axes.set_ylabel("class", size=style.TEXT_SIZE)
         _name_rows(axes, names, first, reached, row)
     else:
         # An image, whose drawing costs by the pixel: a mesh would hold a polygon for each of a million cells.
-        axes.pcolorfast(_edges(generations), borders, values.T, norm=scale, cmap=style.COLOURS)
-        axes.set_ylabel("class index", size=style.TEXT_SIZE)
-        axes.yaxis.set_major_locator(MultipleLocator(100))
-        axes.tick_params(axis="y", labelsize=style.TEXT_SIZE)
+        axes.pcolorfast(_edges(generations), borders, shown.T, norm=colours, cmap=style.COLOURS)
+        axes.set_ylabel(
+            "classes, sorted by their last confidence: the highest at the top", size=style.TEXT_SIZE
+        )
+        ranks = [1, *range(100, classes + 1, 100)]
+        axes.set_yticks([rank - 1 for rank in ranks], [f"{rank:,}" for rank in ranks], size=style.TEXT_SIZE)
     axes.set_ylim(classes - 0.5, -0.5)
 
     summary = f"{reached.sum():,} of {classes:,} classes reached {nines_label(CERTAIN)}"
     if reached.any():
         summary += f", the last of them in generation {first[reached].max():,}"
+    if classes > MOST_NAMED_CLASSES:
+        summary += f"; median at the end {percent(log_odds=float(np.median(fitness[-1])))}"
     if np.isnan(values).any():
         summary += "; grey: no elite yet"
     style.heading(figure, title, summary)
     _colour_bar(figure, axes, scale, values)
     style.save(figure, path)
+
+
+def class_order(fitness: NDArray[np.float64]) -> NDArray[np.intp]:
+    """[K] the classes in the order of a heatmap's rows, from the top; `fitness` is [T, K] log-odds.
+
+    Up to `MOST_NAMED_CLASSES` are named, and in the order of their indices. More are sorted by the last row of
+    `fitness`, the highest first; of equals, the lower index.
+    """
+    classes = fitness.shape[1]
+    return np.arange(classes) if classes <= MOST_NAMED_CLASSES else np.argsort(-fitness[-1], kind="stable")
 
 
 def grid_heatmaps(
@@ -128,10 +146,10 @@ def grid_heatmaps(
         )
     rows, columns = style.grid(len(maps))
     frames = [archive.data(["index", "objective"], return_type="pandas") for archive in maps]
+    values = log_odds(np.concatenate([frame["objective"].to_numpy() for frame in frames]))
+    scale = fitting_scale(values)
     for frame in frames:
-        frame["objective"] = nines_of_confidence(frame["objective"].to_numpy())
-    values = np.concatenate([frame["objective"].to_numpy() for frame in frames])
-    scale = Normalize(0, nine_scale(values))
+        frame["objective"] = np.clip(log_odds(frame["objective"].to_numpy()), scale.low, scale.high)
     width = (style.WIDTH - 1.9) / columns
     size = float(np.clip(5.5 * width, 6.5, style.TEXT_SIZE))
 
@@ -144,8 +162,8 @@ def grid_heatmaps(
             axes,
             df=frame,
             cmap=matplotlib.colormaps[style.COLOURS],
-            vmin=scale.vmin,
-            vmax=scale.vmax,
+            vmin=scale.low,
+            vmax=scale.high,
             cbar=None,
         )
         axes.set_title(
@@ -201,13 +219,11 @@ def _edges(generations: NDArray) -> NDArray[np.float64]:
     return np.append(generations, generations[-1] + step).astype(np.float64)
 
 
-def _colour_bar(figure: Figure, axes: Any, scale: Normalize, values: NDArray) -> None:
-    """A colour bar in nines, with an arrow where a value is past its end."""
-    top = int(scale.vmax or MOST_NINES)
-    beyond = bool((values > top).any())
-    bar = figure.colorbar(
-        ScalarMappable(scale, style.COLOURS), ax=axes, extend="max" if beyond else "neither", pad=0.02
-    )
-    places, labels = nine_ticks(top)
-    bar.set_ticks(places, labels=labels, size=style.TEXT_SIZE)
-    bar.set_label("confidence", size=style.TEXT_SIZE)
+def _colour_bar(figure: Figure, axes: Any, scale: LogOddsScale, values: NDArray) -> None:
+    """A colour bar of confidences, with an arrow at an end that values [any] are past."""
+    below, above = bool((values < scale.low).any()), bool((values > scale.high).any())
+    ends = {(True, True): "both", (True, False): "min", (False, True): "max"}.get((below, above), "neither")
+    colours = ScalarMappable(Normalize(scale.low, scale.high), style.COLOURS)
+    bar = figure.colorbar(colours, ax=axes, extend=ends, pad=0.02)
+    bar.set_ticks(scale.ticks, labels=scale.labels, size=style.TEXT_SIZE)
+    bar.set_label("confidence, spaced by its log-odds", size=style.TEXT_SIZE)

@@ -30,7 +30,7 @@ def overview(
     fitness: ArrayLike,
     title: str,
 ) -> None:
-    """Draws the distribution of the confidence, and the surest, the least sure and a sample of the classes.
+    """Draws the distribution of the confidence, the classes where it is highest and lowest, and a sample.
 
     The sample are up to twenty classes evenly spaced by index. Empty classes are counted, and shown in the
     sample only.
@@ -78,8 +78,8 @@ def _sections(fitness: NDArray[np.float64]) -> dict[str, NDArray[np.intp]]:
     worst = occupied[np.argsort(fitness[occupied], kind="stable")][:COLUMNS]
     sample = sample_classes(len(fitness))
     sections = {
-        f"The {len(best)} surest classes, surest first": best,
-        f"The {len(worst)} least sure classes, least sure first": worst,
+        f"The {len(best)} classes with the highest confidence, highest first": best,
+        f"The {len(worst)} classes with the lowest confidence, lowest first": worst,
         f"A sample of {len(sample)} classes, evenly spaced and the same in every run": sample,
     }
     return {caption: classes for caption, classes in sections.items() if len(classes)}

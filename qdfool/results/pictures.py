@@ -15,8 +15,8 @@ from qdfool.genomes.cppn.graph import Graph, adjacency, reachability
 from qdfool.results import run_folder
 from qdfool.results.history import History
 
-MANY = 100
-"""Classes beyond which not all of them fit on a page."""
+MOST_CLASSES_ON_A_PAGE = 100
+"""Of more classes, not all fit on one page."""
 
 
 def draw(
@@ -39,7 +39,7 @@ def draw(
         directory: of the run.
         config: of the run.
         class_names: K names.
-        fitness: [K] log-odds of each class's surest elite, -inf where there is none.
+        fitness: [K] log-odds of each class's elite with the highest confidence, -inf where there is none.
         images: from class indices [n] to their images [n, H, W, C] uint8.
         history: of the run.
         generations: completed.
@@ -50,8 +50,8 @@ def draw(
     """
     run = f"{config.preset}, seed {config.seed}"
     gallery_png, heatmap_png, curves_png = (directory / name for name in run_folder.PICTURES)
-    title = f"The surest image of each class ({run}, {generations * config.batch_size:,} evaluations)"
-    if len(class_names) > MANY:
+    title = f"The best image of each class ({run}, {generations * config.batch_size:,} evaluations)"
+    if len(class_names) > MOST_CLASSES_ON_A_PAGE:
         analysis.overview(gallery_png, images, class_names, fitness, title)
         analysis.contact_sheets(directory / run_folder.SHEETS, images, class_names, fitness, title)
         bands = {"dogs and cats": DOGS_AND_CATS} if tuple(class_names) == CLASS_NAMES else {}
@@ -62,7 +62,7 @@ def draw(
         analysis.gallery(gallery_png, images(np.arange(len(class_names))), class_names, fitness, title)
     if maps:
         measures = config.measures
-        if len(class_names) > MANY:
+        if len(class_names) > MOST_CLASSES_ON_A_PAGE:
             shown = analysis.sample_classes(len(class_names))
             maps = [maps[index] for index in shown]
             class_names = [str(class_names[index]) for index in shown]
@@ -73,15 +73,15 @@ def draw(
             history.generation,
             history.fitness,
             class_names,
-            f"How sure the classifier became of each class ({run})",
+            f"Confidence of each class by generation ({run})",
         )
-    sure = confidence(history.fitness)
-    low, median, high = np.quantile(sure, [0.05, 0.5, 0.95], axis=1)
+    confidences = confidence(history.fitness)
+    low, median, high = np.quantile(confidences, [0.05, 0.5, 0.95], axis=1)
     analysis.curves(
         curves_png,
         history.generation.astype(np.int64) * config.batch_size,
         median,
-        sure.min(axis=1),
+        confidences.min(axis=1),
         low,
         high,
         history.qd_score,

@@ -14,7 +14,6 @@ import dataclasses
 import io
 import json
 import shutil
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -88,7 +87,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise InputError(
             f"No {path.name} in {path.parent}. Expected the folder of a run, as --out names it."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}. Expected the file as the run wrote it.") from error
     if not isinstance(values, dict):
         raise InputError(f"{path} is damaged: expected a JSON object, got {type(values).__name__}.")
@@ -118,9 +117,9 @@ def read_metrics(path: Path) -> list[Metrics]:
     if not path.exists():
         return []
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             return [_metrics(row) for row in csv.DictReader(file)]
-    except (KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise InputError(f"{path} is damaged: {error}. Expected the file as the run wrote it.") from error
 
 
@@ -153,8 +152,13 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise InputError(
             f"No {path.name} in {path.parent}. Expected the folder of a run, as --out names it."
         ) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is damaged: {error}. Expected the file as the run wrote it.") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        # NumPy, zipfile and zlib each fail in ways of their own: which, is decided by the damaged bytes.
+        raise InputError(
+            f"{path} is damaged ({type(error).__name__}: {error}). Expected the file as the run wrote it."
+        ) from error
 
 
 def write_history(path: Path, history: History) -> None:
