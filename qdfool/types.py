@@ -17,7 +17,7 @@ import jax
 
 Array = jax.Array
 Key = jax.Array
-"""A typed `jax.random.key`; each is spent once."""
+"""A typed `jax.random.key`, to be split, or folded, or drawn from: never two of these (see `qdfool.keys`)."""
 Image = jax.Array
 """[H, W, C] float32 in [0, 1]; with a leading B where a batch is meant."""
 Genome = Any
@@ -49,7 +49,7 @@ class State(NamedTuple):
     """All that evolution needs to go on: what a checkpoint holds."""
 
     key: Key
-    """Root of all randomness; generation g draws from `fold_in(key, g)`."""
+    """Root of all randomness; generation g draws from `fold_in(key, g)`, the initial one is generation 0."""
     generation: Array
     """[] int32, generations completed so far."""
     elites: Elites

@@ -119,20 +119,21 @@ def _run(
     key: Key,
     first_generation: Array,
 ) -> tuple[Population, Any]:
-    def score(genome: Genome, generation: Array) -> Population:
-        score_key = jax.random.fold_in(jax.random.fold_in(key, generation), 0)
-        return Population(genome, algorithm.score(parameters, score_key, genome).astype(jnp.float32))
+    def score(genome: Genome, generation: Array) -> tuple[Population, Key]:
+        """The generation's population, and the key that its children are bred with."""
+        score_key, breed_key = jax.random.split(jax.random.fold_in(key, generation))
+        fitness = algorithm.score(parameters, score_key, genome).astype(jnp.float32)
+        return Population(genome, fitness), breed_key
 
-    def step(population: Population, generation: Array) -> tuple[Population, Any]:
-        breed_key = jax.random.fold_in(jax.random.fold_in(key, generation), 1)
-        children = algorithm.breed(breed_key, generation, population)
-        population = score(children, generation + 1)
-        return population, record(parameters, population)
+    def step(scored: tuple[Population, Key], generation: Array) -> tuple[tuple[Population, Key], Any]:
+        population, breed_key = scored
+        scored = score(algorithm.breed(breed_key, generation, population), generation + 1)
+        return scored, record(parameters, scored[0])
 
-    start = score(genome, first_generation)
+    initial = score(genome, first_generation)
     numbers = first_generation + jnp.arange(generations, dtype=jnp.int32)
-    last, records = jax.lax.scan(step, start, numbers)
-    first = record(parameters, start)
+    (last, _), records = jax.lax.scan(step, initial, numbers)
+    first = record(parameters, initial[0])
     return last, jax.tree.map(lambda one, many: jnp.concatenate([one[None], many]), first, records)
 
 

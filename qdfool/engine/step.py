@@ -41,10 +41,14 @@ class Evolution:
 
 
 def init(evolution: Evolution, key: Key) -> State:
-    """The state before the first generation: an empty archive and a batch of random children."""
-    # Generation 0 is the initial one: its key is folded from the root as that of any other.
-    children_keys = jax.random.split(jax.random.fold_in(key, 0), evolution.batch_size)
-    children = jax.vmap(evolution.initialise)(children_keys)
+    """The state before the first generation: an empty archive and a batch of random children.
+
+    Args:
+        evolution: the functions.
+        key: root of all randomness of the run, used for nothing else.
+    """
+    initial_key = jax.random.fold_in(key, 0)
+    children = jax.vmap(evolution.initialise)(jax.random.split(initial_key, evolution.batch_size))
     images = jax.vmap(evolution.decode)(children)
     measures = jax.eval_shape(evolution.measure, images[0]).shape[0]
     return State(
@@ -107,8 +111,8 @@ def step(
 
 
 def _breed(evolution: Evolution, state: State) -> State:
-    """The children of the next generation. All randomness comes from the root key and the generation
-    alone, so that a run does not depend on where it was chunked, stopped or resumed."""
+    """The children of the next generation, 1 or later. All randomness comes from the root key and the
+    generation alone, so that a run does not depend on where it was chunked, stopped or resumed."""
     key = jax.random.fold_in(state.key, state.generation)
     first_key, second_key, vary_key = jax.random.split(key, 3)
     size, elites = evolution.batch_size, state.elites

@@ -10,6 +10,7 @@ import numpy as np
 from qdfool.build import build_evolution, build_measures, grid_ranges, with_batch_size
 from qdfool.config import Config, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
+from qdfool.keys import root_key
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.history import Metrics, empty_history, extend, metrics
 from qdfool.results.pyribs import RibsMirror
@@ -36,7 +37,7 @@ class Run:
         """As given, the batch size resolved."""
         self.classifier = classifier
         self.evolution = build_evolution(config, classifier)
-        self.state = jitted_init(self.evolution)(jax.random.key(config.seed))
+        self.state = jitted_init(self.evolution)(root_key(config.seed, "evolution"))
         self.history = empty_history(len(classifier.class_names))
         self.metrics: list[Metrics] = []
         self.generations = 0

@@ -15,6 +15,7 @@ from qdfool.classifiers import lenet, weights
 from qdfool.classifiers.training import Training, error, train
 from qdfool.data.mnist import Mnist
 from qdfool.errors import in_range
+from qdfool.keys import root_key
 from qdfool.types import Parameters
 
 SPECKLED = 0.5
@@ -47,7 +48,7 @@ def train_judges(data: Mnist, count: int = 5, images: int = 10_000, epochs: int 
     """
     in_range("judges", count, 1)
     in_range("images of a judge", images, 100, len(data.train_images) // count)
-    root = jax.random.key(seed)
+    root = root_key(seed, "judges")
     order = np.asarray(jax.random.permutation(jax.random.fold_in(root, count), len(data.train_images)))
     trained, errors = [], []
     for number in range(count):

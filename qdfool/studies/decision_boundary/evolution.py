@@ -21,6 +21,7 @@ from qdfool.engine.generational import GeneticAlgorithm, Population
 from qdfool.genomes.black_pixels import operators as lists
 from qdfool.genomes.black_pixels.encoding import black_pixels
 from qdfool.genomes.pixels.mutation import max_changes
+from qdfool.keys import root_key
 from qdfool.results.run import Run
 from qdfool.studies.decision_boundary import report
 from qdfool.studies.decision_boundary.conditions import (
@@ -145,7 +146,7 @@ def unit(
         return np.bincount(listed, minlength=free).reshape(height, width) / len(genomes)
 
     def drifted(seed: int) -> Mapping[str, Any]:
-        keys = jax.random.split(jax.random.key(seed), POPULATIONS)
+        keys = jax.random.split(root_key(seed, "drift"), POPULATIONS)
         lasts = [np.asarray(evolved(key)[0].genome) for key in keys]
         return {"ink": ink(np.concatenate(lasts)), "best": lasts[0][0]}
 

@@ -16,6 +16,7 @@ from qdfool.classifiers.training import Training, error, train
 from qdfool.engine import generational, selection
 from qdfool.engine.generational import GeneticAlgorithm, Population
 from qdfool.genomes.pixels import crossover, mutation
+from qdfool.keys import root_key
 from qdfool.presets import preset
 from qdfool.studies.ga_operators import published, report
 from qdfool.studies.ga_operators.report import Size
@@ -132,10 +133,9 @@ def algorithm(scenario: str, way: Way) -> GeneticAlgorithm:
     return GeneticAlgorithm(score, breed)
 
 
-def first_population(data: Any, seed: int, size: int) -> Genome:
+def first_population(data: Any, key: Key, size: int) -> Genome:
     """The population to begin with: test images at random, with their labels and where they stand."""
-    sample_key, _ = jax.random.split(jax.random.key(seed))
-    chosen = np.asarray(jax.random.permutation(sample_key, len(data.test_labels)))[:size]
+    chosen = np.asarray(jax.random.permutation(key, len(data.test_labels)))[:size]
     return {
         "image": jnp.asarray(data.test_images[chosen], jnp.float32) / 255,
         "label": jnp.asarray(data.test_labels[chosen], jnp.int32),
@@ -147,7 +147,7 @@ def network(bench: Workbench, size: Size) -> Parameters:
     """A LeNet of the account's accuracy, 0.95: trained on few images, for one epoch."""
 
     def compute() -> Mapping[str, Any]:
-        data, (initial_key, training_key) = bench.mnist(), jax.random.split(jax.random.key(0))
+        data, (initial_key, training_key) = bench.mnist(), jax.random.split(root_key(0, "network"))
         images, labels = data.train_images[: size.training_images], data.train_labels[: size.training_images]
         start = lenet.initialise(initial_key)
         parameters, _ = train(lenet.logits, start, images, labels, training_key, Training(epochs=1, shift=0))
@@ -175,8 +175,8 @@ def evolved(
         name = "-".join([*parts, *([f"elitism{way.elitism}"] if way.elitism else [])])
 
         def compute(seed: int, one: GeneticAlgorithm = one) -> Mapping[str, Any]:
-            genome = first_population(bench.mnist(), seed, size.images)
-            _, run_key = jax.random.split(jax.random.key(seed))
+            sample_key, run_key = jax.random.split(jax.random.key(seed))
+            genome = first_population(bench.mnist(), sample_key, size.images)
             last, records = generational.run(one, parameters, genome, run_key, size.generations, record)
             shown = slice(GALLERY)
             origin = last.genome["origin"][shown]

@@ -15,6 +15,7 @@ from qdfool.engine import generational, selection
 from qdfool.engine.generational import GeneticAlgorithm, Population
 from qdfool.engine.objectives import log_odds
 from qdfool.genomes.pixels import crossover, mutation
+from qdfool.keys import root_key
 from qdfool.presets import preset
 from qdfool.studies import judges
 from qdfool.studies.negative_class import report
@@ -113,15 +114,16 @@ def engine(parameters: Parameters, classes: int, seed: int, evaluations: int) ->
     return jnp.asarray(found.images()[ONE] > 0.5, jnp.uint8)
 
 
-def classifier(negative: Negative, digits: Examples, seed: int, size: Size) -> tuple[Parameters, Examples]:
+def classifier(
+    negative: Negative, digits: Examples, key: Key, random: np.random.Generator, size: Size
+) -> tuple[Parameters, Examples]:
     """A trained classifier, and what it learned last."""
-    random = np.random.default_rng([seed, len(negative.line)])
-    key = jax.random.fold_in(jax.random.key(seed), 1)
+    training_key, fooling_key = jax.random.split(key)
     examples = negative.make(digits, random)
-    parameters = trained(negative, examples, key, size.epochs)
+    parameters = trained(negative, examples, jax.random.fold_in(training_key, 0), size.epochs)
     for number in range(negative.rounds):
         # As Nguyen et al. 2015 retrain theirs: what fools the network becomes a class of its own.
-        round_key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 2), number)
+        round_key = jax.random.fold_in(fooling_key, number)
         for digit in range(10):
             population, _ = genetic(
                 parameters, digit, jax.random.fold_in(round_key, digit), size.fooling_generations
@@ -130,7 +132,7 @@ def classifier(negative: Negative, digits: Examples, seed: int, size: Size) -> t
                 : len(digits.labels) // MOST_FOOLING
             ]
             examples = with_class(examples, fooling, 10)
-        parameters = trained(negative, examples, jax.random.fold_in(key, number + 1), size.epochs)
+        parameters = trained(negative, examples, jax.random.fold_in(training_key, number + 1), size.epochs)
     return parameters, examples
 
 
@@ -141,9 +143,10 @@ def studied(
     negative = negative._replace(
         rounds=min(negative.rounds, size.rounds), networks=min(negative.networks, size.networks)
     )
-    parameters, _ = classifier(negative, digits, seed, size)
-    test = negative.make(tests, np.random.default_rng([seed, 1]))
-    search_key = jax.random.fold_in(jax.random.key(seed), 3)
+    classifier_key, search_key, numpy_key = jax.random.split(root_key(seed, f"negative class {name}"), 3)
+    learning, testing = np.random.default_rng(np.asarray(jax.random.key_data(numpy_key))).spawn(2)
+    parameters, _ = classifier(negative, digits, classifier_key, learning, size)
+    test = negative.make(tests, testing)
     _, records = genetic(parameters, ONE, search_key, size.generations)
     surest = int(np.argmax(records["softmax"]))
     evaluations = POPULATION * (size.generations + 1)
