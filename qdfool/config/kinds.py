@@ -1,6 +1,7 @@
 """Whether a value is of the kind that a setting takes, and that kind in words."""
 
 import collections.abc
+import functools
 import types
 import typing
 from numbers import Integral, Real
@@ -18,6 +19,12 @@ WORDS: dict[Any, str] = {
     Encoding: "a qdfool.Encoding",
     Measure: "a qdfool.Measure",
 }
+
+
+@functools.cache
+def kinds_of(group: type) -> dict[str, Any]:
+    """The kinds of a group's settings by their names."""
+    return typing.get_type_hints(group)
 
 
 def check_kind(setting: str, value: Any, kind: Any) -> None:

@@ -4,7 +4,7 @@ import dataclasses
 import typing
 from typing import Any
 
-from qdfool.config.kinds import check_kind
+from qdfool.config.kinds import check_kind, kinds_of
 from qdfool.config.settings import BUDGET, Config
 from qdfool.errors import InputError, in_range, shown
 
@@ -62,7 +62,7 @@ def validate(config: Config, needs_budget: bool = True) -> None:
 
 
 def _check_kinds(group: Any, path: str) -> None:
-    for name, kind in typing.get_type_hints(type(group)).items():
+    for name, kind in kinds_of(type(group)).items():
         value = getattr(group, name)
         if dataclasses.is_dataclass(kind):
             if not isinstance(value, typing.cast(type, kind)):

@@ -9,7 +9,7 @@ from functools import cache
 from numbers import Integral, Real
 from typing import Any
 
-from qdfool.config.kinds import check_kind
+from qdfool.config.kinds import check_kind, kinds_of
 from qdfool.config.objects import name_of, reference_to
 from qdfool.config.settings import BUDGET, Config
 from qdfool.errors import InputError, shown
@@ -28,7 +28,7 @@ def setting_names() -> tuple[str, ...]:
 @cache
 def _names(group: type, path: str) -> tuple[str, ...]:
     names: list[str] = []
-    for name, kind in typing.get_type_hints(group).items():
+    for name, kind in kinds_of(group).items():
         names += _names(kind, f"{path}{name}.") if dataclasses.is_dataclass(kind) else (f"{path}{name}",)
     return tuple(names)
 
@@ -58,7 +58,7 @@ def _written(value: Any) -> Any:
 
 @cache
 def _groups() -> frozenset[type]:
-    return frozenset({Config, *filter(dataclasses.is_dataclass, typing.get_type_hints(Config).values())})
+    return frozenset({Config, *filter(dataclasses.is_dataclass, kinds_of(Config).values())})
 
 
 def from_dict(values: Any, objects: Config | None = None) -> Config:
@@ -99,7 +99,7 @@ def _over(group: Any, values: Any, objects: Any, path: str) -> Any:
     if not isinstance(values, Mapping):
         named = f"`{path[:-1]}`" if path else "A config"
         raise InputError(f"{named} must be a group of settings, a dict; got {shown(values)}.")
-    kinds, changed = typing.get_type_hints(type(group)), {}
+    kinds, changed = kinds_of(type(group)), {}
     for name, value in values.items():
         setting = f"{path}{name}"
         if name not in kinds:
