@@ -5,19 +5,21 @@ live in a pyribs archive. Start with `evolve(preset("mnist-direct"))`, or `pytho
 """
 
 from qdfool.api import AskTell, evolve
-from qdfool.config import Config, Cppn, Crossover, Mutation, Selection
+from qdfool.config import BlackPixels, Config, Cppn, Crossover, Mutation, Selection
 from qdfool.errors import InputError
 from qdfool.presets import preset
 from qdfool.results.result import Result, load
-from qdfool.types import Classifier, Elites, Measure
+from qdfool.types import Classifier, Elites, Encoding, Measure
 
 __all__ = [
     "AskTell",
+    "BlackPixels",
     "Classifier",
     "Config",
     "Cppn",
     "Crossover",
     "Elites",
+    "Encoding",
     "InputError",
     "Measure",
     "Mutation",

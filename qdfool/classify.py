@@ -15,6 +15,7 @@ import tyro
 from qdfool.analysis import percent
 from qdfool.build import build_classifier
 from qdfool.classifiers.custom import check_values
+from qdfool.cli.options import as_options
 from qdfool.config import Config
 from qdfool.data.image import read_image
 from qdfool.engine.objectives import confidence, log_odds
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         answers = classify(command)
         print(json.dumps(answers) if command.json else _as_text(answers), flush=True)
     except InputError as error:
-        print(f"qdfool: {error}", file=sys.stderr)
+        print(f"qdfool: {as_options(str(error))}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         # Nobody reads standard output any more; what Python still holds for it goes nowhere.

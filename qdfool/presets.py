@@ -1,6 +1,8 @@
-"""One commented config per published setting."""
+"""One commented config per published setting. Operators that a preset does not name are the encoding's own."""
 
-from qdfool.config import Config, Cppn, Crossover, Mutation
+from typing import Any
+
+from qdfool.config import Config, Cppn, Crossover, Mutation, override
 from qdfool.errors import known_name
 
 PRESETS: dict[str, tuple[str, Config]] = {
@@ -12,18 +14,14 @@ PRESETS: dict[str, tuple[str, Config]] = {
         Config(preset="mnist-direct", generations=200),
     ),
     # The same with black and white pixels; polynomial steps cannot change a bit, so bits are flipped. Half
-    # a percent of flips is what the question "make a seven" used (Stack Overflow).
+    # a percent of flips, this encoding's own rate, is what the question "make a seven" used (Stack Overflow).
     "mnist-binary": (
         "black and white pixels against LeNet: one image per digit, 400 generations of 200",
-        Config(
-            preset="mnist-binary",
-            generations=400,
-            encoding="binary",
-            mutation=Mutation(operators=("bit_flip",), rate=0.005),
-        ),
+        Config(preset="mnist-binary", generations=400, encoding="binary"),
     ),
     # Ours: not one image a digit but a map of them, over how much ink there is and how far from the centre.
-    # Uniform noise is one spot of that map, so the first generation varies; crossover joins its parts.
+    # Uniform noise is one spot of that map, so the first generation varies; crossover, the encoding's own,
+    # joins its parts.
     "mnist-grid": (
         "a map of images per digit over ink and eccentricity, 20 x 20 cells, 100,000 evaluations",
         Config(
@@ -31,7 +29,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             evaluations=100_000,
             archive="grid",
             initial="varied",
-            crossover=Crossover(operators=("rectangle_swap", "iso_line")),
+            crossover=Crossover(operators=None),
         ),
     ),
     # Nguyen, Yosinski and Clune 2015, section 3.1: CPPNs against LeNet, 200 children a generation. Weights are
@@ -43,7 +41,6 @@ PRESETS: dict[str, tuple[str, Config]] = {
             generations=200,
             encoding="cppn",
             cppn=Cppn(weight_range=5.0),
-            mutation=Mutation(operators=("cppn",)),
         ),
     ),
     # The same, section 3.2: CPPNs against an ImageNet network, 5,000 generations of 400. Ours spends the same
@@ -56,7 +53,6 @@ PRESETS: dict[str, tuple[str, Config]] = {
             batch_size=0,
             classifier="mobilenet_v2",
             encoding="cppn",
-            mutation=Mutation(operators=("cppn",)),
         ),
     ),
     # The same, section 3.2: every pixel a gene; the rate of mutation is halved every 1,000 generations of
@@ -74,10 +70,17 @@ PRESETS: dict[str, tuple[str, Config]] = {
 }
 
 
-def preset(name: str) -> Config:
-    """The config of a preset.
+def preset(name: str, /, **settings: Any) -> Config:
+    """The config of a preset, with other settings in place of some of its own.
+
+        preset("mnist-direct", seed=3, mutation={"rate": 0.05}, generations=50)
+
+    Args:
+        name: of the preset.
+        settings: those of `Config` by their names; a group as a dict of those that change, or whole. A budget
+            that is given replaces the preset's. What the preset does not name follows the encoding.
 
     Raises:
-        InputError: no preset has that name.
+        InputError: no preset has that name, no config that setting, or the setting is of another kind.
     """
-    return PRESETS[known_name("preset", name, PRESETS)][1]
+    return override(PRESETS[known_name("preset", name, PRESETS)][1], settings)

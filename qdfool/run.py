@@ -6,16 +6,26 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
 import tyro
 
-from qdfool.build import CLASSIFIERS, CROSSOVERS, ENCODINGS, INITIAL, MUTATIONS, SELECTIONS, build_classifier
+from qdfool.build import (
+    CLASSIFIERS,
+    CROSSOVERS,
+    DEFAULT_MUTATIONS,
+    ENCODINGS,
+    INITIAL,
+    MUTATIONS,
+    SELECTIONS,
+    build_classifier,
+)
+from qdfool.cli.options import as_options, registry, typed_settings
 from qdfool.cli.progress import Progress
-from qdfool.config import BUDGET, KEEPING, Config, differences, validate
+from qdfool.config import BUDGET, KEEPING, Config, differences, override, validate
 from qdfool.errors import InputError
 from qdfool.genomes.cppn.encoding import ACTIVATIONS
 from qdfool.measures import MEASURES
@@ -27,8 +37,9 @@ from qdfool.results.run import Run
 
 DESCRIPTION = """Evolves images of nothing that a classifier is certain of.
 
-The first argument may be a preset (default mnist-direct); the options change its settings. Without --out,
-the run folder is archives/PRESET-DATE-TIME-seedN/."""
+The first argument may be a preset (default mnist-direct); the options change its settings. A budget that is
+given (--generations, --evaluations, --seconds) replaces the preset's. Without --out, the run folder is
+archives/PRESET-DATE-TIME-seedN/."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,8 @@ class CommandLine:
     out: Path | None = None
     """Run folder."""
     resume: Path | None = None
-    """Run folder to go on with, from its newest checkpoint. Its settings hold; the budget may be extended."""
+    """Run folder to go on with, from its newest checkpoint. Its settings hold; a budget that is given replaces
+    its own."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Throw away the run that is in the run folder."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -53,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         sys.exit(_main(list(sys.argv[1:] if arguments is None else arguments)))
     except InputError as error:
-        print(f"qdfool: {error}", file=sys.stderr)
+        print(f"qdfool: {as_options(str(error))}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         # Nobody reads standard output any more; what Python still holds for it goes nowhere.
@@ -81,17 +93,28 @@ def _main(arguments: list[str]) -> int:
                 f"{resume} is a run of another config: preset: {base.preset!r} -> {named!r}. Leave the preset "
                 "away, or start a new run with --out."
             )
+    command = parse(arguments, base)
+    if command.list:
+        print(listing())
+        return 0
+    return _resume(command, base) if command.resume else _start(command)
+
+
+def parse(arguments: Sequence[str], base: Config) -> CommandLine:
+    """The command line over a config: what is typed replaces what the config has, as `override` says.
+
+    Raises:
+        SystemExit: an option that there is not, or a value of another kind; tyro has said which.
+    """
     command = tyro.cli(
         CommandLine,
         prog="qdfool [PRESET]",
         description=DESCRIPTION,
         args=arguments,
         default=CommandLine(base),
+        registry=registry,
     )
-    if command.list:
-        print(listing())
-        return 0
-    return _resume(command, base) if command.resume else _start(command)
+    return replace(command, config=override(base, typed_settings(arguments, command.config)))
 
 
 def _option(arguments: list[str], option: str) -> str | None:
@@ -234,14 +257,21 @@ def _disk_trouble(error: OSError) -> str:
 
 def listing() -> str:
     """What --list prints: every name that an option takes, with a line each."""
+    encodings = {
+        name: f"{row[0]}; mutation: {', '.join(DEFAULT_MUTATIONS[name])}" for name, row in ENCODINGS.items()
+    }
+    mutations, crossovers = (
+        {name: f"{line} ({', '.join(suits)})" for name, (line, suits, _) in table.items()}
+        for table in (MUTATIONS, CROSSOVERS)
+    )
     tables = {
         "presets": {name: line for name, (line, _) in PRESETS.items()},
         "classifiers (--classifier)": {name: row[0] for name, row in CLASSIFIERS.items()},
-        "encodings (--encoding)": {name: row[0] for name, row in ENCODINGS.items()},
+        "encodings (--encoding)": encodings,
         "first images (--initial)": {name: row[0] for name, row in INITIAL.items()},
         "CPPN activation functions (--cppn.activations)": {n: line for n, (line, _) in ACTIVATIONS.items()},
-        "mutation (--mutation.operators)": {name: row[0] for name, row in MUTATIONS.items()},
-        "crossover (--crossover.operators)": {name: row[0] for name, row in CROSSOVERS.items()},
+        "mutation (--mutation.operators) of the encodings in brackets": mutations,
+        "crossover (--crossover.operators) of the encodings in brackets": crossovers,
         "selection (--selection.operator)": {name: row[0] for name, row in SELECTIONS.items()},
         "measures (--measures)": {name: measure.description for name, measure in MEASURES.items()},
     }

@@ -24,6 +24,10 @@ Genome = Any
 """A pytree of arrays that encodes one image; with a leading B or N where many are meant."""
 Parameters = Any
 """A pytree of arrays: what a classifier learned."""
+Operator = Callable[..., Genome]
+"""A user's own way to vary one genome, pure and traceable by JAX; the child has its parents' shapes and dtypes.
+A mutation is a function (key, genome) to genome, a crossover (key, first, second) to child. Its `__name__` is
+its name."""
 
 
 class Elites(NamedTuple):
@@ -86,6 +90,11 @@ class Encoding:
     """A random genome."""
     decode: Callable[[Genome], Image]
     """[H, W, C] float32 in [0, 1]."""
+    mutations: tuple[str | Operator, ...] = ()
+    """What children are mutated with where the config names no mutation: functions (key, genome) to genome,
+    or names of qdfool's own that suit these genomes."""
+    crossovers: tuple[str | Operator, ...] = ()
+    """What the encoding's own crossovers are: functions (key, first, second) to child, or names."""
 
 
 @dataclass(frozen=True)

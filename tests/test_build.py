@@ -172,26 +172,28 @@ REFUSED = {
     "Unknown selection 'rank'. Did you mean 'ranking'": {"selection": Selection("rank")},
     "Unknown measure 'inc'. Did you mean 'ink'": {"archive": "grid", "measures": ("inc", "symmetry")},
     "is of type function. Expected a qdfool.Measure": {"archive": "grid", "measures": ("fake:logits", "ink")},
-    "--ranges gives ink from 0.2 to 1.5": {"archive": "grid", "ranges": (0.2, 1.5, 0, 1)},
-    "--ranges gives eccentricity from 0.9 to 0.1": {"archive": "grid", "ranges": (0, 1, 0.9, 0.1)},
-    "--mutation.block must be at most the image's side, 8": {
+    "`ranges` gives ink from 0.2 to 1.5": {"archive": "grid", "ranges": (0.2, 1.5, 0, 1)},
+    "`ranges` gives eccentricity from 0.9 to 0.1": {"archive": "grid", "ranges": (0, 1, 0.9, 0.1)},
+    "`mutation.block` must be at most the image's side, 8": {
         "mutation": Mutation(operators=("block_flip",), block=9)
     },
-    "--crossover.patch must be at most the image's side": {"crossover": Crossover(operators=("patch_copy",))},
+    "`crossover.patch` must be at most the image's side": {
+        "crossover": Crossover(operators=("patch_copy",), patch=9)
+    },
     "Cannot import 'no_such_module'": {"classifier": "no_such_module:logits"},
     "Unknown attribute of fake 'logit'. Did you mean 'logits'": {"classifier": "fake:logit"},
     "Expected package.module:attribute": {"classifier": "fake:"},
-    "--weights goes with a classifier of --list": {"classifier": "fake:logits", "weights": "x.safetensors"},
-    "--precision goes with a classifier of --list": {"classifier": "fake:logits", "precision": "bfloat16"},
-    "--cppn.nodes must be at least 5 (4 inputs and 1 outputs); got 4": {
+    "`weights` goes with one of qdfool's own": {"classifier": "fake:logits", "weights": "x.safetensors"},
+    "`precision` goes with one of qdfool's own": {"classifier": "fake:logits", "precision": "bfloat16"},
+    "`cppn.nodes` must be at least 5 (4 inputs and 1 outputs); got 4": {
         "encoding": "cppn",
         "cppn": Cppn(nodes=4),
     },
-    "--cppn.connections must be at least 4 (each input to each output); got 3": {
+    "`cppn.connections` must be at least 4 (each input to each output); got 3": {
         "encoding": "cppn",
         "cppn": Cppn(connections=3),
     },
-    "--black-pixels.capacity must be at most the pixels of an image, 8 x 8 = 64; got 65": {
+    "`black_pixels.capacity` must be at most the pixels of an image, 8 x 8 = 64; got 65": {
         "encoding": "black_pixels",
         "black_pixels": BlackPixels(capacity=65),
     },
@@ -199,9 +201,9 @@ REFUSED = {
         "encoding": "cppn",
         "cppn": Cppn(activations=("sin",)),
     },
-    "--cppn.activations needs one or more of sine": {"encoding": "cppn", "cppn": Cppn(activations=())},
+    "`cppn.activations` needs one or more of sine": {"encoding": "cppn", "cppn": Cppn(activations=())},
     "Unknown classifier 'resnet19'. Did you mean 'resnet18'": {"classifier": "resnet19"},
-    "resnet18 needs weights: --weights FILE": {"classifier": "resnet18"},
+    "resnet18 needs `weights`: a file": {"classifier": "resnet18"},
     "No published weights of mobilenet_v1_025 are known": {
         "classifier": "mobilenet_v1_025",
         "weights": "hub",

@@ -1,6 +1,9 @@
+import contextlib
 import json
 from dataclasses import replace
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
 from qdfool.config import (
@@ -12,6 +15,8 @@ from qdfool.config import (
     Selection,
     differences,
     from_dict,
+    override,
+    setting_names,
     to_dict,
     validate,
 )
@@ -45,17 +50,17 @@ def test_what_an_older_config_lacks_has_its_default():
 def test_an_unknown_setting_is_named():
     values = to_dict(Config(generations=1))
     values["mutation"]["rats"] = 0.1
-    with pytest.raises(InputError, match=r"Unknown setting 'rats'. Did you mean 'rate'"):
+    with pytest.raises(InputError, match=r"Unknown setting 'mutation.rats'. Did you mean `mutation.rate`"):
         from_dict(values)
 
 
 def test_a_group_of_settings_must_be_one():
-    with pytest.raises(InputError, match=r"'mutation\.' must be a group of settings; got 3"):
+    with pytest.raises(InputError, match=r"`mutation` must be a group of settings, a dict; got 3"):
         from_dict({"mutation": 3})
 
 
 def test_differences_are_named_with_both_values():
-    first = Config(generations=1)
+    first = Config(generations=1, mutation=Mutation(rate=0.1))
     second = replace(first, seed=3, mutation=Mutation(rate=0.2), generations=5)
     assert differences(first, second, ignoring=("generations",)) == [
         "seed: 0 -> 3",
@@ -72,38 +77,38 @@ def test_budget_in_generations():
 
 
 BAD = {
-    "--batch-size must be at least 0; got -1": Config(generations=1, batch_size=-1),
-    "--crop-from must be at least 1; got 0": Config(generations=1, crop_from=0),
-    "--cppn.nodes must be between 1 and 512; got 0": Config(generations=1, cppn=Cppn(nodes=0)),
-    "--cppn.weight-range must be above 0": Config(generations=1, cppn=Cppn(weight_range=0)),
-    "--cppn.add-neuron must be between 0 and 1; got 2": Config(generations=1, cppn=Cppn(add_neuron=2)),
-    "--black-pixels.capacity must be at least 1; got 0": Config(
+    "`batch_size` must be at least 0; got -1": Config(generations=1, batch_size=-1),
+    "`crop_from` must be at least 1; got 0": Config(generations=1, crop_from=0),
+    "`cppn.nodes` must be between 1 and 512; got 0": Config(generations=1, cppn=Cppn(nodes=0)),
+    "`cppn.weight_range` must be above 0": Config(generations=1, cppn=Cppn(weight_range=0)),
+    "`cppn.add_neuron` must be between 0 and 1; got 2": Config(generations=1, cppn=Cppn(add_neuron=2)),
+    "`black_pixels.capacity` must be at least 1; got 0": Config(
         generations=1, black_pixels=BlackPixels(capacity=0)
     ),
-    "--black-pixels.margin must be between 0 and 0.45; got 0.5": Config(
+    "`black_pixels.margin` must be between 0 and 0.45; got 0.5": Config(
         generations=1, black_pixels=BlackPixels(margin=0.5)
     ),
-    "--seed must be between 0": Config(generations=1, seed=-1),
-    "--generations must be at least 1": Config(generations=0),
-    r"--evaluations \(one batch or more\) must be at least 200": Config(evaluations=199),
-    "--seconds must be above 0": Config(seconds=0),
+    "`seed` must be between 0": Config(generations=1, seed=-1),
+    "`generations` must be at least 1": Config(generations=0),
+    r"`evaluations` \(one batch or more\) must be at least 200": Config(evaluations=199),
+    "`seconds` must be above 0": Config(seconds=0),
     "needs a budget": Config(),
-    "--cells must be at least 1": Config(generations=1, cells=(0, 3)),
-    "--image-shape must be at least 1": Config(generations=1, image_shape=(28, 0, 1)),
-    "--chunk-seconds must be above 0": Config(generations=1, chunk_seconds=0),
-    "--checkpoint-every must be at least 0": Config(generations=1, checkpoint_every=-1),
-    "--mutation.rate must be between 0 and 1; got -0.1": Config(generations=1, mutation=Mutation(rate=-0.1)),
-    "--mutation.probability must be between": Config(generations=1, mutation=Mutation(probability=2)),
-    "--mutation.eta must be above 0": Config(generations=1, mutation=Mutation(eta=0)),
-    "--mutation.sigma must be at least 0": Config(generations=1, mutation=Mutation(sigma=-1)),
-    "--mutation.block must be at least 1": Config(generations=1, mutation=Mutation(block=0)),
-    "--mutation.halve-every must be at least 0": Config(generations=1, mutation=Mutation(halve_every=-1)),
-    "--crossover.probability must be between": Config(generations=1, crossover=Crossover(probability=-1)),
-    "--crossover.eta must be above 0": Config(generations=1, crossover=Crossover(eta=-1)),
-    "--crossover.patch must be at least 1": Config(generations=1, crossover=Crossover(patch=0)),
-    "--crossover.sigma-iso must be at least": Config(generations=1, crossover=Crossover(sigma_iso=-1)),
-    "--crossover.sigma-line must be at least": Config(generations=1, crossover=Crossover(sigma_line=-1)),
-    "--selection.tournament-size must be": Config(generations=1, selection=Selection(tournament_size=0)),
+    "`cells` must be at least 1": Config(generations=1, cells=(0, 3)),
+    "`image_shape` must be at least 1": Config(generations=1, image_shape=(28, 0, 1)),
+    "`chunk_seconds` must be above 0": Config(generations=1, chunk_seconds=0),
+    "`checkpoint_every` must be at least 0": Config(generations=1, checkpoint_every=-1),
+    "`mutation.rate` must be between 0 and 1; got -0.1": Config(generations=1, mutation=Mutation(rate=-0.1)),
+    "`mutation.probability` must be between": Config(generations=1, mutation=Mutation(probability=2)),
+    "`mutation.eta` must be above 0": Config(generations=1, mutation=Mutation(eta=0)),
+    "`mutation.sigma` must be at least 0": Config(generations=1, mutation=Mutation(sigma=-1)),
+    "`mutation.block` must be at least 1": Config(generations=1, mutation=Mutation(block=0)),
+    "`mutation.halve_every` must be at least 0": Config(generations=1, mutation=Mutation(halve_every=-1)),
+    "`crossover.probability` must be between": Config(generations=1, crossover=Crossover(probability=-1)),
+    "`crossover.eta` must be above 0": Config(generations=1, crossover=Crossover(eta=-1)),
+    "`crossover.patch` must be at least 1": Config(generations=1, crossover=Crossover(patch=0)),
+    "`crossover.sigma_iso` must be at least": Config(generations=1, crossover=Crossover(sigma_iso=-1)),
+    "`crossover.sigma_line` must be at least": Config(generations=1, crossover=Crossover(sigma_line=-1)),
+    "`selection.tournament_size` must be": Config(generations=1, selection=Selection(tournament_size=0)),
 }
 
 
@@ -111,3 +116,124 @@ BAD = {
 def test_a_number_out_of_range_is_named(message):
     with pytest.raises(InputError, match=message):
         validate(BAD[message])
+
+
+def test_a_preset_takes_other_settings_and_groups_of_them():
+    config = preset(
+        "mnist-grid", seed=3, mutation={"rate": 0.05}, cells=[4, 5], selection=Selection("ranking")
+    )
+    assert config == replace(
+        PRESETS["mnist-grid"][1],
+        seed=3,
+        mutation=Mutation(rate=0.05),
+        cells=(4, 5),
+        selection=Selection("ranking"),
+    )
+    assert preset("mnist-cppn", cppn={"nodes": 9}).cppn == Cppn(nodes=9, weight_range=5.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mutation": {"rat": 1}}, r"Unknown setting 'mutation.rat'. Did you mean `mutation.rate`\?"),
+        ({"mutatoin": {}}, r"Unknown setting 'mutatoin'. Did you mean `mutation`\?"),
+        ({"rate": 0.1}, r"Unknown setting 'rate'. Did you mean `mutation.rate`\?"),
+        ({"zzz": 0.1}, "Unknown setting 'zzz'. Known: preset, seed"),
+        ({"mutation": 3}, "`mutation` must be a group of settings, a dict; got 3"),
+        (
+            {"measures": "ink"},
+            "`measures` must be a tuple of 2, each of it a name or a qdfool.Measure; got 'ink'",
+        ),
+        ({"archive": "map"}, "`archive` must be one of class, grid; got 'map'"),
+        ({"seed": "3"}, "`seed` must be a whole number; got '3'"),
+        ({"seed": True}, "`seed` must be a whole number; got True"),
+        ({"mutation": {"operators": "swap"}}, "`mutation.operators` must be None or a tuple.*; got 'swap'"),
+        ({"cells": (1, 2, 3)}, "`cells` must be a tuple of 2"),
+    ],
+)
+def test_a_setting_that_there_is_not_or_of_another_kind_is_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        preset("mnist-direct", **settings)
+
+
+def test_a_long_value_is_shown_shortened():
+    with pytest.raises(InputError) as caught:
+        preset("mnist-direct", seed="x" * 10_000)
+    assert len(str(caught.value)) < 200
+
+
+def test_kinds_are_checked_of_a_config_made_by_hand_too():
+    with pytest.raises(InputError, match="`batch_size` must be a whole number; got '12'"):
+        validate(Config(generations=1, batch_size="12"))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("given", "budget"),
+    [
+        ({}, (200, None, None)),
+        ({"evaluations": 300_000}, (None, 300_000, None)),
+        ({"seconds": 5.0}, (None, None, 5.0)),
+        ({"generations": 200}, (200, None, None)),
+        ({"evaluations": 300_000, "generations": 50}, (50, 300_000, None)),
+        ({"generations": None}, (None, None, None)),
+        ({"seed": 1}, (200, None, None)),
+    ],
+)
+def test_a_budget_that_is_given_replaces_the_presets(given, budget):
+    config = preset("mnist-direct", **given)
+    assert (config.generations, config.evaluations, config.seconds) == budget
+    assert override(preset("mnist-direct"), given) == config
+
+
+@pytest.mark.parametrize(
+    ("budget", "spent", "ended_by"),
+    [
+        ({"generations": 7}, (6, 72, 9.0), None),
+        ({"generations": 7}, (7, 84, 9.0), ("generations", 7)),
+        ({"evaluations": 100}, (7, 84, 9.0), None),
+        ({"evaluations": 100}, (8, 96, 9.0), ("evaluations", 100)),
+        ({"evaluations": 96}, (8, 96, 9.0), ("evaluations", 96)),
+        ({"evaluations": 96}, (7, 84, 9.0), None),
+        ({"seconds": 9.5}, (7, 84, 9.0), None),
+        ({"seconds": 8.5}, (7, 84, 9.0), ("seconds", 8.5)),
+        ({"generations": 100, "evaluations": 10_000, "seconds": 8.5}, (7, 84, 9.0), ("seconds", 8.5)),
+        ({"generations": 7, "evaluations": 10_000, "seconds": 60.0}, (7, 84, 9.0), ("generations", 7)),
+    ],
+)
+def test_which_budget_is_spent(budget, spent, ended_by):
+    assert Config(batch_size=12, **budget).spent_budget(*spent) == ended_by
+
+
+def test_a_config_without_a_budget_is_valid_where_none_is_needed():
+    validate(Config(), needs_budget=False)
+    with pytest.raises(InputError, match="`batch_size`"):
+        validate(Config(batch_size=-1), needs_budget=False)
+
+
+def test_a_former_versions_name_of_the_objective_is_read():
+    assert from_dict({"objective": "whole"}) == Config()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@hypothesis.given(st.sampled_from(setting_names()), JSON)
+@hypothesis.example("mutation.operators", [{"object": "mine"}])
+@hypothesis.example("seed", 10**5000)
+@hypothesis.example("objective", [])
+def test_whatever_a_file_says_is_read_or_refused(setting, value):
+    group, _, last = setting.rpartition(".")
+    with contextlib.suppress(InputError):
+        config = from_dict({group: {last: value}} if group else {last: value})
+        validate(config, needs_budget=False)
+        assert differences(from_dict(to_dict(config)), config) == []
+
+
+@hypothesis.given(JSON)
+def test_whatever_a_file_is_is_read_or_refused(values):
+    with contextlib.suppress(InputError):
+        assert isinstance(from_dict(values), Config)

@@ -5,11 +5,10 @@ import shlex
 from pathlib import Path
 
 import pytest
-import tyro
 
 from qdfool.measures import MEASURES
 from qdfool.presets import preset
-from qdfool.run import CommandLine
+from qdfool.run import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,8 +50,4 @@ def test_commands_have_options_that_exist(page):
             if word not in ("--help", "[PRESET]", "[options]")
         ]
         name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "mnist-direct"
-        tyro.cli(
-            CommandLine,
-            args=arguments,
-            default=CommandLine(preset(name)),
-        )
+        parse(arguments, preset(name))

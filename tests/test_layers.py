@@ -27,7 +27,7 @@ ALONE = {
     "optax": {"classifiers"},
     "safetensors": {"classifiers"},
     "sklearn": {"studies"},
-    "tyro": {"run", "train", "classify", "studies"},
+    "tyro": {"cli", "run", "train", "classify", "studies"},
 }
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

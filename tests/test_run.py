@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qdfool.run import main
+from qdfool.cli.options import as_options
+from qdfool.presets import preset
+from qdfool.run import main, parse
 
 SMALL = ["--classifier", "fake:logits", "--batch-size", "12", "--generations", "6", "--chunk-seconds", "0.05"]
 
@@ -48,6 +50,7 @@ def test_a_run_says_how_it_goes_and_leaves_its_folder(command, tmp_path):
     assert "generation 6 | 72 evaluations |" in out
     assert ">= 99.99 %:" in out
     assert "s left" in out
+    assert ", ended by --generations 6; pictures" in out
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"config.json", "metrics.csv", "summary.json", "elites.npz", "checkpoints"} < names
     assert {"gallery.png", "heatmap.png", "curves.png"} < names
@@ -105,6 +108,50 @@ def test_a_resumed_run_ends_as_one_that_never_stopped(command, tmp_path, done):
     assert generations == sorted(set(generations))
     assert generations[-1] == 20
     assert json.loads((done / "config.json").read_text())["settings"]["generations"] == 20
+
+
+@pytest.mark.parametrize(
+    ("typed", "budget"),
+    [
+        ([], (200, None, None)),
+        (["--evaluations", "300000"], (None, 300_000, None)),
+        (["--evaluations=300000"], (None, 300_000, None)),
+        (["--seconds", "5", "--generations", "200"], (200, None, 5.0)),
+        (["--generations=200", "--evaluations", "9000"], (200, 9000, None)),
+        (["--seed", "200"], (200, None, None)),
+        (["--resume", "somewhere", "--evaluations", "9000"], (None, 9000, None)),
+    ],
+)
+def test_a_budget_that_is_typed_replaces_the_one_before(typed, budget):
+    config = parse(typed, preset("mnist-direct")).config
+    assert (config.generations, config.evaluations, config.seconds) == budget
+
+
+def test_a_budget_that_is_typed_replaces_a_saved_one(command, done):
+    assert command("--resume", str(done), "--evaluations", "100", "--quiet")[0] == 0
+    assert json.loads((done / "summary.json").read_text())["generations"] == 8
+    settings = json.loads((done / "config.json").read_text())["settings"]
+    assert (settings["generations"], settings["evaluations"]) == (None, 100)
+
+
+def test_options_are_read_into_their_settings():
+    typed = ["--batch_size", "7", "--no-rounding", "--mutation.halve-every=5", "--black-pixels.inverted"]
+    own = ["--encoding", "own_parts:stripes", "--measures", "fake:darkness", "ink"]
+    command = parse([*typed, *own, "--mutation.operators", "own_parts:ones", "swap"], preset("mnist-cppn"))
+    assert command.config == preset(
+        "mnist-cppn",
+        batch_size=7,
+        rounding=False,
+        black_pixels={"inverted": True},
+        encoding="own_parts:stripes",
+        measures=("fake:darkness", "ink"),
+        mutation={"halve_every": 5, "operators": ("own_parts:ones", "swap")},
+    )
+
+
+def test_messages_name_a_setting_as_it_is_typed():
+    message = "`mutation.halve_every` or `out` must be; got `other` and 'seed'."
+    assert as_options(message) == "--mutation.halve-every or --out must be; got `other` and 'seed'."
 
 
 NETWORK = ["--classifier", "mobilenet_v1_025", "--weights", "random", "--image-shape", "32", "32", "3"]
@@ -210,6 +257,7 @@ def test_a_folder_that_cannot_be_made_is_named(command, tmp_path):
         (["--mutaton.rate", "0.2"], "--mutation.rate"),
         (["--batch-size", "-1"], "--batch-size must be at least 0; got -1."),
         (["--mutation.rate", "-0.5"], "--mutation.rate must be between 0 and 1; got -0.5."),
+        (["--encoding", "binary", "--mutation.operators", "gaussian"], "or leave --mutation.operators away."),
         (["--archive", "grid", "--ranges", "0", "2", "0", "1"], "Expected low < high, both within [0, 1]"),
         (["--weights", "no/such.safetensors"], "no/such.safetensors"),
         (["--classifier", "fake:probabilities"], "these are probabilities. Expected logits"),

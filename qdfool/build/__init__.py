@@ -2,6 +2,7 @@
 
 from qdfool.build.batch import with_batch_size
 from qdfool.build.classifier import CLASSIFIERS, build_classifier
+from qdfool.build.defaults import DEFAULT_MUTATIONS, with_defaults
 from qdfool.build.encoding import ENCODINGS, INITIAL, build_encoding
 from qdfool.build.evolution import SELECTIONS, build_evolution
 from qdfool.build.measures import build_measures, grid_ranges
@@ -10,6 +11,7 @@ from qdfool.build.variation import CROSSOVERS, MUTATIONS
 __all__ = [
     "CLASSIFIERS",
     "CROSSOVERS",
+    "DEFAULT_MUTATIONS",
     "ENCODINGS",
     "INITIAL",
     "MUTATIONS",
@@ -20,4 +22,5 @@ __all__ = [
     "build_measures",
     "grid_ranges",
     "with_batch_size",
+    "with_defaults",
 ]

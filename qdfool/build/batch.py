@@ -10,13 +10,13 @@ from qdfool.config import Config
 from qdfool.errors import InputError
 from qdfool.types import Classifier
 
-COPIES = 2
-"""Of the archive."""
-SHARE = 4
+ARCHIVE_COPIES = 2
+"""How often memory holds the archive."""
+BATCH_SHARE = 4
 """Of the memory, one part in so many is given to a batch."""
-LAYERS = 64
+LAYERS_IN_IMAGES = 64
 """What a network needs for an image beside the image, in images: the maps of a few layers at once."""
-LARGEST, LARGEST_CPU = 512, 64
+LARGEST_BATCH, LARGEST_BATCH_CPU = 512, 64
 """On a CPU, which computes image after image, a larger batch is no faster and learns more slowly."""
 
 
@@ -36,21 +36,21 @@ def with_batch_size(config: Config, classifier: Classifier) -> Config:
     grid = config.cells[0] * config.cells[1] if config.archive == "grid" else 1
     cells, memory = len(classifier.class_names) * grid, _memory()
     # The device has them once, pyribs on the host once more.
-    room = memory - COPIES * cells * genome_size
+    room = memory - ARCHIVE_COPIES * cells * genome_size
     if room < 0:
         raise InputError(
             f"An archive of {cells:,} cells with genomes of {genome_size:,} bytes needs "
-            f"{COPIES * cells * genome_size / 1e9:,.0f} GB; this machine has {memory / 1e9:,.0f}. Choose the "
-            "encoding 'cppn', fewer --cells, a smaller --image-shape, or --archive class."
+            f"{ARCHIVE_COPIES * cells * genome_size / 1e9:,.0f} GB; this machine has {memory / 1e9:,.0f}. Choose the "
+            "encoding 'cppn', fewer `cells`, a smaller `image_shape`, or the `archive` 'class'."
         )
     if config.batch_size:
         return config
-    most = LARGEST_CPU if jax.default_backend() == "cpu" else LARGEST
-    each = LAYERS * image + 2 * genome_size
+    most = LARGEST_BATCH_CPU if jax.default_backend() == "cpu" else LARGEST_BATCH
+    each = LAYERS_IN_IMAGES * image + 2 * genome_size
     if config.encoding == "cppn" and jax.default_backend() != "cpu":
         # Side by side, every slot of a network has a value for every pixel.
         each += config.cppn.nodes * image // classifier.image_shape[2]
-    images = room // SHARE // each
+    images = room // BATCH_SHARE // each
     return replace(config, batch_size=max(1, min(most, 1 << max(0, images.bit_length() - 1))))
 
 

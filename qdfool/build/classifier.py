@@ -25,11 +25,13 @@ HUB, RANDOM = "hub", porting.RANDOM
 
 def _lenet(config: Config) -> Classifier:
     if config.image_shape not in (None, lenet.IMAGE_SHAPE):
-        raise InputError(f"lenet takes images of 28 28 1; got --image-shape {_spaced(config.image_shape)}.")
+        raise InputError(
+            f"lenet takes images of 28 28 1; got the `image_shape` {_spaced(config.image_shape)}."
+        )
     if config.precision != "float32":
-        raise InputError("--precision bfloat16 goes with the ImageNet networks of --list; lenet has float32.")
+        raise InputError("The `precision` bfloat16 goes with the ImageNet networks; lenet has float32.")
     if config.weights in (HUB, RANDOM):
-        raise InputError(f"lenet's weights are packaged; --weights takes a file. Got {config.weights!r}.")
+        raise InputError(f"lenet's weights are packaged; `weights` takes a file. Got {config.weights!r}.")
     return lenet.classifier(None if config.weights is None else Path(config.weights))
 
 
@@ -40,7 +42,7 @@ def _network(config: Config) -> Classifier:
         height, width, channels = config.image_shape
         if height != width or channels != 3:
             raise InputError(
-                f"{found.name} takes square colour images, --image-shape SIDE SIDE 3; got "
+                f"{found.name} takes square colour images, of the `image_shape` SIDE SIDE 3; got "
                 f"{_spaced(config.image_shape)}."
             )
         size = height
@@ -81,11 +83,13 @@ def build_classifier(config: Config) -> Classifier:
 def _own(config: Config) -> Classifier:
     if config.weights is not None:
         raise InputError(
-            f"--weights goes with a classifier of --list; {config.classifier} must load its own. Got "
+            f"`weights` goes with one of qdfool's own classifiers; {config.classifier} must load its own. Got "
             f"{config.weights!r}."
         )
     if config.precision != "float32":
-        raise InputError(f"--precision goes with a classifier of --list; {config.classifier} has its own.")
+        raise InputError(
+            f"`precision` goes with one of qdfool's own classifiers; {config.classifier} has its own."
+        )
     found = named_object(config.classifier)
     classifier = custom.wrap(found, config.classifier, config.image_shape or OWN_SHAPE)
     custom.check(classifier)
@@ -99,8 +103,8 @@ def _weights(config: Config, found: Architecture) -> Path | str:
         return hub.fetch(found)
     if config.weights is None:
         raise InputError(
-            f"{found.name} needs weights: --weights FILE (safetensors or .pth), --weights hub to fetch published "
-            "ones, or --weights random for an untrained network."
+            f'{found.name} needs `weights`: a file (safetensors or .pth), "hub" to fetch published ones, or '
+            '"random" for an untrained network.'
         )
     return Path(config.weights)
 

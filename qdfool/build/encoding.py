@@ -1,9 +1,14 @@
 """From a config to the encoding of its genomes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
-from qdfool.config import Config
+import jax
+import jax.numpy as jnp
+
+from qdfool.build.reference import is_reference, named_object
+from qdfool.config import Config, name_of
 from qdfool.errors import InputError, known_name
 from qdfool.genomes.black_pixels.encoding import black_pixels
 from qdfool.genomes.black_pixels.operators import random_pixels
@@ -15,6 +20,8 @@ from qdfool.genomes.pixels.noise import uniform_noise, varied_noise
 from qdfool.types import Encoding, Genome, Image, Key
 
 Shape = tuple[int, int, int]
+DEFAULT_CAPACITY = 512
+"""Black pixels that a list holds, where the image has so many pixels."""
 
 INITIAL: dict[str, tuple[str, Callable[[Shape], Callable[[Key], Image]]]] = {
     "uniform": ("uniform noise, as in the paper", uniform_noise),
@@ -42,11 +49,11 @@ def _cppn(config: Config, image_shape: Shape) -> Encoding:
         )
     inputs, outputs = len(cppns.INPUTS), channels
     for name, cap, least, needed_by in (
-        ("--cppn.nodes", settings.nodes, inputs + outputs, f"{inputs} inputs and {outputs} outputs"),
-        ("--cppn.connections", settings.connections, inputs * outputs, "each input to each output"),
+        ("cppn.nodes", settings.nodes, inputs + outputs, f"{inputs} inputs and {outputs} outputs"),
+        ("cppn.connections", settings.connections, inputs * outputs, "each input to each output"),
     ):
         if cap < least:
-            raise InputError(f"{name} must be at least {least} ({needed_by}); got {cap}.")
+            raise InputError(f"`{name}` must be at least {least} ({needed_by}); got {cap}.")
     return cppns.cppn(
         image_shape,
         nodes=settings.nodes,
@@ -60,13 +67,14 @@ def _cppn(config: Config, image_shape: Shape) -> Encoding:
 
 def _black_pixels(config: Config, image_shape: Shape) -> Encoding:
     settings, (height, width, _) = config.black_pixels, image_shape
-    if settings.capacity > height * width:
+    capacity = list_capacity(config, image_shape)
+    if capacity > height * width:
         raise InputError(
-            f"--black-pixels.capacity must be at most the pixels of an image, {height} x {width} = "
-            f"{height * width}; got {settings.capacity}."
+            f"`black_pixels.capacity` must be at most the pixels of an image, {height} x {width} = "
+            f"{height * width}; got {capacity}."
         )
     first = partial(random_pixels, shape=(), height=height, width=width, margin=settings.margin)
-    return black_pixels(image_shape, first, capacity=settings.capacity, inverted=settings.inverted)
+    return black_pixels(image_shape, first, capacity=capacity, inverted=settings.inverted)
 
 
 ENCODINGS: dict[str, tuple[str, Callable[[Config, Shape], Encoding]]] = {
@@ -78,20 +86,71 @@ ENCODINGS: dict[str, tuple[str, Callable[[Config, Shape], Encoding]]] = {
 
 
 def build_encoding(config: Config, image_shape: Shape) -> Encoding:
-    """The encoding a config names, rounded to 8-bit levels unless the config says otherwise.
+    """The encoding of a config, rounded to 8-bit levels unless the config says otherwise.
 
     Raises:
-        InputError: an unknown name, or settings that the encoding cannot work with.
+        InputError: an unknown name, settings that the encoding cannot work with, or an encoding of the user's own
+            that does not draw images of this shape.
     """
-    _, make = ENCODINGS[known_name("encoding", config.encoding, ENCODINGS)]
-    encoding = make(config, image_shape)
+    if is_own_encoding(config):
+        encoding = own_encoding(config, image_shape)
+    else:
+        _, make = ENCODINGS[known_name("encoding", name_of(config.encoding), ENCODINGS)]
+        encoding = make(config, image_shape)
     if not config.rounding or config.encoding == "cppn":
         return encoding  # CPPNs round as they draw
 
     def decode(genome: Genome) -> Image:
         return round_to_levels(encoding.decode(genome))
 
-    return Encoding(encoding.name, encoding.initialise, decode)
+    return replace(encoding, decode=decode)
+
+
+def is_own_encoding(config: Config) -> bool:
+    """Whether the encoding is the user's own: an object, or named as package.module:attribute."""
+    return not isinstance(config.encoding, str) or is_reference(config.encoding)
+
+
+def own_encoding(config: Config, image_shape: Shape) -> Encoding:
+    """The user's own encoding of a config, for images of this shape.
+
+    Raises:
+        InputError: it is none, fails, or draws other images.
+    """
+    name = name_of(config.encoding)
+    found = named_object(config.encoding) if isinstance(config.encoding, str) else config.encoding
+    try:
+        if callable(found) and not isinstance(found, type):
+            found = found(image_shape)
+        if not isinstance(found, Encoding):
+            raise InputError(
+                f"The encoding {name} is of type {type(found).__name__}. Expected a qdfool.Encoding, or a function "
+                "from (height, width, channels) to one."
+            )
+        drawn = jax.eval_shape(lambda key: found.decode(found.initialise(key)), jax.random.key(0))
+    except InputError:
+        raise
+    except Exception as error:  # A user's own function may raise anything.
+        raise InputError(
+            f"The encoding {name} failed on images of {list(image_shape)}: {type(error).__name__}: {error}."
+        ) from error
+    if getattr(drawn, "shape", None) != image_shape or drawn.dtype != jnp.float32:
+        raise InputError(
+            f"The encoding {name} must draw one image, float32{list(image_shape)}; it draws {shapes(drawn)}."
+        )
+    return found
+
+
+def shapes(tree: Genome) -> str:
+    """The dtypes and shapes of a pytree's arrays in words, the first few."""
+    leaves = [f"{leaf.dtype}{list(leaf.shape)}" for leaf in jax.tree.leaves(tree)]
+    return ", ".join(leaves[:4]) + (f" and {len(leaves) - 4} arrays more" if len(leaves) > 4 else "")
+
+
+def list_capacity(config: Config, image_shape: Shape) -> int:
+    """Slots of a list of black pixels: those of the config, else the default as far as the image has pixels."""
+    capacity = config.black_pixels.capacity
+    return min(DEFAULT_CAPACITY, image_shape[0] * image_shape[1]) if capacity is None else capacity
 
 
 def activation_numbers(config: Config) -> tuple[int, ...]:
@@ -101,7 +160,7 @@ def activation_numbers(config: Config) -> tuple[int, ...]:
         InputError: none, or an unknown one.
     """
     if not config.cppn.activations:
-        raise InputError(f"--cppn.activations needs one or more of {', '.join(cppns.ACTIVATIONS)}; got none.")
+        raise InputError(f"`cppn.activations` needs one or more of {', '.join(cppns.ACTIVATIONS)}; got none.")
     names = list(cppns.ACTIVATIONS)
     return tuple(
         names.index(known_name("activation function", name, names)) for name in config.cppn.activations

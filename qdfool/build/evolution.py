@@ -7,8 +7,10 @@ from functools import lru_cache, partial
 import jax
 import jax.numpy as jnp
 
+from qdfool.build.defaults import with_defaults
 from qdfool.build.encoding import build_encoding
 from qdfool.build.measures import build_cell_index, build_measures
+from qdfool.build.reference import is_reference
 from qdfool.build.variation import build_crossovers, build_mutation, build_recombination
 from qdfool.config import Config
 from qdfool.engine import selection
@@ -29,13 +31,13 @@ def build_evolution(config: Config, classifier: Classifier) -> Evolution:
     """The functions of a run.
 
     Runs that differ only in seed, budget or weights get the same functions, so that what one compiled serves all;
-    but for the grid archive, whose measures may be a user's own and change under the same name.
+    but for the grid archive and parts named as package.module:attribute, which may change under the same name.
 
     Raises:
         InputError: an unknown name, or parts that do not fit together.
     """
     alike = replace(
-        config,
+        with_defaults(config, classifier.image_shape),
         seed=0,
         generations=None,
         evaluations=None,
@@ -44,16 +46,19 @@ def build_evolution(config: Config, classifier: Classifier) -> Evolution:
         chunk_seconds=1.0,
         checkpoint_every=0.0,
     )
-    build = _cached_evolution if config.archive == "class" else _evolution
+    parts = (alike.encoding, *(alike.mutation.operators or ()), *(alike.crossover.operators or ()))
+    named_elsewhere = any(isinstance(part, str) and is_reference(part) for part in parts)
+    build = _evolution if config.archive == "grid" or named_elsewhere else _cached_evolution
     return build(alike, classifier.image_shape, len(classifier.class_names))
 
 
 def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int) -> Evolution:
     encoding = build_encoding(config, image_shape)
     measures = build_measures(config)
-    crossovers = build_crossovers(config, image_shape)
+    genome = jax.eval_shape(encoding.initialise, jax.random.key(0))
+    crossovers = build_crossovers(config, image_shape, genome)
     recombine = build_recombination(config, crossovers)
-    mutate = build_mutation(config, image_shape)
+    mutate = build_mutation(config, image_shape, genome)
 
     def vary(key: Key, generation: Array, first: Genome, second: Genome | None) -> Genome:
         crossover_key, mutation_key = jax.random.split(key)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 
 from qdfool.build.reference import is_reference, named_object
-from qdfool.config import Config
+from qdfool.config import Config, name_of
 from qdfool.errors import InputError, known_name
 from qdfool.measures import MEASURES
 from qdfool.types import Array, Measure
@@ -37,18 +37,18 @@ def grid_ranges(config: Config, measures: tuple[Measure, ...]) -> tuple[tuple[fl
     for measure, (low, high) in zip(measures, ranges, strict=False):
         if not measure.low <= low < high <= measure.high:
             raise InputError(
-                f"--ranges gives {measure.name} from {low:g} to {high:g}. Expected low < high, both within "
+                f"`ranges` gives {measure.name} from {low:g} to {high:g}. Expected low < high, both within "
                 f"[{measure.low:g}, {measure.high:g}], which is all that {measure.name} can be."
             )
     return ranges
 
 
-def _measure(name: str) -> Measure:
-    if not is_reference(name):
-        return MEASURES[known_name("measure", name, MEASURES)]
-    found = named_object(name)
+def _measure(part: str | Measure) -> Measure:
+    if isinstance(part, str) and not is_reference(part):
+        return MEASURES[known_name("measure", part, MEASURES)]
+    found = named_object(part) if isinstance(part, str) else part
     if not isinstance(found, Measure):
-        raise InputError(f"{name} is of type {type(found).__name__}. Expected a qdfool.Measure.")
+        raise InputError(f"{name_of(part)} is of type {type(found).__name__}. Expected a qdfool.Measure.")
     return found
 
 

@@ -7,16 +7,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from qdfool.build.encoding import activation_numbers
-from qdfool.config import Config
+from qdfool.build.encoding import activation_numbers, is_own_encoding, list_capacity, shapes
+from qdfool.build.reference import is_reference, named_object
+from qdfool.config import Config, name_of
 from qdfool.errors import InputError, known_name
 from qdfool.genomes.black_pixels import operators as black_pixels
 from qdfool.genomes.cppn import encoding as cppns
 from qdfool.genomes.cppn import mutation as cppn
 from qdfool.genomes.pixels import crossover, mutation
 from qdfool.genomes.tree import tree_where
-from qdfool.types import Array, Genome, Key
+from qdfool.types import Array, Genome, Key, Operator
 
+Shape = tuple[int, int, int]
 REAL, ANY, LIST = ("pixels",), ("pixels", "binary"), ("black_pixels",)
 MUTATIONS: dict[str, tuple[str, tuple[str, ...], Callable[..., Genome]]] = {
     "polynomial": ("a small step, more often smaller, for a share of the genes", REAL, mutation.polynomial),
@@ -63,23 +65,33 @@ CROSSOVERS: dict[str, tuple[str, tuple[str, ...], Callable[..., Genome]]] = {
 
 
 def build_mutation(
-    config: Config, image_shape: tuple[int, int, int]
+    config: Config, image_shape: Shape, genome: Genome
 ) -> Callable[[Key, Array, Genome], Genome]:
     """All mutations of a config, one after the other: (key, generation, genome) to genome.
 
+    Args:
+        config: with its defaults (`with_defaults`).
+        image_shape: (H, W, C).
+        genome: shapes and dtypes of a genome, as `jax.eval_shape` gives them.
+
     Raises:
-        InputError: an unknown name, or one that does not work on the encoding or the image's size.
+        InputError: an unknown name, an operator that does not work on the encoding or the image's size, or a
+            function of the user's own that fails or returns another kind of genome.
     """
-    settings = config.mutation
-    size = image_shape[0] * image_shape[1] * image_shape[2]
-    max_changes = mutation.max_changes(size, settings.rate)
+    settings, names = config.mutation, config.mutation.operators
+    assert names is not None
+    assert settings.rate is not None
+    assert settings.block is not None
+    highest_rate = settings.rate
+    size = sum(leaf.size for leaf in jax.tree.leaves(genome))
+    max_changes = mutation.max_changes(size, highest_rate)
     halved_after = max(1, round(settings.halve_every / config.batch_size))
-    if "block_flip" in settings.operators:
-        _fits("--mutation.block", settings.block, image_shape)
+    if "block_flip" in names:
+        _fits("mutation.block", settings.block, image_shape)
 
     def rate(generation: Array) -> Array:
         halvings = generation // halved_after if settings.halve_every else 0
-        return settings.rate * jnp.float32(0.5) ** halvings
+        return highest_rate * jnp.float32(0.5) ** halvings
 
     extras: dict[str, dict[str, Any]] = {
         "polynomial": {"eta": settings.eta, "max_changes": max_changes},
@@ -87,19 +99,24 @@ def build_mutation(
         "reset": {"max_changes": max_changes},
         "bit_flip": {"max_changes": max_changes},
         "block_flip": {"block": settings.block},
-        "cppn": _cppn_settings(config, image_shape) if "cppn" in settings.operators else {},
+        "cppn": _cppn_settings(config, image_shape) if "cppn" in names else {},
         "pixel_redraw": {
-            "max_changes": mutation.max_changes(config.black_pixels.capacity, settings.rate),
+            "max_changes": mutation.max_changes(list_capacity(config, image_shape), highest_rate),
             "height": image_shape[0],
             "width": image_shape[1],
             "margin": config.black_pixels.margin,
         },
     }
-    operators = []
-    for name in settings.operators:
-        _, encodings, operator = MUTATIONS[known_name("mutation", name, MUTATIONS)]
-        _suits(config, "mutation", name, encodings)
-        operators.append((partial(operator, **extras.get(name, {})), name in RATED))
+    operators: list[tuple[Callable[..., Genome], bool]] = []
+    for part in names:
+        if _is_own(part):
+            operators.append((_own_operator("mutation", part, (genome,)), False))
+            continue
+        name = _suiting(config, "mutation", name_of(part), MUTATIONS)
+        operator, rated = partial(MUTATIONS[name][2], **extras.get(name, {})), name in RATED
+        if is_own_encoding(config):
+            _check("mutation", name, partial(operator, **({"rate": 0.0} if rated else {})), (genome,))
+        operators.append((operator, rated))
 
     def mutate(key: Key, generation: Array, genome: Genome) -> Genome:
         child = genome
@@ -129,13 +146,21 @@ def _cppn_settings(config: Config, image_shape: tuple[int, int, int]) -> dict[st
     }
 
 
-def build_crossovers(config: Config, image_shape: tuple[int, int, int]) -> list[Callable[..., Genome]]:
+def build_crossovers(config: Config, image_shape: Shape, genome: Genome) -> list[Callable[..., Genome]]:
     """The crossovers of a config; none where a child has one parent.
 
+    Args:
+        config: with its defaults (`with_defaults`).
+        image_shape: (H, W, C).
+        genome: shapes and dtypes of a genome, as `jax.eval_shape` gives them.
+
     Raises:
-        InputError: an unknown name, or one that does not work on the encoding or the image's size.
+        InputError: an unknown name, an operator that does not work on the encoding or the image's size, or a
+            function of the user's own that fails or returns another kind of genome.
     """
-    settings = config.crossover
+    settings, names = config.crossover, config.crossover.operators
+    assert names is not None
+    assert settings.patch is not None
     list_settings = {"height": image_shape[0], "width": image_shape[1]}
     extras: dict[str, dict[str, Any]] = {
         "simulated_binary": {"eta": settings.eta},
@@ -143,13 +168,17 @@ def build_crossovers(config: Config, image_shape: tuple[int, int, int]) -> list[
         "iso_line": {"sigma_iso": settings.sigma_iso, "sigma_line": settings.sigma_line},
         **{name: list_settings for name, (_, encodings, _) in CROSSOVERS.items() if encodings == LIST},
     }
-    if "patch_copy" in settings.operators:
-        _fits("--crossover.patch", settings.patch, image_shape)
-    operators = []
-    for name in settings.operators:
-        _, encodings, operator = CROSSOVERS[known_name("crossover", name, CROSSOVERS)]
-        _suits(config, "crossover", name, encodings)
-        operators.append(partial(operator, **extras.get(name, {})))
+    if "patch_copy" in names:
+        _fits("crossover.patch", settings.patch, image_shape)
+    operators: list[Callable[..., Genome]] = []
+    for part in names:
+        if _is_own(part):
+            operators.append(_own_operator("crossover", part, (genome, genome)))
+            continue
+        name = _suiting(config, "crossover", name_of(part), CROSSOVERS)
+        operators.append(partial(CROSSOVERS[name][2], **extras.get(name, {})))
+        if is_own_encoding(config):
+            _check("crossover", name, operators[-1], (genome, genome))
     return operators
 
 
@@ -172,16 +201,59 @@ def build_recombination(
     return recombine
 
 
-def _suits(config: Config, kind: str, name: str, encodings: tuple[str, ...]) -> None:
-    if config.encoding not in encodings:
+def _suiting(config: Config, kind: str, name: str, table: dict[str, tuple[str, tuple[str, ...], Any]]) -> str:
+    """The name, if the table has it and it works on the config's encoding; the user's own may take any."""
+    _, encodings, _ = table[known_name(kind, name, table)]
+    if not is_own_encoding(config) and config.encoding not in encodings:
+        suiting = [other for other, (_, encodings, _) in table.items() if config.encoding in encodings]
         raise InputError(
-            f"The {kind} {name!r} does not work on the encoding {config.encoding!r}. Expected one of "
-            f"{', '.join(encodings)}, or another {kind} (see --list)."
+            f"The {kind} {name!r} does not work on the encoding {config.encoding!r}. Those that do: "
+            f"{', '.join(suiting) or 'none'}. Name one of them, or leave `{kind}.operators` away."
+        )
+    return name
+
+
+def _is_own(part: str | Operator) -> bool:
+    return not isinstance(part, str) or is_reference(part)
+
+
+def _own_operator(kind: str, part: str | Operator, parents: tuple[Genome, ...]) -> Callable[..., Genome]:
+    found = named_object(part) if isinstance(part, str) else part
+    if not callable(found) or isinstance(found, type):
+        raise InputError(
+            f"The {kind} {name_of(part)} is of type {type(found).__name__}. Expected a function "
+            f"{'(key, genome) to genome' if len(parents) == 1 else '(key, first, second) to child'}."
+        )
+    _check(kind, name_of(part), found, parents)
+
+    def operator(key: Key, *parents: Genome) -> Genome:
+        # A number that Python wrote has a weak type until it is told its own.
+        return jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), found(key, *parents), parents[0])
+
+    return operator
+
+
+def _check(kind: str, name: str, operator: Callable[..., Genome], parents: tuple[Genome, ...]) -> None:
+    """Whether what comes out is a genome as what went in; nothing is computed."""
+    try:
+        child = jax.eval_shape(operator, jax.random.key(0), *parents)
+    except Exception as error:  # A user's own function may raise anything.
+        raise InputError(
+            f"The {kind} {name} failed on a genome of {shapes(parents[0])}: {type(error).__name__}: {error}."
+        ) from error
+    alike = jax.tree.structure(child) == jax.tree.structure(parents[0]) and all(
+        (new.shape, new.dtype) == (old.shape, old.dtype)
+        for new, old in zip(jax.tree.leaves(child), jax.tree.leaves(parents[0]), strict=True)
+    )
+    if not alike:
+        raise InputError(
+            f"The {kind} {name} must return a genome like its parents, {shapes(parents[0])}; it returns "
+            f"{shapes(child)}."
         )
 
 
-def _fits(name: str, side: int, image_shape: tuple[int, int, int]) -> None:
+def _fits(setting: str, side: int, image_shape: Shape) -> None:
     if side > min(image_shape[:2]):
         raise InputError(
-            f"{name} must be at most the image's side, {min(image_shape[:2])} pixels; got {side}."
+            f"`{setting}` must be at most the image's side, {min(image_shape[:2])} pixels; got {side}."
         )

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from qdfool.analysis import percent
+from qdfool.cli.options import option
 from qdfool.config import Config
 from qdfool.results.history import Metrics
 
@@ -53,7 +54,8 @@ class Progress:
             f"{figures['classes_at_99']} at 99 %; median {percent(figures['median_confidence'])}, "
             f"lowest {percent(figures['min_confidence'])}\n"
             f"{figures['evaluations']:,} evaluations in {figures['seconds']:.1f} s, compilation "
-            f"{figures['compile_seconds']:.1f} s; pictures, elites and checkpoints are in {out}/"
+            f"{figures['compile_seconds']:.1f} s{self._ended_by(figures)}; pictures, elites and checkpoints are "
+            f"in {out}/"
         )
         cppn = figures.get("cppn")
         if cppn and cppn["refusals"]:
@@ -63,6 +65,13 @@ class Progress:
                 "--cppn.nodes and --cppn.connections raise it."
             )
         return lines
+
+    def _ended_by(self, figures: dict[str, Any]) -> str:
+        spent = self._config.spent_budget(figures["generations"], figures["evaluations"], figures["seconds"])
+        if spent is None:
+            return ""
+        name, value = spent
+        return f", ended by {option(name)} {value:,}"
 
     def _line(self, metrics: Metrics) -> str:
         parts = [

@@ -8,7 +8,7 @@ import numpy as np
 
 from qdfool import analysis
 from qdfool.classifiers.imagenet import CLASS_NAMES, DOGS_AND_CATS
-from qdfool.config import Config
+from qdfool.config import Config, name_of
 from qdfool.engine.objectives import confidence
 from qdfool.genomes.cppn.encoding import ACTIVATIONS, INPUTS, OUTPUTS
 from qdfool.genomes.cppn.graph import Graph, adjacency, reachability
@@ -61,7 +61,7 @@ def draw(
     else:
         analysis.gallery(gallery_png, images(np.arange(len(class_names))), class_names, fitness, title)
     if maps:
-        measures = config.measures
+        measures = [name_of(measure) for measure in config.measures]
         if len(class_names) > MOST_CLASSES_ON_A_PAGE:
             shown = analysis.sample_classes(len(class_names))
             maps = [maps[index] for index in shown]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.build import build_evolution, build_measures, grid_ranges, with_batch_size
+from qdfool.build import build_evolution, build_measures, grid_ranges, with_batch_size, with_defaults
 from qdfool.config import Config, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
 from qdfool.keys import root_key
@@ -31,10 +31,10 @@ class Run:
             InputError: a setting is out of range, or parts do not fit together.
         """
         validate(config)
-        config = with_batch_size(config, classifier)
+        config = with_batch_size(with_defaults(config, classifier.image_shape), classifier)
         validate(config)
         self.config = config
-        """As given, the batch size resolved."""
+        """As given, with all that it left open."""
         self.classifier = classifier
         self.evolution = build_evolution(config, classifier)
         self.state = jitted_init(self.evolution)(root_key(config.seed, "evolution"))

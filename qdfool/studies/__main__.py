@@ -16,6 +16,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import jax
 import tyro
 
+from qdfool.cli.options import as_options
 from qdfool.errors import InputError, known_name
 from qdfool.studies.study import REPORT, Study, Workbench
 
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         _main(arguments)
     except InputError as error:
-        print(f"qdfool.studies: {error}", file=sys.stderr)
+        print(f"qdfool.studies: {as_options(str(error))}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         # Nobody reads standard output any more; what Python still holds for it goes nowhere.

@@ -1,24 +1,29 @@
-"""The settings of a run: frozen dataclasses, checked, to and from JSON."""
+"""The settings of a run: frozen dataclasses."""
 
-import dataclasses
-import typing
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from qdfool.errors import InputError, in_range, known_name
+from qdfool.types import Encoding, Measure, Operator
+
+BUDGET = ("generations", "evaluations", "seconds")
+"""Settings that end a run; those that are given replace all that were there before."""
+KEEPING = ("chunk_seconds", "checkpoint_every")
+"""Settings that change how a run is kept, not what it finds."""
 
 
 @dataclass(frozen=True)
 class Mutation:
     """Mutation: the operators named, in this order, each on every child that is mutated."""
 
-    operators: tuple[str, ...] = ("polynomial",)
-    """Names of mutation operators, applied in this order; see --list."""
+    operators: tuple[str | Operator, ...] | None = None
+    """Mutation operators, applied in this order: of --list, or your own, functions (key, genome) to genome, as
+    package.module:attribute. Without it, the encoding's own."""
     probability: float = 1.0
     """Probability [0, 1] that a child is mutated at all."""
-    rate: float = 0.1
+    rate: float | None = None
     """Probability [0, 1] that a gene changes (polynomial, gaussian, reset, bit_flip), a weight (cppn), or a slot
-    of a list (pixel_redraw)."""
+    of a list (pixel_redraw). Without it 0.1, with the encoding binary 0.005; your own functions have theirs."""
     halve_every: int = 0
     """Evaluations after which the rate is halved, again and again, in whole generations; 0: never. The
     paper: 1,000 generations, which are 200,000 evaluations on MNIST and 400,000 on ImageNet."""
@@ -27,8 +32,8 @@ class Mutation:
     steps."""
     sigma: float = 0.1
     """Standard deviation (>= 0, in units of brightness) of gaussian mutation."""
-    block: int = 6
-    """Side in pixels (>= 1) of the square that block_flip flips."""
+    block: int | None = None
+    """Side in pixels (>= 1) of the square that block_flip flips. Without it 6, or the image's side if less."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,9 @@ class Cppn:
 class BlackPixels:
     """Lists of black pixels: how long they can be, and where pixels may lie."""
 
-    capacity: int = 512
-    """Slots of the list: the most black pixels that an image can have, 1 to those that it has in all."""
+    capacity: int | None = None
+    """Slots of the list: the most black pixels that an image can have, 1 to those that it has in all. Without
+    it 512, or all that the image has if fewer."""
     inverted: bool = False
     """White pixels on black instead of black ones on white."""
     margin: float = 0.0
@@ -73,14 +79,15 @@ class BlackPixels:
 class Crossover:
     """Crossover: one of the operators named, drawn at random for each child that has two parents."""
 
-    operators: tuple[str, ...] = ()
-    """Names of crossover operators; none: a child has one parent. See --list."""
+    operators: tuple[str | Operator, ...] | None = ()
+    """Crossover operators: of --list, or your own, functions (key, first, second) to child, as
+    package.module:attribute. Empty: a child has one parent. None: the encoding's own, if it has any."""
     probability: float = 1.0
     """Probability [0, 1] that a child is crossed rather than a copy of its first parent."""
     eta: float = 10.0
     """Distribution index (> 0) of simulated_binary crossover."""
-    patch: int = 9
-    """Side in pixels (>= 1) of the square that patch_copy copies."""
+    patch: int | None = None
+    """Side in pixels (>= 1) of the square that patch_copy copies. Without it 9, or the image's side if less."""
     sigma_iso: float = 0.01
     """Standard deviation (>= 0) of iso_line's step in every direction."""
     sigma_line: float = 0.2
@@ -99,7 +106,11 @@ class Selection:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a run's result, its budget, and how it is kept."""
+    """Everything that decides a run's result, its budget, and how it is kept.
+
+    What is left open follows the encoding and the size of the images; the config that a run has and saves says
+    what it came to. Measures, the encoding and operators may be objects of your own.
+    """
 
     preset: str = "mnist-direct"
     """The preset that the settings started from."""
@@ -110,7 +121,8 @@ class Config:
     evaluations: int | None = None
     """Budget in images classified, spent in whole generations (>= batch size)."""
     seconds: float | None = None
-    """Budget in seconds of evolution, compilation not counted (> 0). The first budget met ends the run."""
+    """Budget in seconds of evolution, compilation not counted (> 0). Any budget that is given replaces the
+    preset's; of several that are given, the first that is met ends the run."""
     batch_size: int = 200
     """Children in a generation (>= 1); 0: chosen from the device's memory."""
     classifier: str = "lenet"
@@ -130,16 +142,18 @@ class Config:
     """Side of the image that ten-crop cuts from."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """What a network of --list computes in; logits are float32 in both."""
-    encoding: str = "pixels"
-    """How a genome becomes an image; see --list."""
+    encoding: str | Encoding | Callable[[tuple[int, int, int]], Encoding] = "pixels"
+    """How a genome becomes an image: of --list, or your own as package.module:attribute, a qdfool.Encoding or
+    a function from (height, width, channels) to one."""
     initial: str = "uniform"
     """What the images of the first generation are; see --list."""
     rounding: bool = True
     """Round images to the 256 levels of a PNG before the classifier sees them."""
     archive: Literal["class", "grid"] = "class"
     """class: one elite per class. grid: one per class and cell of two measures."""
-    measures: tuple[str, str] = ("ink", "eccentricity")
-    """The two measures of the grid archive: of --list, or your own as package.module:attribute."""
+    measures: tuple[str | Measure, str | Measure] = ("ink", "eccentricity")
+    """The two measures of the grid archive: of --list, or your own, a qdfool.Measure, as
+    package.module:attribute."""
     cells: tuple[int, int] = (20, 20)
     """Cells (>= 1) along each measure of the grid archive."""
     ranges: tuple[float, float, float, float] | None = None
@@ -165,110 +179,16 @@ class Config:
             limits.append(self.evaluations // self.batch_size)
         return min(limits) if limits else None
 
+    def spent_budget(self, generations: int, evaluations: int, seconds: float) -> tuple[str, float] | None:
+        """Name and value of the budget that a run has met which spent so much; None while it has met none.
 
-BUDGET = ("generations", "evaluations", "seconds")
-"""Settings that a resumed run may extend."""
-KEEPING = ("chunk_seconds", "checkpoint_every")
-"""Settings that change how a run is kept, not what it finds."""
-
-
-def validate(config: Config) -> None:
-    """Checks every number of a config for its range; names are checked where their tables are.
-
-    Raises:
-        InputError: a setting is out of range; the message names it as the command line does.
-    """
-    in_range("--seed", config.seed, 0, 2**32 - 1)
-    in_range("--batch-size", config.batch_size, 0)
-    if config.generations is None and config.evaluations is None and config.seconds is None:
-        raise InputError("A run needs a budget: give --generations, --evaluations or --seconds.")
-    if config.generations is not None:
-        in_range("--generations", config.generations, 1)
-    if config.evaluations is not None:
-        in_range("--evaluations (one batch or more)", config.evaluations, max(1, config.batch_size))
-    if config.seconds is not None:
-        _positive("--seconds", config.seconds)
-    for size in config.image_shape or ():
-        in_range("--image-shape", size, 1)
-    in_range("--crop-from", config.crop_from, 1)
-    for cells in config.cells:
-        in_range("--cells", cells, 1)
-    _positive("--chunk-seconds", config.chunk_seconds)
-    in_range("--checkpoint-every", config.checkpoint_every, 0)
-
-    cppn, mutation, crossover = config.cppn, config.mutation, config.crossover
-    in_range("--cppn.nodes", cppn.nodes, 1, 512)
-    in_range("--cppn.connections", cppn.connections, 1, 4096)
-    _positive("--cppn.weight-range", cppn.weight_range)
-    in_range("--cppn.activation-rate", cppn.activation_rate, 0, 1)
-    in_range("--cppn.add-connection", cppn.add_connection, 0, 1)
-    in_range("--cppn.delete-connection", cppn.delete_connection, 0, 1)
-    in_range("--cppn.add-neuron", cppn.add_neuron, 0, 1)
-    in_range("--cppn.delete-neuron", cppn.delete_neuron, 0, 1)
-    in_range("--black-pixels.capacity", config.black_pixels.capacity, 1)
-    in_range("--black-pixels.margin", config.black_pixels.margin, 0, 0.45)
-    in_range("--mutation.probability", mutation.probability, 0, 1)
-    in_range("--mutation.rate", mutation.rate, 0, 1)
-    in_range("--mutation.halve-every", mutation.halve_every, 0)
-    _positive("--mutation.eta", mutation.eta)
-    in_range("--mutation.sigma", mutation.sigma, 0)
-    in_range("--mutation.block", mutation.block, 1)
-    in_range("--crossover.probability", crossover.probability, 0, 1)
-    _positive("--crossover.eta", crossover.eta)
-    in_range("--crossover.patch", crossover.patch, 1)
-    in_range("--crossover.sigma-iso", crossover.sigma_iso, 0)
-    in_range("--crossover.sigma-line", crossover.sigma_line, 0)
-    in_range("--selection.tournament-size", config.selection.tournament_size, 1)
-
-
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < float("inf"):
-        raise InputError(f"{name} must be above 0 and finite; got {value!r}.")
-
-
-def to_dict(config: Config) -> dict[str, Any]:
-    """The config as nested dicts, lists and numbers, ready for JSON."""
-    return dataclasses.asdict(config)
-
-
-def from_dict(values: dict[str, Any]) -> Config:
-    """The config that `to_dict` wrote, whether or not it went through JSON.
-
-    Raises:
-        InputError: a setting that no config has, or one of the wrong kind.
-    """
-    return _read(Config, values, "")
-
-
-def _read(kind: type, values: Any, path: str) -> Any:
-    if not isinstance(values, dict):
-        raise InputError(f"Setting {path or 'config'!r} must be a group of settings; got {values!r}.")
-    hints = typing.get_type_hints(kind)
-    arguments = {}
-    for name, value in values.items():
-        known_name("setting", name, hints)
-        if dataclasses.is_dataclass(hints[name]):
-            value = _read(typing.cast(type, hints[name]), value, f"{path}{name}.")
-        elif isinstance(value, list):
-            value = tuple(value)
-        arguments[name] = value
-    return kind(**arguments)
-
-
-def differences(first: Config, second: Config, ignoring: tuple[str, ...] = ()) -> list[str]:
-    """The settings in which two configs differ, as `name: first -> second`."""
-    return _differences(to_dict(first), to_dict(second), ignoring, "")
-
-
-def _differences(
-    first: dict[str, Any], second: dict[str, Any], ignoring: tuple[str, ...], path: str
-) -> list[str]:
-    found = []
-    for name, value in first.items():
-        if name in ignoring:
-            continue
-        if isinstance(value, dict):
-            found += _differences(value, second[name], (), f"{path}{name}.")
-        elif value != second[name]:
-            found.append(f"{path}{name}: {value!r} -> {second[name]!r}")
-    return found
+        Of several that are met, the first in the order of `BUDGET`. Evaluations are spent in whole generations,
+        so that their budget is met when another batch would go beyond it.
+        """
+        if self.generations is not None and generations >= self.generations:
+            return "generations", self.generations
+        if self.evaluations is not None and evaluations + self.batch_size > self.evaluations:
+            return "evaluations", self.evaluations
+        if self.seconds is not None and seconds >= self.seconds:
+            return "seconds", self.seconds
+        return None

@@ -1,0 +1,66 @@
+"""Settings that follow: what a config leaves open comes from its encoding and from the size of its images."""
+
+from dataclasses import replace
+
+from qdfool.build.encoding import ENCODINGS, is_own_encoding, list_capacity, own_encoding
+from qdfool.config import Config, name_of
+from qdfool.errors import InputError, known_name
+
+DEFAULT_MUTATIONS: dict[str, tuple[str, ...]] = {
+    "pixels": ("polynomial",),
+    "binary": ("bit_flip",),
+    "black_pixels": ("pixel_redraw",),
+    "cppn": ("cppn",),
+}
+"""The mutations of each encoding's own."""
+DEFAULT_CROSSOVERS: dict[str, tuple[str, ...]] = {
+    "pixels": ("rectangle_swap", "iso_line"),
+    "binary": ("rectangle_swap",),
+    "black_pixels": ("list_rectangle_swap",),
+    "cppn": (),
+}
+"""The crossovers of each encoding's own; a CPPN has one parent."""
+DEFAULT_RATE, DEFAULT_RATE_BINARY = 0.1, 0.005
+"""A tenth of the genes as in the paper; a bit that is flipped is a larger step."""
+DEFAULT_BLOCK, DEFAULT_PATCH = 6, 9
+"""Sides in pixels, where the image is so large."""
+
+
+def with_defaults(config: Config, image_shape: tuple[int, int, int]) -> Config:
+    """The config with nothing left open that its encoding or the size of its images decides.
+
+    Operators and rate become the encoding's own, and lists, blocks and patches no larger than the image; what
+    the config gives stays as it is.
+
+    Raises:
+        InputError: an unknown encoding, or one of the user's own that is needed for its mutations and names none.
+    """
+    mutation, crossover = config.mutation, config.crossover
+    if is_own_encoding(config):
+        encoding = own_encoding(config, image_shape)
+        mutations, crossovers, rate = encoding.mutations, encoding.crossovers, DEFAULT_RATE
+        if mutation.operators is None and not mutations:
+            raise InputError(
+                f"The encoding {encoding.name} has no mutations of its own: give `mutation.operators`, functions "
+                "(key, genome) to genome, or make the encoding with mutations=(...)."
+            )
+    else:
+        name = known_name("encoding", name_of(config.encoding), ENCODINGS)
+        mutations, crossovers = DEFAULT_MUTATIONS[name], DEFAULT_CROSSOVERS[name]
+        rate = DEFAULT_RATE_BINARY if name == "binary" else DEFAULT_RATE
+    side = min(image_shape[:2])
+    return replace(
+        config,
+        mutation=replace(
+            mutation,
+            operators=mutations if mutation.operators is None else mutation.operators,
+            rate=rate if mutation.rate is None else mutation.rate,
+            block=min(DEFAULT_BLOCK, side) if mutation.block is None else mutation.block,
+        ),
+        crossover=replace(
+            crossover,
+            operators=crossovers if crossover.operators is None else crossover.operators,
+            patch=min(DEFAULT_PATCH, side) if crossover.patch is None else crossover.patch,
+        ),
+        black_pixels=replace(config.black_pixels, capacity=list_capacity(config, image_shape)),
+    )

@@ -1,0 +1,65 @@
+"""Settings as options of the command line: which were typed, and how messages name them."""
+
+import re
+import typing
+from collections.abc import Sequence
+from typing import Any
+
+import tyro
+
+from qdfool.config import Config, name_of, setting_names
+from qdfool.types import Encoding, Measure, Operator
+
+OTHERS = ("out", "resume", "overwrite", "preset", "quiet")
+"""Options of the command line that are no settings."""
+NAMED_OR_OBJECT = (Encoding, Measure, Operator)
+"""What Python may give instead of a name; the command line takes the name, or package.module:attribute."""
+
+registry = tyro.constructors.ConstructorRegistry()
+"""How tyro reads what a config may hold: `tyro.cli(..., registry=registry)`."""
+
+
+@registry.primitive_rule
+def _named(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec | None:
+    kinds = typing.get_args(info.type)
+    if str not in kinds or not any(kind in NAMED_OR_OBJECT for kind in kinds):
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAME",
+        instance_from_str=lambda words: words[0],
+        is_instance=lambda value: True,
+        str_from_instance=lambda value: [name_of(value)],
+    )
+
+
+def option(setting: str) -> str:
+    """`mutation.halve_every` as it is typed: --mutation.halve-every."""
+    return "--" + setting.replace("_", "-")
+
+
+def as_options(message: str) -> str:
+    """A message with its settings, which stand between backticks, named as they are typed."""
+    names = {*setting_names(), *OTHERS}
+
+    def typed(found: re.Match[str]) -> str:
+        return option(found[1]) if found[1] in names else found[0]
+
+    return re.sub(r"`([a-z_.]+)`", typed, message)
+
+
+def typed_settings(arguments: Sequence[str], config: Config) -> dict[str, Any]:
+    """The settings that are among the arguments, as nested dicts with their values from the parsed config.
+
+    A setting counts as typed whatever its value, so also with the one that it had.
+    """
+    words = {word.partition("=")[0].replace("_", "-") for word in arguments if word.startswith("--")}
+    typed: dict[str, Any] = {}
+    for setting in setting_names():
+        group, _, last = setting.rpartition(".")
+        opposite = f"{group}.no_{last}" if group else f"no_{last}"
+        if setting == "preset" or not words & {option(setting), option(opposite)}:
+            continue
+        holder, values = (getattr(config, group), typed.setdefault(group, {})) if group else (config, typed)
+        values[last] = getattr(holder, last)
+    return typed

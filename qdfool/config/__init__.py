@@ -1,0 +1,34 @@
+"""The settings of a run: what they are, which values they may have, and how they are written, read and changed."""
+
+from qdfool.config.objects import name_of, reference_to
+from qdfool.config.settings import (
+    BUDGET,
+    KEEPING,
+    BlackPixels,
+    Config,
+    Cppn,
+    Crossover,
+    Mutation,
+    Selection,
+)
+from qdfool.config.validation import validate
+from qdfool.config.values import differences, from_dict, override, setting_names, to_dict
+
+__all__ = [
+    "BUDGET",
+    "KEEPING",
+    "BlackPixels",
+    "Config",
+    "Cppn",
+    "Crossover",
+    "Mutation",
+    "Selection",
+    "differences",
+    "from_dict",
+    "name_of",
+    "override",
+    "reference_to",
+    "setting_names",
+    "to_dict",
+    "validate",
+]
