@@ -117,7 +117,7 @@ class Config:
     """A classifier of --list, or your own as package.module:attribute."""
     weights: str | None = None
     """Weights for a classifier of --list: a safetensors or .pth file; "hub" to fetch published ones;
-    "random" for an untrained network. Without it, the packaged weights, where there are any."""
+    "random" for an untrained network. Without it, the packaged weights, or else published ones, fetched."""
     image_shape: tuple[int, int, int] | None = None
     """Height, width, channels that your own classifier takes, where it does not say so itself (else
     28 28 1); or a size for a network of --list that takes several."""
@@ -172,7 +172,7 @@ KEEPING = ("chunk_seconds", "checkpoint_every")
 """Settings that change how a run is kept, not what it finds."""
 
 
-def validate(config: Config) -> None:
+def validate(config: Config, needs_budget: bool = True) -> None:
     """Checks every number of a config for its range; names are checked where their tables are.
 
     Raises:
@@ -180,7 +180,7 @@ def validate(config: Config) -> None:
     """
     in_range("--seed", config.seed, 0, 2**32 - 1)
     in_range("--batch-size", config.batch_size, 0)
-    if config.generations is None and config.evaluations is None and config.seconds is None:
+    if needs_budget and all(getattr(config, name) is None for name in BUDGET):
         raise InputError("A run needs a budget: give --generations, --evaluations or --seconds.")
     if config.generations is not None:
         in_range("--generations", config.generations, 1)

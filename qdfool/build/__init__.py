@@ -1,7 +1,7 @@
 """Turns a config into functions, by plain dict tables: add a part by adding a row."""
 
 from qdfool.build.batch import with_batch_size
-from qdfool.build.classifier import CLASSIFIERS, build_classifier
+from qdfool.build.classifier import CLASSIFIERS, build_classifier, is_known, with_classifier
 from qdfool.build.encoding import ENCODINGS, INITIAL, build_encoding
 from qdfool.build.evolution import SELECTIONS, build_evolution
 from qdfool.build.measures import build_measures, grid_ranges
@@ -19,5 +19,7 @@ __all__ = [
     "build_evolution",
     "build_measures",
     "grid_ranges",
+    "is_known",
     "with_batch_size",
+    "with_classifier",
 ]
