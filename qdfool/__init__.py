@@ -4,7 +4,8 @@ MAP-Elites in JAX: images are evolved on the device, every child competes for ev
 live in a pyribs archive. Start with `evolve(preset("mnist-direct"))`, or `python -m qdfool.run`.
 """
 
-from qdfool.api import AskTell, evolve
+from qdfool.api import AskTell, evolve, resume
+from qdfool.classifiers.torch_adapter import from_torch
 from qdfool.config import BlackPixels, Config, Cppn, Crossover, Mutation, Selection
 from qdfool.errors import InputError
 from qdfool.presets import preset
@@ -26,6 +27,8 @@ __all__ = [
     "Result",
     "Selection",
     "evolve",
+    "from_torch",
     "load",
     "preset",
+    "resume",
 ]

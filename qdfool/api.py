@@ -1,51 +1,144 @@
 """Runs evolution and keeps what it finds: the Python interface."""
 
+import contextlib
+import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import jax
 import numpy as np
 
-from qdfool.build import build_classifier
-from qdfool.classifiers import custom
-from qdfool.config import Config
+from qdfool.build import build_classifier, with_classifier
+from qdfool.classifiers.logits_check import as_array, check_values
+from qdfool.config import BUDGET, Config, override
 from qdfool.engine.loop import Chunk, jitted_tell
 from qdfool.engine.step import ask
 from qdfool.errors import InputError
-from qdfool.results.result import Result
+from qdfool.results.result import Result, read_config
 from qdfool.results.run import Run
+from qdfool.results.saved_run import SavedRun
+from qdfool.results.saved_run import resume as resume_run
+from qdfool.results.saved_run import start as start_run
 from qdfool.types import Classifier, Record
 
 
 def evolve(
     config: Config,
     classifier: Any = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
     on_chunk: Callable[[Result], None] | None = None,
 ) -> Result:
-    """Evolves images that a classifier is sure of.
+    """Evolves images that a classifier is certain of.
 
     Args:
         config: all settings; see `qdfool.preset`.
-        classifier: a `qdfool.Classifier`, a Flax NNX module, or any function from images [B, H, W, C] in
-            [0, 1] to logits [B, K], traceable by JAX or not; by default the one that the config names.
+        classifier: a `qdfool.Classifier`, a Flax NNX or PyTorch module, or any function from images [B, H, W, C]
+            in [0, 1] to logits [B, K], traceable by JAX or not; by default the one that the config names. It
+            is called once to be checked. The result's config says what it was instead of `config.classifier`.
+        out: run folder, which is made and left as the command line leaves it: a checkpoint every
+            `checkpoint_every` seconds and at the end, numbers and pictures at the end. Ctrl-C then stops after
+            the chunk that is running, and saves. Without it nothing is written; see `Result.save`.
+        overwrite: throw away the run that is in the run folder.
         on_chunk: called with the result so far after every chunk of generations (about a second's work).
-            Its `elites` are donated to the next chunk: copy what must outlive the call.
 
     Raises:
-        InputError: bad settings, or a classifier that does not return finite logits.
+        InputError: bad settings, a setting that does not apply to your own classifier, or a classifier that fails
+            or does not return finite logits. With `out`, what was found until then is saved, and the message
+            says so, as do the notes of what `on_chunk` raises.
+        KeyboardInterrupt: Ctrl-C; with `out`, its message says what is saved.
+        OSError: a file cannot be written.
     """
+    if out is not None:
+        return _evolved(start_run(config, Path(out), classifier, overwrite), on_chunk)
     if classifier is None:
-        classifier = build_classifier(config)
+        built = build_classifier(config)
     else:
-        name = getattr(classifier, "__name__", type(classifier).__name__)
-        classifier = custom.wrap(classifier, name, config.image_shape or (28, 28, 1))
-        custom.check(classifier)
-    run = Run(config, classifier)
+        config, built = with_classifier(config, classifier)
+    run = Run(config, built)
     for _ in run.advance():
         if on_chunk is not None:
             on_chunk(run.result())
     return run.result()
+
+
+def resume(
+    directory: str | Path,
+    classifier: Any = None,
+    generations: int | None = None,
+    evaluations: int | None = None,
+    seconds: float | None = None,
+    on_chunk: Callable[[Result], None] | None = None,
+) -> Result:
+    """Goes on with the run of a folder, from its newest checkpoint, and saves as `evolve` does with `out`.
+
+    A run that is stopped and resumed ends with the same archive, bit for bit, as one that never stopped.
+
+    Args:
+        directory: the run folder.
+        classifier: your own that the run began with; needed where it cannot be imported by its name. A file
+            of its code that has changed is warned of.
+        generations: budget in generations, those before included.
+        evaluations: budget in images classified, those before included.
+        seconds: budget in seconds of evolution, those before included. If one of the three is given, they take
+            the place of the budget that the run had.
+        on_chunk: called with the result so far after every chunk of generations.
+
+    Raises:
+        InputError: there is no run or checkpoint, a file is damaged, the classifier is not given or has other
+            weights, classes or images; and as `evolve` does.
+        KeyboardInterrupt: Ctrl-C; its message says what is saved.
+        OSError: a file cannot be read or written.
+    """
+    config, _ = read_config(Path(directory))
+    budget = zip(BUDGET, (generations, evaluations, seconds), strict=True)
+    config = override(config, {name: limit for name, limit in budget if limit is not None})
+    return _evolved(resume_run(config, Path(directory), classifier), on_chunk)
+
+
+def _evolved(saved: SavedRun, on_chunk: Callable[[Result], None] | None) -> Result:
+    with interrupts(signal.default_int_handler) as received:
+        saved.evolve(
+            stop=lambda: bool(received),
+            on_chunk=None if on_chunk is None else lambda run: on_chunk(run.result()),
+        )
+    if received:
+        raise KeyboardInterrupt(saved.what_is_saved())
+    return saved.run.result()
+
+
+@contextlib.contextmanager
+def interrupts(second: Any) -> Iterator[list[int]]:
+    """A list that is empty until Ctrl-C, which then no longer raises an exception in the middle of a chunk.
+
+    A handler of the host program stays, and so does everything in another thread than the first.
+
+    Args:
+        second: handler of the second Ctrl-C, as `signal.signal` takes it.
+    """
+    received: list[int] = []
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(signal.SIGINT, second)
+        os.write(2, b"\nqdfool: stopping after this chunk and saving; Ctrl-C again stops at once.\n")
+
+    before = signal.getsignal(signal.SIGINT)
+    hosts = before is None or (callable(before) and before is not signal.default_int_handler)
+    if hosts or threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    signal.signal(signal.SIGINT, receive)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class AskTell:
@@ -62,13 +155,14 @@ class AskTell:
     """
 
     def __init__(self, config: Config, image_shape: tuple[int, int, int], class_names: Sequence[str]) -> None:
-        """Makes the first children. The config's budget is not looked at: the caller decides when to stop.
+        """Makes the first children. The config needs no budget: the caller decides when to stop.
 
         Raises:
-            InputError: bad settings.
+            InputError: bad settings, or one that goes with a classifier which qdfool calls.
         """
+        _check_applies(config, image_shape)
         classifier = Classifier("ask/tell", image_shape, tuple(class_names), {}, _not_called, traceable=False)
-        self._run = Run(config, classifier)
+        self._run = Run(replace(config, classifier=classifier.name), classifier, needs_budget=False)
         self._tell = jitted_tell(self._run.evolution)
         self._since = time.perf_counter()
 
@@ -80,16 +174,16 @@ class AskTell:
         """Takes the logits of the images that `ask` gave, and breeds the next.
 
         Args:
-            logits: [B, K], in the order of the images.
+            logits: [B, K], in the order of the images; a PyTorch tensor will do.
 
         Raises:
             InputError: another shape, probabilities, or logits that are not finite; nothing has changed.
         """
-        given = np.asarray(logits, np.float32)
+        given = np.asarray(as_array(logits), np.float32)
         expected = (self._run.config.batch_size, len(self._run.classifier.class_names))
         if given.shape != expected:
             raise InputError(f"Expected logits of shape {list(expected)}; got {list(given.shape)}.")
-        custom.check_values("tell", given)
+        check_values("tell", given)
         state, record = self._tell(self._run.state, given)
         records: Record = jax.tree.map(lambda leaf: np.asarray(leaf)[None], record)
         told = time.perf_counter()
@@ -99,6 +193,22 @@ class AskTell:
     def result(self) -> Result:
         """What has been found so far."""
         return self._run.result()
+
+
+def _check_applies(config: Config, image_shape: tuple[int, int, int]) -> None:
+    """Checks that no setting is meant for a classifier that qdfool calls."""
+    asked = Config()
+    for name in ("weights", "precision", "group", "objective"):
+        if getattr(config, name) != getattr(asked, name):
+            raise InputError(
+                f"`{name}` goes with a classifier that qdfool calls, not with ask and tell. Got "
+                f"{getattr(config, name)!r}."
+            )
+    if config.image_shape not in (None, tuple(image_shape)):
+        raise InputError(
+            f"AskTell was given images of {list(image_shape)}, but `image_shape` is {list(config.image_shape)}. "
+            "Leave `image_shape` away."
+        )
 
 
 def _not_called(parameters: Any, images: Any) -> Any:

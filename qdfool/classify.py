@@ -1,8 +1,6 @@
 """What a classifier sees in image files: `python -m qdfool.classify IMAGE... --classifier NAME`."""
 
 import json
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +12,8 @@ import tyro
 
 from qdfool.analysis import percent
 from qdfool.build import build_classifier
-from qdfool.classifiers.custom import check_values
-from qdfool.cli.options import as_options
+from qdfool.classifiers.logits_check import check_values
+from qdfool.cli.exits import run_and_exit
 from qdfool.config import Config
 from qdfool.data.image import read_image
 from qdfool.engine.objectives import confidence, log_odds
@@ -46,24 +44,16 @@ class CommandLine:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted."""
+    run_and_exit(
+        "qdfool.classify",
+        lambda: _main(arguments),
+    )
+
+
+def _main(arguments: Sequence[str] | None) -> None:
     command = tyro.cli(CommandLine, prog="python -m qdfool.classify", args=arguments)
-    try:
-        answers = classify(command)
-        print(json.dumps(answers) if command.json else _as_text(answers), flush=True)
-    except InputError as error:
-        print(f"qdfool: {as_options(str(error))}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        # Nobody reads standard output any more; what Python still holds for it goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
-        print(f"qdfool: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("qdfool: interrupted.", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(0)
+    answers = classify(command)
+    print(json.dumps(answers) if command.json else _as_text(answers))
 
 
 def classify(command: CommandLine) -> list[dict[str, Any]]:

@@ -1,39 +1,28 @@
 """The command line: `python -m qdfool.run [PRESET] [options]`, also installed as `qdfool`."""
 
-import contextlib
-import os
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import tyro
 
-from qdfool.build import (
-    CLASSIFIERS,
-    CROSSOVERS,
-    DEFAULT_MUTATIONS,
-    ENCODINGS,
-    INITIAL,
-    MUTATIONS,
-    SELECTIONS,
-    build_classifier,
-)
-from qdfool.cli.options import as_options, registry, typed_settings
+from qdfool.api import interrupts
+from qdfool.build import CLASSIFIERS, CROSSOVERS, DEFAULT_MUTATIONS, ENCODINGS, INITIAL, MUTATIONS, SELECTIONS
+from qdfool.cli.exits import DONE, INTERRUPTED, run_and_exit
+from qdfool.cli.options import registry, typed_settings
 from qdfool.cli.progress import Progress
-from qdfool.config import BUDGET, KEEPING, Config, differences, override, validate
+from qdfool.config import BUDGET, KEEPING, Config, differences, override
 from qdfool.errors import InputError
 from qdfool.genomes.cppn.encoding import ACTIVATIONS
 from qdfool.measures import MEASURES
 from qdfool.presets import PRESETS, preset
-from qdfool.results import run_folder
-from qdfool.results.checkpoint import Checkpoints
-from qdfool.results.result import read_config, write_config
-from qdfool.results.run import Run
+from qdfool.results.result import read_config
+from qdfool.results.saved_run import SavedRun, resume, start
 
 DESCRIPTION = """Evolves images of nothing that a classifier is certain of.
 
@@ -62,22 +51,12 @@ class CommandLine:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted."""
-    try:
-        sys.exit(_main(list(sys.argv[1:] if arguments is None else arguments)))
-    except InputError as error:
-        print(f"qdfool: {as_options(str(error))}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        # Nobody reads standard output any more; what Python still holds for it goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print("qdfool: standard output was closed; a run that was on its way can go on.", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        print(f"qdfool: {_disk_trouble(error)}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("qdfool: interrupted.", file=sys.stderr)
-        sys.exit(130)
+    run_and_exit(
+        "qdfool",
+        lambda: _main(list(sys.argv[1:] if arguments is None else arguments)),
+        after_disk_trouble="What was saved before is whole; make room or give another --out, and go on with --resume.",
+        after_interrupt="A run that was on its way can go on with --resume.",
+    )
 
 
 def _main(arguments: list[str]) -> int:
@@ -128,15 +107,12 @@ def _option(arguments: list[str], option: str) -> str | None:
 
 def _start(command: CommandLine) -> int:
     config = command.config
-    validate(config)
     out = command.out or Path("archives") / (
         f"{config.preset}-{time.strftime('%Y-%m-%d-%H%M%S')}-seed{config.seed}"
     )
-    classifier = build_classifier(config)
-    run = Run(config, classifier)
-    run_folder.prepare(out, command.overwrite)
-    write_config(out, run.config, classifier.class_names, classifier.image_shape, classifier.fingerprint)
-    return _evolve(run, out, command.quiet)
+    return _evolve(
+        start(config, out, overwrite=command.overwrite, how_to_resume=_resume_command(out)), command
+    )
 
 
 def _resume(command: CommandLine, saved: Config) -> int:
@@ -154,105 +130,30 @@ def _resume(command: CommandLine, saved: Config) -> int:
             f"{folder} is a run of another config: {'; '.join(differing)}. Leave these options away, or start "
             "a new run with --out."
         )
-    validate(command.config)
-    _, values = read_config(folder)
-    classifier = build_classifier(command.config)
-    if values["classifier"]["fingerprint"] != classifier.fingerprint:
-        raise InputError(
-            f"{folder} was run with other weights: SHA-256 {values['classifier']['fingerprint'] or 'none'} "
-            f"-> {classifier.fingerprint or 'none'}. Give the weights it began with."
-        )
-    if list(classifier.class_names) != values["classifier"]["class_names"]:
-        raise InputError(f"{folder} was run on a classifier with other classes. Give the one it began with.")
-    run = Run(command.config, classifier)
-    if not (folder / run_folder.CHECKPOINTS).is_dir():
-        raise InputError(
-            f"No checkpoint in {folder}. Expected the folder of a run that saved one; start it anew with "
-            f"--out {folder} --overwrite."
-        )
-    checkpoints = Checkpoints(folder / run_folder.CHECKPOINTS)
-    try:
-        earlier = run_folder.read_metrics(folder / run_folder.METRICS)
-        run.restore(checkpoints, earlier, lambda text: print(f"qdfool: {text}", file=sys.stderr))
-    finally:
-        checkpoints.close()
-    write_config(
-        folder, command.config, classifier.class_names, classifier.image_shape, classifier.fingerprint
-    )
-    return _evolve(run, folder, command.quiet)
+    return _evolve(resume(command.config, folder, how_to_resume=_resume_command(folder)), command)
 
 
-def _evolve(run: Run, out: Path, quiet: bool) -> int:
-    """Evolves, and leaves the folder whole, however it ends."""
-    checkpoints = Checkpoints(out / run_folder.CHECKPOINTS)
-    saved_at = time.monotonic()
-    progress = Progress(run.config, quiet)
-    failure: InputError | None = None
-    try:
-        with _interrupts() as interrupted, progress:
-            if not quiet:
-                host = "" if run.classifier.traceable else " (called from the host: JAX cannot trace it)"
-                progress.say(
-                    f"{run.config.preset} on {run.classifier.name}{host}, seed {run.config.seed}, into {out}/"
-                )
-            try:
-                for _ in run.advance(stop=lambda: bool(interrupted)):
-                    progress.show(run.metrics[-1])
-                    if time.monotonic() - saved_at >= run.config.checkpoint_every:
-                        run.save(checkpoints)
-                        run_folder.write_metrics(out / run_folder.METRICS, run.metrics)
-                        saved_at = time.monotonic()
-            except InputError as error:
-                failure = error
-            if run.generations:
-                run.save(checkpoints)
-                run.result().write(out)
-            checkpoints.finish()
-    finally:
-        checkpoints.close()
-    if failure is not None:
-        raise InputError(f"{failure} {_saved(run, out)}") from failure
-    if interrupted:
-        print(f"qdfool: interrupted. {_saved(run, out)}", file=sys.stderr)
-        return 130
-    if not quiet:
+def _resume_command(folder: Path) -> str:
+    return shlex.join(["python", "-m", "qdfool.run", "--resume", str(folder)])
+
+
+def _evolve(saved: SavedRun, command: CommandLine) -> int:
+    """Evolves while progress is shown; Ctrl-C ends it after a chunk, once more at once, as the system does it."""
+    run, out = saved.run, saved.directory
+    progress = Progress(run.config, command.quiet)
+    with interrupts(signal.SIG_DFL) as received, progress:
+        if not command.quiet:
+            host = "" if run.classifier.traceable else " (called from the host: JAX cannot trace it)"
+            progress.say(
+                f"{run.config.preset} on {run.classifier.name}{host}, seed {run.config.seed}, into {out}/"
+            )
+        saved.evolve(lambda: bool(received), lambda run: progress.show(run.metrics[-1]))
+    if received:
+        print(f"qdfool: interrupted. {saved.what_is_saved()}", file=sys.stderr)
+        return INTERRUPTED
+    if not command.quiet:
         print(progress.summary(run.result().summary(), out))
-    return 0
-
-
-def _saved(run: Run, out: Path) -> str:
-    if not run.generations:
-        return "No generation was complete; there is nothing to go on from."
-    return (
-        f"Everything until generation {run.generations} is saved; go on with: "
-        f"python -m qdfool.run --resume {out}"
-    )
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """A list that is empty until Ctrl-C. The second Ctrl-C ends the process at once, as the system does it."""
-    received: list[int] = []
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.write(2, b"\nqdfool: stopping after this chunk and saving; Ctrl-C again stops at once.\n")
-
-    before = signal.signal(signal.SIGINT, receive)
-    try:
-        yield received
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _disk_trouble(error: OSError) -> str:
-    if error.errno is None:
-        return str(error)
-    return (
-        f"{error.strerror}: {error.filename or 'a file of the run'}. What was saved before is whole; make room "
-        "or give another --out, and go on with --resume."
-    )
+    return DONE
 
 
 def listing() -> str:

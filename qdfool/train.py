@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,6 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from qdfool.classifiers import lenet, weights
 from qdfool.classifiers.training import Epoch, Logits, Training, error, train
+from qdfool.cli.exits import run_and_exit
 from qdfool.data import mnist
 from qdfool.errors import InputError, known_name
 from qdfool.files.atomic import atomic_write
@@ -73,24 +74,22 @@ class Command:
     """Settings of the optimiser."""
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit status: 0, 2 after bad input, 130 after Ctrl-C."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    run_and_exit(
+        "qdfool.train",
+        lambda: _main(given),
+        after_disk_trouble="No file is half-written; make room, or give another --out.",
+        after_interrupt="No file is half-written.",
+    )
+
+
+def _main(arguments: list[str]) -> None:
     style = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
     command = tyro.cli(Command, prog="python -m qdfool.train", args=arguments, config=style)
-    console = Console(highlight=False, soft_wrap=True)
-    try:
-        _run(command, shlex.join(["python", "-m", "qdfool.train", *arguments]), console)
-    except InputError as refusal:
-        print(f"Error: {refusal}", file=sys.stderr)
-        return 2
-    except OSError as failure:
-        print(f"Error: cannot read or write: {failure}.", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped; no file is half-written.", file=sys.stderr)
-        return 130
-    return 0
+    command_line = shlex.join(["python", "-m", "qdfool.train", *arguments])
+    _run(command, command_line, Console(highlight=False, soft_wrap=True))
 
 
 def _run(command: Command, command_line: str, console: Console) -> None:
@@ -187,10 +186,17 @@ def _check_output(out: Path, overwrite: bool) -> None:
             raise InputError(f"--out must be a file; {path} is a folder.")
         if path.exists() and not overwrite:
             raise InputError(f"{path} exists. Give another --out, or --overwrite to replace it.")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(out.parent / f".{out.name}.trial"):
-        pass
-    (out.parent / f".{out.name}.trial").unlink()
+    trial = out.parent / f".{out.name}.trial"
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(trial):
+            pass
+        trial.unlink()
+    except OSError as error:
+        raise InputError(
+            f"Cannot write to {out.parent}: {error.strerror or error}. Expected a folder that can be made and "
+            "written to; give another --out."
+        ) from error
 
 
 def _commit() -> str:
@@ -221,4 +227,4 @@ def _versions() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -130,7 +130,10 @@ def test_the_files_that_are_damaged_are_otherwise_read(tmp_path: Path, name: str
         ("config.json", b"[" * 100_000),
         ("metrics.csv", b"generation\n" + b"1" * 200_000),
         ("metrics.csv", b"gener\xffation\n"),
-        ("elites.npz", b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (0,), }"),
+        (
+            "elites.npz",
+            b"\x93NUMPY\x01\x00v\x00" + b"{'descr': '|u1', 'fortran_order': False, 'shape': (0,), }",
+        ),
     ],
     ids=["nesting", "a long field", "no text", "an array alone"],
 )

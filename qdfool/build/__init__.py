@@ -1,7 +1,7 @@
 """Turns a config into functions, by plain dict tables: add a part by adding a row."""
 
 from qdfool.build.batch import with_batch_size
-from qdfool.build.classifier import CLASSIFIERS, build_classifier
+from qdfool.build.classifier import CLASSIFIERS, build_classifier, is_known, with_classifier
 from qdfool.build.defaults import DEFAULT_MUTATIONS, with_defaults
 from qdfool.build.encoding import ENCODINGS, INITIAL, build_encoding
 from qdfool.build.evolution import SELECTIONS, build_evolution
@@ -21,6 +21,8 @@ __all__ = [
     "build_evolution",
     "build_measures",
     "grid_ranges",
+    "is_known",
     "with_batch_size",
+    "with_classifier",
     "with_defaults",
 ]

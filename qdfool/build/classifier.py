@@ -1,7 +1,9 @@
 """From a config to the classifier under audit."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +19,6 @@ from qdfool.config import Config
 from qdfool.errors import InputError, known_name
 from qdfool.types import Classifier
 
-OWN_SHAPE = (28, 28, 1)
-"""What a user's classifier is taken to want where neither it nor the config says."""
 HUB, RANDOM = "hub", porting.RANDOM
 """Words that stand in the place of a weights file."""
 
@@ -65,47 +65,64 @@ def build_classifier(config: Config) -> Classifier:
     """The classifier a config names, as its objective and groups show it.
 
     Raises:
-        InputError: unknown name, weights that do not fit, an output that is not logits, a size that the network
-            cannot take, or groups that do not fit its classes.
+        InputError: unknown name, weights that do not fit or cannot be fetched, an output that is not logits, a
+            size that the network cannot take, or groups that do not fit its classes.
     """
     if is_reference(config.classifier):
-        classifier = _own(config)
+        classifier = _own(config, named_object(config.classifier), config.classifier)
     elif config.classifier.startswith("mobilenet_v1_"):
         classifier = _network(config)  # of any width, also of one that is not in the table
     else:
         _, load = CLASSIFIERS[known_name("classifier", config.classifier, CLASSIFIERS)]
         classifier = load(config)
+    return _viewed(config, classifier)
+
+
+def with_classifier(config: Config, found: Any) -> tuple[Config, Classifier]:
+    """A user's own classifier as the config's objective and groups show it, and the config that names it.
+
+    Args:
+        config: whatever classifier it names is left aside.
+        found: whatever `qdfool.classifiers.custom.wrap` takes.
+
+    Raises:
+        InputError: it is no classifier, its output is not logits, or a setting does not apply to it.
+    """
+    classifier = _own(config, found)
+    name = classifier.reference or classifier.name
+    if not classifier.fingerprint and is_known(name):
+        name += " (own)"  # without weights to compare nothing else would tell it from qdfool's
+    return replace(config, classifier=name), _viewed(config, classifier)
+
+
+def is_known(name: str) -> bool:
+    """Whether a config that names this classifier is enough to build it."""
+    return is_reference(name) or name in CLASSIFIERS or name.startswith("mobilenet_v1_")
+
+
+def _own(config: Config, found: Any, reference: str = "") -> Classifier:
+    name = reference or "a classifier of your own"
+    if config.weights is not None:
+        raise InputError(
+            f"`weights` goes with one of qdfool's own classifiers; {name} must load its own. Got "
+            f"{config.weights!r}."
+        )
+    if config.precision != "float32":
+        raise InputError(f"`precision` goes with one of qdfool's own classifiers; {name} has its own.")
+    return custom.wrap(found, config.image_shape, reference)
+
+
+def _viewed(config: Config, classifier: Classifier) -> Classifier:
     if config.objective == "ten-crop":
         classifier = ten_crops(classifier, config.crop_from)
     return grouped(classifier, config.group) if config.group else classifier
 
 
-def _own(config: Config) -> Classifier:
-    if config.weights is not None:
-        raise InputError(
-            f"`weights` goes with one of qdfool's own classifiers; {config.classifier} must load its own. Got "
-            f"{config.weights!r}."
-        )
-    if config.precision != "float32":
-        raise InputError(
-            f"`precision` goes with one of qdfool's own classifiers; {config.classifier} has its own."
-        )
-    found = named_object(config.classifier)
-    classifier = custom.wrap(found, config.classifier, config.image_shape or OWN_SHAPE)
-    custom.check(classifier)
-    return classifier
-
-
 def _weights(config: Config, found: Architecture) -> Path | str:
     if config.weights == RANDOM:
         return RANDOM
-    if config.weights == HUB:
+    if config.weights in (None, HUB):
         return hub.fetch(found)
-    if config.weights is None:
-        raise InputError(
-            f'{found.name} needs `weights`: a file (safetensors or .pth), "hub" to fetch published ones, or '
-            '"random" for an untrained network.'
-        )
     return Path(config.weights)
 
 

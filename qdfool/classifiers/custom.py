@@ -1,114 +1,127 @@
 """A user's own classifier: any function from images to logits, traceable by JAX or not."""
 
+import functools
+import logging
+import sys
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
+from qdfool.classifiers.logits_check import (
+    DEFAULT_SHAPE,
+    IMAGES_ASKED,
+    as_array,
+    ask_once,
+    check_class_names,
+    default_names,
+)
+from qdfool.classifiers.torch_adapter import adapted, is_torch_module
+from qdfool.classifiers.weights import fingerprint
 from qdfool.errors import InputError
 from qdfool.types import Classifier, Parameters
 
-PROBABILITIES = (
-    "The rows of {name}'s output lie in [0, 1] and sum to 1: these are probabilities. Expected logits, the "
-    "numbers before the softmax; return those, or their logarithm where only probabilities are to be had."
-)
+_LOG = logging.getLogger(__name__)
 
 
-def wrap(found: Any, name: str, image_shape: tuple[int, int, int]) -> Classifier:
-    """Makes a classifier of a `Classifier`, a Flax NNX module, or a function.
+def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference: str = "") -> Classifier:
+    """Makes a classifier of a `Classifier`, a Flax NNX or PyTorch module, or a function.
+
+    It is called once, with eight images: it may be a service that is paid for.
 
     Args:
-        found: a `Classifier` (returned as it is), an `nnx.Module` (run in evaluation mode), or any function
-            from images [B, H, W, C] float32 in [0, 1] to logits [B, K]. One that JAX cannot trace is
-            called from the host with NumPy arrays. `image_shape` and `class_names` are read from its
-            attributes where it has them.
-        name: what to call it.
-        image_shape: (H, W, C), where the function does not say.
+        found: a `Classifier`, an `nnx.Module` (run in evaluation mode), a `torch.nn.Module` (see `from_torch`),
+            or any function from images [B, H, W, C] float32 in [0, 1] to logits [B, K]. One that JAX cannot
+            trace is called from the host with NumPy arrays, and may return a PyTorch tensor. `image_shape` and
+            `class_names` are read from its attributes where it has them.
+        image_shape: (H, W, C), where it does not say so itself; (28, 28, 1) if nothing does.
+        reference: package.module:attribute that named it; without it, the name that it can be imported by.
 
     Raises:
-        InputError: it is none of these, or does not return logits.
+        InputError: it is none of these, wants images of another shape, fails, or does not return logits that
+            are finite, as many as its class names, which are unique.
     """
     if isinstance(found, Classifier):
-        return found
+        reference, name = reference or found.reference, found.name
+    else:
+        reference = reference or _importable_name(found)
+        name = reference or str(getattr(found, "__name__", type(found).__name__))
+    classifier = _unchecked(found, name, image_shape)
+    logits = ask_once(classifier.name, classifier.logits, classifier.parameters, classifier.image_shape)
+    names = classifier.class_names or default_names(logits.shape[1])
+    check_class_names(classifier.name, names, logits.shape[1])
+    return replace(classifier, class_names=names, reference=reference, file_hash=_file_hash(reference))
+
+
+def _unchecked(found: Any, name: str, image_shape: tuple[int, int, int] | None) -> Classifier:
+    """Without class names where it has none."""
+    shape = _shape(found, name, image_shape)
+    if isinstance(found, Classifier):
+        return found if found.traceable else replace(found, logits=_on_host(found.logits))
+    if is_torch_module(found):
+        colours = {1: "grey", 3: "RGB"}.get(shape[2], f"{shape[2]} channels")
+        _LOG.warning(
+            f"{name} is a torch.nn.Module. It is called in evaluation mode with tensors [B, {shape[2]}, {shape[0]}, "
+            f"{shape[1]}] in [0, 1] ({colours}), without normalisation; if it wants any, give "
+            "qdfool.from_torch(module, mean=..., std=...)."
+        )
+        return replace(adapted(found, shape), name=name)
     if not callable(found) or isinstance(found, type):
         raise InputError(
             f"{name} is {_kind(found)}. Expected a function from images [B, H, W, C] to logits [B, K], a Flax "
-            "NNX module, or a qdfool.Classifier."
+            "NNX or PyTorch module, or a qdfool.Classifier."
         )
     parameters, logits = _split(found) if isinstance(found, nnx.Module) else ({}, _without_parameters(found))
-    height, width, channels = getattr(found, "image_shape", image_shape)
-    shape = (height, width, channels)
     traceable = _traceable(logits, parameters, shape)
-    classes = _probe(name, logits, parameters, shape).shape[1]
-    names = getattr(found, "class_names", None) or [f"class {index}" for index in range(classes)]
-    return Classifier(name, shape, tuple(names), parameters, logits, traceable)
-
-
-def check(classifier: Classifier) -> None:
-    """Shows a classifier a few images and checks what comes back.
-
-    Raises:
-        InputError: it fails, its output is not [B, K] with K the number of its names, is not finite, or
-            holds probabilities instead of logits; or its class names are not unique.
-    """
-    names = classifier.class_names
-    doubles = (
-        sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    return Classifier(
+        name,
+        shape,
+        tuple(getattr(found, "class_names", None) or ()),
+        parameters,
+        logits if traceable else _on_host(logits),
+        traceable,
     )
-    if doubles:
-        raise InputError(
-            f"Class names must be unique; {classifier.name} has twice: {', '.join(doubles[:5])}."
-        )
-    logits = _probe(classifier.name, classifier.logits, classifier.parameters, classifier.image_shape)
-    if logits.shape[1] != len(names):
-        raise InputError(
-            f"{classifier.name} names {len(names)} classes but returns {logits.shape[1]} logits an image. "
-            "Expected as many names as logits."
-        )
 
 
-def _probe(
-    name: str,
-    function: Callable[[Parameters, Any], Any],
-    parameters: Parameters,
-    image_shape: tuple[int, int, int],
-) -> np.ndarray:
-    images = np.random.default_rng(0).random((8, *image_shape), np.float32)
-    images[0], images[1], images[2] = 0.0, 1.0, 0.5
+def _shape(found: Any, name: str, image_shape: tuple[int, int, int] | None) -> tuple[int, int, int]:
+    own = getattr(found, "image_shape", None)
+    if own is None:
+        return image_shape or DEFAULT_SHAPE
     try:
-        logits = np.asarray(function(parameters, images))
-    except Exception as error:
+        height, width, channels = (int(size) for size in own)
+    except (TypeError, ValueError) as error:
         raise InputError(
-            f"{name} failed on images {list(images.shape)} (float32 in [0, 1]): {type(error).__name__}: {error}. "
-            "If it takes another size, say so with --image-shape HEIGHT WIDTH CHANNELS."
+            f"{name} says that its image_shape is {own!r}. Expected height, width, channels."
         ) from error
-    if logits.ndim != 2 or logits.shape[0] != 8 or logits.shape[1] < 2:
+    shape = (height, width, channels)
+    if image_shape not in (None, shape):
         raise InputError(
-            f"{name} returned shape {list(logits.shape)} for 8 images. Expected logits [8, K] with K >= 2 classes."
+            f"{name} takes images of {height} x {width} x {channels}; got the `image_shape` "
+            f"{' x '.join(map(str, image_shape))}. Leave `image_shape` away."
         )
-    if not np.issubdtype(logits.dtype, np.floating) and logits.dtype != jnp.bfloat16:
-        raise InputError(f"{name} returned {logits.dtype}. Expected logits as floating-point numbers.")
-    check_values(name, logits)
-    return logits
+    return shape
 
 
-def check_values(name: str, logits: np.ndarray) -> None:
-    """Checks that logits [B, K] are finite and no probabilities.
+def _importable_name(found: Any) -> str:
+    """package.module:attribute where another process finds this object too; else empty."""
+    module, attribute = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(attribute, str) or module == "__main__":
+        return ""
+    try:
+        there = functools.reduce(getattr, attribute.split("."), sys.modules.get(module))
+    except AttributeError:  # a function within a function
+        return ""
+    return f"{module}:{attribute}" if there is found else ""
 
-    Raises:
-        InputError: they are not.
-    """
-    finite = np.isfinite(logits).all(axis=1)
-    if not finite.all():
-        raise InputError(
-            f"{name}: {(~finite).sum()} of {len(logits)} images got NaN or infinity, the first of them image "
-            f"{int(np.argmin(finite))}. Expected finite logits for every image in [0, 1]."
-        )
-    if (logits >= 0).all() and np.allclose(logits.astype(np.float64).sum(axis=1), 1.0, atol=1e-3):
-        raise InputError(PROBABILITIES.format(name=name))
+
+def _file_hash(reference: str) -> str:
+    """SHA-256 of the file of the module that a reference names; empty where there is none."""
+    file = getattr(sys.modules.get(reference.partition(":")[0]), "__file__", None)
+    return fingerprint(Path(file)) if file and Path(file).is_file() else ""
 
 
 def _split(module: nnx.Module) -> tuple[Parameters, Callable[[Parameters, Any], Any]]:
@@ -126,9 +139,13 @@ def _without_parameters(function: Callable[[Any], Any]) -> Callable[[Parameters,
     return lambda parameters, images: function(images)
 
 
+def _on_host(logits: Callable[[Parameters, Any], Any]) -> Callable[[Parameters, Any], Any]:
+    return lambda parameters, images: as_array(logits(parameters, images))
+
+
 def _traceable(logits: Callable[..., Any], parameters: Parameters, shape: tuple[int, ...]) -> bool:
     try:
-        traced = jax.eval_shape(logits, parameters, jax.ShapeDtypeStruct((8, *shape), jnp.float32))
+        traced = jax.eval_shape(logits, parameters, jax.ShapeDtypeStruct((IMAGES_ASKED, *shape), jnp.float32))
     except Exception:  # Whatever it raises when it meets a tracer, it may still work on NumPy arrays.
         return False
     return isinstance(traced, jax.ShapeDtypeStruct)

@@ -12,7 +12,7 @@ from qdfool.classifiers.architecture import Architecture
 from qdfool.classifiers.weights import fingerprint
 from qdfool.errors import InputError
 from qdfool.files.atomic import atomic_write
-from qdfool.files.fetch import NotFetchedError, stream
+from qdfool.files.fetch import NotFetchedError, announce, stream
 
 _SHA256_DIGITS = 64
 
@@ -33,8 +33,8 @@ def fetch(architecture: Architecture) -> Path:
     """
     if not architecture.hub:
         raise InputError(
-            f"No published weights of {architecture.name} are known; give a file with --weights FILE, or "
-            "--weights random for an untrained network."
+            f"No published weights of {architecture.name} are known. Give `weights`: a file (safetensors or .pth), or "
+            '"random" for an untrained network.'
         )
     folder = cache_folder()
     by_https = [source for source in architecture.hub if source.place.startswith("https://")]
@@ -92,7 +92,7 @@ def fetch_url(
     return path
 
 
-def fetch_hub(repository: str, file_name: str, folder: Path) -> Path:
+def fetch_hub(repository: str, file_name: str, folder: Path, console: Console | None = None) -> Path:
     """Returns a file of a repository on the Hugging Face hub, fetching it if it is not in the folder.
 
     A file put at `folder/repository/file_name` by hand is taken as it is. Others are kept as the hub's own
@@ -102,6 +102,7 @@ def fetch_hub(repository: str, file_name: str, folder: Path) -> Path:
         repository: `timm/resnet18.tv_in1k`.
         file_name: `model.safetensors`.
         folder: created if need be.
+        console: is told what is fetched, and how large it is; standard error if None.
 
     Raises:
         InputError: huggingface-hub is not installed, the file cannot be fetched, or it came damaged.
@@ -115,13 +116,17 @@ def fetch_hub(repository: str, file_name: str, folder: Path) -> Path:
         raise InputError(
             f"Fetching {repository} takes huggingface-hub: pip install 'qdfool[hub]'. Or {by_hand}."
         )
-    kept = hub.try_to_load_from_cache(repository, file_name, cache_dir=folder)
-    if isinstance(kept, str) and _hashes(Path(kept)) is None:
-        return Path(kept)
+    saved = hub.try_to_load_from_cache(repository, file_name, cache_dir=folder)
+    if isinstance(saved, str) and _hashes(Path(saved)) is None:
+        return Path(saved)
+    url = f"https://huggingface.co/{repository}/resolve/main/{file_name}"
+    announce(url, _size(hub, repository, file_name), console or Console(stderr=True))
     try:
-        # Left to itself the library takes a kept file for whole.
+        # Left to itself the library takes a saved file for whole.
         path = Path(
-            hub.hf_hub_download(repository, file_name, cache_dir=folder, force_download=isinstance(kept, str))
+            hub.hf_hub_download(
+                repository, file_name, cache_dir=folder, force_download=isinstance(saved, str)
+            )
         )
     except (
         Exception
@@ -146,6 +151,14 @@ def _library() -> Any:
         return None
 
 
+def _size(hub: Any, repository: str, file_name: str) -> int | None:
+    """Bytes of a file on the hub; None where it does not say."""
+    try:
+        return hub.get_hf_file_metadata(hub.hf_hub_url(repository, file_name)).size
+    except Exception:  # as above; the download that follows says what is wrong
+        return None
+
+
 def _hashes(path: Path) -> tuple[str, str] | None:
     """The SHA-256 of a file that the hub's library keeps and the one it should have, where they differ.
 
@@ -164,4 +177,4 @@ def _two_hashes(found: str, expected: str) -> str:
 
 
 def _by_hand(what: str, path: Path) -> str:
-    return f"fetch {what} elsewhere and put it at {path}, or name the file with --weights FILE"
+    return f"fetch {what} elsewhere and put it at {path}, or name the file with `weights`"

@@ -129,7 +129,7 @@ class Config:
     """A classifier of --list, or your own as package.module:attribute."""
     weights: str | None = None
     """Weights for a classifier of --list: a safetensors or .pth file; "hub" to fetch published ones;
-    "random" for an untrained network. Without it, the packaged weights, where there are any."""
+    "random" for an untrained network. Without it, the packaged weights, or else published ones, fetched."""
     image_shape: tuple[int, int, int] | None = None
     """Height, width, channels that your own classifier takes, where it does not say so itself (else
     28 28 1); or a size for a network of --list that takes several."""

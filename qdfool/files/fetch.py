@@ -22,7 +22,8 @@ def stream(url: str, receive: Callable[[bytes], object], console: Console | None
     Args:
         url: of the file.
         receive: called with one piece after the other; what it raises ends the download.
-        console: shows a progress bar, or a plain line where it is not a terminal; standard error if None.
+        console: gets a line that says what is fetched from where, and its size; a terminal, a progress bar too.
+            Standard error if None.
 
     Raises:
         NotFetchedError: no answer, an answer that is an error, or one that ends early.
@@ -36,9 +37,8 @@ def stream(url: str, receive: Callable[[bytes], object], console: Console | None
     except (OSError, http.client.HTTPException) as error:
         raise NotFetchedError(str(error)) from error
     with response, Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        if not console.is_terminal:
-            console.print(f"Fetching {url}", soft_wrap=True)
         length = response.headers.get("Content-Length")
+        announce(url, int(length) if length else None, console)
         task = progress.add_task(url.rpartition("/")[2], total=int(length) if length else None)
         while piece := _read(response):
             receive(piece)
@@ -47,6 +47,12 @@ def stream(url: str, receive: Callable[[bytes], object], console: Console | None
     # A connection that is cut reads like the end of the file.
     if length and received != int(length):
         raise NotFetchedError(f"it ended after {received:,} of {int(length):,} bytes")
+
+
+def announce(url: str, size: int | None, console: Console) -> None:
+    """Prints what is about to be fetched, and its size in bytes where that is known."""
+    much = "size unknown" if size is None else f"{size / 1e6:,.1f} MB"
+    console.print(f"Fetching {url} ({much})", soft_wrap=True, highlight=False)
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:

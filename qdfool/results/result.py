@@ -225,6 +225,9 @@ def write_config(
     class_names: Sequence[str],
     image_shape: tuple[int, int, int],
     fingerprint: str,
+    name: str = "",
+    reference: str = "",
+    file_hash: str = "",
 ) -> None:
     """Writes `config.json`: every setting, what the classifier is, versions, device.
 
@@ -237,6 +240,9 @@ def write_config(
         {
             "settings": to_dict(config),
             "classifier": {
+                "name": name or config.classifier,
+                "reference": reference,
+                "file_hash": file_hash,
                 "image_shape": list(image_shape),
                 "fingerprint": fingerprint,
                 "class_names": list(class_names),

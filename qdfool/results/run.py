@@ -24,15 +24,17 @@ COPIED_AT_MOST = 1 << 28
 class Run:
     """One run: the device's state, and all that the host keeps of it."""
 
-    def __init__(self, config: Config, classifier: Classifier) -> None:
+    def __init__(self, config: Config, classifier: Classifier, needs_budget: bool = True) -> None:
         """Builds everything and makes the first children; nothing is classified yet.
+
+        Without `needs_budget` the config may lack one: the caller then decides when to stop.
 
         Raises:
             InputError: a setting is out of range, or parts do not fit together.
         """
-        validate(config)
+        validate(config, needs_budget)
         config = with_batch_size(with_defaults(config, classifier.image_shape), classifier)
-        validate(config)
+        validate(config, needs_budget)
         self.config = config
         """As given, with all that it left open."""
         self.classifier = classifier

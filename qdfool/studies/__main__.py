@@ -16,7 +16,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import jax
 import tyro
 
-from qdfool.cli.options import as_options
+from qdfool.cli.exits import run_and_exit
 from qdfool.errors import InputError, known_name
 from qdfool.studies.study import REPORT, Study, Workbench
 
@@ -56,31 +56,12 @@ class CommandLine(Generic[Settings]):
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        _main(arguments)
-    except InputError as error:
-        print(f"qdfool.studies: {as_options(str(error))}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:
-        # Nobody reads standard output any more; what Python still holds for it goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print("qdfool.studies: standard output was closed.", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        what = f"{error.strerror}: {error.filename or 'a file of the study'}" if error.errno else str(error)
-        print(
-            f"qdfool.studies: {what}. Units that are done are saved; make room, or give another --out.",
-            file=sys.stderr,
-        )
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print(
-            "\nqdfool.studies: interrupted. Units that are done are saved; go on with the same command.",
-            file=sys.stderr,
-        )
-        sys.exit(130)
-    sys.exit(0)
+    run_and_exit(
+        "qdfool.studies",
+        lambda: _main(list(sys.argv[1:] if arguments is None else arguments)),
+        after_disk_trouble="Units that are done are saved; make room, or give another --out.",
+        after_interrupt="Units that are done are saved; go on with the same command.",
+    )
 
 
 def listing() -> str:

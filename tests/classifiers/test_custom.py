@@ -1,6 +1,9 @@
 """A user's own classifier: what is taken, what is refused and how."""
 
+import contextlib
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import fake
 import jax
@@ -9,8 +12,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from qdfool.classifiers.custom import check, check_values, wrap
+from qdfool.classifiers.custom import wrap
+from qdfool.classifiers.logits_check import check_values
 from qdfool.errors import InputError
+from qdfool.types import Classifier
 
 
 class Module(nnx.Module):
@@ -24,21 +29,28 @@ class Module(nnx.Module):
         return self.dense(self.dropout(images.reshape(images.shape[0], -1)))
 
 
-def wrapped(function):
-    classifier = wrap(function, "mine", (28, 28, 1))
-    check(classifier)
-    return classifier
+class Service:
+    """Counts how often it is really called: a tracer is turned away before it costs anything."""
+
+    def __init__(self, answer):
+        self.calls = 0
+        self.answer = answer
+
+    def __call__(self, images):
+        images = np.asarray(images)
+        self.calls += 1
+        return self.answer(images)
 
 
 def test_a_function_is_wrapped_with_its_own_shape():
-    classifier = wrapped(fake.logits)
+    classifier = wrap(fake.logits)
     assert classifier.image_shape == fake.SHAPE
     assert classifier.class_names == ("class 0", "class 1", "class 2", "class 3")
     assert classifier.traceable
 
 
 def test_a_function_on_numpy_is_called_from_the_host():
-    classifier = wrapped(fake.host_logits)
+    classifier = wrap(fake.host_logits)
     assert not classifier.traceable
     images = np.random.default_rng(1).random((5, *fake.SHAPE), np.float32)
     np.testing.assert_array_equal(classifier.logits(classifier.parameters, images), fake.logits(images))
@@ -46,7 +58,7 @@ def test_a_function_on_numpy_is_called_from_the_host():
 
 def test_a_module_is_split_and_evaluated_without_dropout():
     module = Module()
-    classifier = wrapped(module)
+    classifier = wrap(module)
     assert classifier.traceable
     assert len(jax.tree.leaves(classifier.parameters)) >= 2
     images = jnp.ones((3, *fake.SHAPE))
@@ -55,7 +67,53 @@ def test_a_module_is_split_and_evaluated_without_dropout():
 
 
 def test_a_classifier_is_taken_as_it_is():
-    assert wrap(fake.classifier, "mine", (28, 28, 1)) is fake.classifier
+    classifier = wrap(fake.classifier)
+    assert classifier == fake.classifier
+    assert classifier.logits is fake.classifier.logits
+
+
+@pytest.mark.parametrize("answer", [fake.host_logits, fake.probabilities, lambda images: images[:, 0, 0]])
+def test_a_service_is_called_once_to_be_checked(answer):
+    """Its class count, values and type are all of one answer."""
+    service = Service(answer)
+    with contextlib.suppress(InputError):
+        assert wrap(service, fake.SHAPE).class_names == tuple(f"class {index}" for index in range(4))
+    assert service.calls == 1
+    service = Service(answer)
+    names = ("a", "b", "c", "d")
+    own = Classifier("own", fake.SHAPE, names, {}, lambda _, images: service(images), traceable=False)
+    with contextlib.suppress(InputError):
+        wrap(own)
+    assert service.calls == 1
+
+
+def test_what_can_be_imported_is_named_and_its_file_hashed():
+    classifier = wrap(fake.logits)
+    file_hash = hashlib.sha256(Path(fake.__file__).read_bytes()).hexdigest()
+    assert (classifier.name, classifier.reference, classifier.file_hash) == (
+        "fake:logits",
+        "fake:logits",
+        file_hash,
+    )
+    named = wrap(fake.classifier, reference="fake:classifier")
+    assert (named.name, named.reference, named.file_hash) == ("fake", "fake:classifier", file_hash)
+
+
+def test_what_cannot_be_imported_has_a_name_alone():
+    def local(images):
+        return fake.logits(images)
+
+    local.image_shape = fake.SHAPE
+    for found, name in ((local, "local"), (Service(fake.host_logits), "Service")):
+        classifier = wrap(found, fake.SHAPE)
+        assert (classifier.name, classifier.reference, classifier.file_hash) == (name, "", "")
+
+
+@pytest.mark.parametrize("found", [fake.logits, fake.classifier])
+def test_images_of_another_size_than_its_own_are_refused(found):
+    assert wrap(found, fake.SHAPE).image_shape == fake.SHAPE
+    with pytest.raises(InputError, match="takes images of 8 x 8 x 1; got the `image_shape` 28 x 28 x 1"):
+        wrap(found, (28, 28, 1))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +124,7 @@ def test_a_classifier_is_taken_as_it_is():
         (fake.one_number, r"returned shape \[8\] for 8 images. Expected logits \[8, K\]"),
         (fake.not_a_classifier, "mine is of type int. Expected a function from images"),
         (Module, "mine is the class Module. Expected a function"),
-        (lambda images: images @ np.ones(7), r"failed on images \[8, 28, 28, 1\].*--image-shape"),
+        (lambda images: images @ np.ones(7), r"failed on images \[8, 28, 28, 1\].*`image_shape`"),
         (
             lambda images: np.argmax(fake.logits(images[:, :8, :8]), axis=1)[:, None] * [1, 0],
             "returned int64",
@@ -76,19 +134,19 @@ def test_a_classifier_is_taken_as_it_is():
 )
 def test_what_does_not_return_logits_is_refused(function, message):
     with pytest.raises(InputError, match=message):
-        wrapped(function)
+        wrap(function, reference="mine")
 
 
 def test_probabilities_are_refused_from_jax_too():
     with pytest.raises(InputError, match="these are probabilities"):
-        wrapped(lambda images: jax.nn.softmax(fake.logits(images[:, :8, :8]), axis=-1))
+        wrap(lambda images: jax.nn.softmax(fake.logits(images[:, :8, :8]), axis=-1))
 
 
 def test_names_must_be_as_many_as_logits_and_unique():
     with pytest.raises(InputError, match="names 3 classes but returns 4 logits"):
-        check(replace(fake.classifier, class_names=("a", "b", "c")))
+        wrap(replace(fake.classifier, class_names=("a", "b", "c")))
     with pytest.raises(InputError, match="must be unique; fake has twice: crane"):
-        check(replace(fake.classifier, class_names=("crane", "b", "crane", "d")))
+        wrap(replace(fake.classifier, class_names=("crane", "b", "crane", "d")))
 
 
 def test_logits_that_happen_to_be_positive_are_fine():

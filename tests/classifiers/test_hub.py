@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -84,7 +84,7 @@ def test_a_file_is_fetched_once_and_its_progress_shown(server, tmp_path, termina
     assert path == folder / NAME
     assert path.read_bytes() == CONTENT
     assert NAME in shown.getvalue()
-    assert ("Fetching" in shown.getvalue()) != terminal
+    assert f"Fetching {server.url('good')} (0.3 MB)" in shown.getvalue()
     assert fetch_url(server.url("good"), NAME, SHA256[:8], folder, console) == path
     assert server.asked == 1
     assert fetch_url(CLOSED, NAME, SHA256[:8], folder, console) == path
@@ -122,7 +122,7 @@ def test_without_network_it_is_said_what_to_put_where(tmp_path, quiet):
         fetch_url(CLOSED, NAME, SHA256[:8], tmp_path, quiet)
     message = str(refusal.value)
     assert f"fetch {CLOSED} elsewhere and put it at {tmp_path / NAME}" in message
-    assert "--weights FILE" in message
+    assert "name the file with `weights`" in message
     assert f"is damaged: its SHA-256 is {hashlib.sha256(b'half').hexdigest()}" in message
     assert (tmp_path / NAME).read_bytes() == b"half"
 
@@ -159,6 +159,14 @@ class Hub(ModuleType):
             path.symlink_to(os.path.relpath(blob, path.parent))
         return str(path)
 
+    def hf_hub_url(self, repository: str, name: str) -> str:
+        return f"{repository}/{name}"
+
+    def get_hf_file_metadata(self, url: str) -> SimpleNamespace:
+        if self.content is None:
+            raise OfflineError("Cannot reach the hub.")
+        return SimpleNamespace(size=len(self.content))
+
     def _path(self, repository: str, name: str, cache_dir: Path) -> Path:
         return cache_dir / f"models--{repository.replace('/', '--')}" / "snapshots" / "c0ffee" / name
 
@@ -169,14 +177,17 @@ def install(monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> Hub:
     return hub
 
 
-def test_the_hub_is_asked_once(tmp_path, monkeypatch):
+def test_the_hub_is_asked_once(tmp_path, monkeypatch, capsys):
     hub = install(monkeypatch, CONTENT)
     path = fetch_hub(REPOSITORY, FILE, tmp_path)
+    url = f"https://huggingface.co/{REPOSITORY}/resolve/main/{FILE}"
+    assert capsys.readouterr().err == f"Fetching {url} (0.3 MB)\n"
     assert path.read_bytes() == CONTENT
     assert tmp_path in path.parents
     hub.content = None
     assert fetch_hub(REPOSITORY, FILE, tmp_path) == path
     assert hub.asked == [False]
+    assert capsys.readouterr().err == ""
 
 
 def test_a_kept_file_that_was_damaged_is_fetched_anew(tmp_path, monkeypatch):
@@ -202,7 +213,7 @@ def test_without_a_hub_it_is_said_what_to_put_where(tmp_path, monkeypatch):
     message = str(refusal.value)
     assert f"{FILE} of https://huggingface.co/{REPOSITORY}" in message
     assert f"put it at {tmp_path / REPOSITORY / FILE}" in message
-    assert "--weights FILE" in message
+    assert "name the file with `weights`" in message
     (tmp_path / REPOSITORY).mkdir(parents=True)
     (tmp_path / REPOSITORY / FILE).write_bytes(CONTENT)
     assert fetch_hub(REPOSITORY, FILE, tmp_path) == tmp_path / REPOSITORY / FILE
@@ -210,7 +221,7 @@ def test_without_a_hub_it_is_said_what_to_put_where(tmp_path, monkeypatch):
 
 def test_without_the_library_it_is_said_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(InputError, match=r"pip install 'qdfool\[hub\]'.*--weights FILE"):
+    with pytest.raises(InputError, match=r"pip install 'qdfool\[hub\]'.*`weights`"):
         fetch_hub(REPOSITORY, FILE, tmp_path)
 
 
@@ -241,5 +252,5 @@ def test_a_network_is_fetched_from_where_it_can_be(tmp_path, monkeypatch):
     monkeypatch.setattr(hub_module, "_library", lambda: None)
     assert hub_module.fetch(architecture("resnet18")) == tmp_path / "by-https"
     assert asked.pop()[2] == "f37072fd"
-    with pytest.raises(InputError, match="No published weights of mobilenet_v1_025 are known; give a file"):
+    with pytest.raises(InputError, match="No published weights of mobilenet_v1_025 are known"):
         hub_module.fetch(architecture("mobilenet_v1_025"))

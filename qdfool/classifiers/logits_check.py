@@ -1,0 +1,103 @@
+"""What a classifier answers: asked once before evolution begins, and checked."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from qdfool.errors import InputError
+from qdfool.types import Parameters
+
+DEFAULT_SHAPE = (28, 28, 1)
+"""(H, W, C) of the images that a user's classifier is taken to want where nothing says so."""
+IMAGES_ASKED = 8
+"""Images in the one call that checks a classifier: it may be a service that is paid for."""
+NAMES_LISTED = 5
+"""Doubled class names that a message lists."""
+PROBABILITIES = (
+    "The rows of {name}'s output lie in [0, 1] and sum to 1: these are probabilities. Expected logits, the "
+    "numbers before the softmax; return those, or their logarithm where only probabilities are to be had."
+)
+
+
+def as_array(logits: Any) -> np.ndarray:
+    """What a function on the host returned, as a NumPy array: also of a PyTorch tensor, wherever it lies, whether
+    or not it has a gradient; bfloat16, which NumPy lacks, becomes float32."""
+    torch = sys.modules.get("torch")  # whoever returns a tensor has imported it
+    if torch is not None and isinstance(logits, torch.Tensor):
+        logits = logits.detach().cpu()
+        logits = logits.float().numpy() if logits.dtype == torch.bfloat16 else logits.numpy()
+    return np.asarray(logits)
+
+
+def ask_once(
+    name: str,
+    function: Callable[[Parameters, Any], Any],
+    parameters: Parameters,
+    image_shape: tuple[int, int, int],
+) -> np.ndarray:
+    """The logits [8, K] of a black, a white, a grey and five noisy images, checked.
+
+    Raises:
+        InputError: the function fails, or its output is not [8, K], not of floating-point numbers, not finite,
+            or holds probabilities instead of logits.
+    """
+    images = np.random.default_rng(0).random((IMAGES_ASKED, *image_shape), np.float32)
+    images[0], images[1], images[2] = 0.0, 1.0, 0.5
+    try:
+        logits = as_array(function(parameters, images))
+    except Exception as error:
+        raise InputError(
+            f"{name} failed on images {list(images.shape)} (float32 in [0, 1]): {type(error).__name__}: {error}. "
+            "If it takes another size, say so with `image_shape`: height, width, channels."
+        ) from error
+    if logits.ndim != 2 or logits.shape[0] != IMAGES_ASKED or logits.shape[1] < 2:
+        raise InputError(
+            f"{name} returned shape {list(logits.shape)} for {IMAGES_ASKED} images. Expected logits "
+            f"[{IMAGES_ASKED}, K] with K >= 2 classes."
+        )
+    if not np.issubdtype(logits.dtype, np.floating) and logits.dtype != jnp.bfloat16:
+        raise InputError(f"{name} returned {logits.dtype}. Expected logits as floating-point numbers.")
+    check_values(name, logits)
+    return logits
+
+
+def check_values(name: str, logits: np.ndarray) -> None:
+    """Checks that logits [B, K] are finite and no probabilities.
+
+    Raises:
+        InputError: they are not.
+    """
+    finite = np.isfinite(logits).all(axis=1)
+    if not finite.all():
+        raise InputError(
+            f"{name}: {(~finite).sum()} of {len(logits)} images got NaN or infinity, the first of them image "
+            f"{int(np.argmin(finite))}. Expected finite logits for every image in [0, 1]."
+        )
+    if (logits >= 0).all() and np.allclose(logits.astype(np.float64).sum(axis=1), 1.0, atol=1e-3):
+        raise InputError(PROBABILITIES.format(name=name))
+
+
+def default_names(classes: int) -> tuple[str, ...]:
+    """What classes are called that nobody named."""
+    return tuple(f"class {index}" for index in range(classes))
+
+
+def check_class_names(name: str, class_names: Sequence[str], classes: int) -> None:
+    """Checks that the names of the classes are unique and as many as the logits of an image.
+
+    Raises:
+        InputError: they are not.
+    """
+    if len(set(class_names)) < len(class_names):
+        doubles = sorted({known for known in class_names if class_names.count(known) > 1})
+        raise InputError(
+            f"Class names must be unique; {name} has twice: {', '.join(doubles[:NAMES_LISTED])}."
+        )
+    if classes != len(class_names):
+        raise InputError(
+            f"{name} names {len(class_names)} classes but returns {classes} logits an image. Expected as many "
+            "names as logits."
+        )

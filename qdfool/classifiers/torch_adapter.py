@@ -1,0 +1,121 @@
+"""PyTorch modules as classifiers: layout, normalisation, evaluation mode, no gradients.
+
+PyTorch is imported where it is used; it is no dependency of qdfool.
+"""
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from qdfool.classifiers.logits_check import (
+    DEFAULT_SHAPE,
+    as_array,
+    ask_once,
+    check_class_names,
+    default_names,
+)
+from qdfool.errors import InputError
+from qdfool.types import Classifier
+
+
+def is_torch_module(found: Any) -> bool:
+    """Whether something is a `torch.nn.Module`; where PyTorch was not imported, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(found, torch.nn.Module)
+
+
+def from_torch(
+    module: Any,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+    class_names: Sequence[str] | None = None,
+) -> Classifier:
+    """Makes a classifier of a PyTorch module.
+
+    Images [B, H, W, C] in [0, 1] become tensors [B, C, H, W] on the module's device and in its precision,
+    normalised as (images - mean) / std. The module is left in evaluation mode, and called without gradients.
+
+    Args:
+        module: a `torch.nn.Module` from such tensors to logits [B, K].
+        mean: subtracted from the images: a number, or one per channel; nothing if None.
+        std: what they are then divided by: a number above 0, or one per channel; 1 if None.
+        image_shape: (H, W, C); if None, the module's attribute of that name, else (28, 28, 1).
+        class_names: K names; if None, the module's attribute of that name, else `class 0`, `class 1`, ...
+
+    Raises:
+        InputError: it is no module; mean or std is out of range or not one per channel; or the module fails, or
+            does not return logits, on the eight images that it is shown.
+    """
+    if not is_torch_module(module):
+        raise InputError(f"from_torch takes a torch.nn.Module; got {type(module).__name__}.")
+    classifier = adapted(module, image_shape or getattr(module, "image_shape", DEFAULT_SHAPE), mean, std)
+    logits = ask_once(classifier.name, classifier.logits, {}, classifier.image_shape)
+    names = class_names or classifier.class_names or default_names(logits.shape[1])
+    check_class_names(classifier.name, names, logits.shape[1])
+    return replace(classifier, class_names=tuple(names))
+
+
+def adapted(
+    module: Any,
+    image_shape: tuple[int, int, int],
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+) -> Classifier:
+    """The classifier of `from_torch` before it was asked: without class names where the module has none.
+
+    Raises:
+        InputError: mean or std is out of range, or not one per channel.
+    """
+    import torch
+
+    height, width, channels = image_shape
+    shift = torch.from_numpy(_per_channel("mean", 0.0 if mean is None else mean, channels))
+    scale = torch.from_numpy(_per_channel("std", 1.0 if std is None else std, channels))
+    if not (scale > 0).all():
+        raise InputError(f"std must be above 0; got {std!r}.")
+    # Where its tensors are, and in which precision it computes.
+    example = next((tensor for tensor in module.parameters() if tensor.is_floating_point()), torch.empty(0))
+
+    def logits(parameters: Any, images: Any) -> np.ndarray:
+        module.eval()
+        with torch.inference_mode():
+            channels_first = torch.from_numpy(np.array(np.asarray(images).transpose(0, 3, 1, 2), order="C"))
+            return as_array(module(((channels_first - shift) / scale).to(example)))
+
+    return Classifier(
+        type(module).__name__,
+        (height, width, channels),
+        tuple(getattr(module, "class_names", ())),
+        {},
+        logits,
+        traceable=False,
+        fingerprint=_fingerprint(module),
+    )
+
+
+def _per_channel(name: str, given: float | Sequence[float], channels: int) -> np.ndarray:
+    """[1 or C, 1, 1] float32, to be broadcast over [B, C, H, W]."""
+    values = np.atleast_1d(np.asarray(given, np.float32))
+    if values.shape not in ((1,), (channels,)) or not np.isfinite(values).all():
+        raise InputError(
+            f"{name} must be a finite number, or {channels} of them, one per channel; got {given!r}."
+        )
+    return values[:, None, None]
+
+
+def _fingerprint(module: Any) -> str:
+    """SHA-256 of the tensors of a module's state, with their names and shapes."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        if isinstance(tensor, torch.Tensor):
+            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            # By bytes: NumPy has no bfloat16.
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

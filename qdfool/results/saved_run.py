@@ -1,0 +1,222 @@
+"""A run in its folder: started there, saved as it goes, gone on with from there."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from qdfool.build import build_classifier, is_known, with_classifier
+from qdfool.config import Config, validate
+from qdfool.errors import InputError
+from qdfool.results import run_folder
+from qdfool.results.checkpoint import Checkpoints
+from qdfool.results.result import read_config, write_config
+from qdfool.results.run import Run
+from qdfool.types import Classifier, State
+
+_LOG = logging.getLogger(__name__)
+
+
+class SavedRun:
+    """A run, and the folder that it is saved in."""
+
+    def __init__(self, run: Run, directory: Path, how_to_resume: str = "") -> None:
+        """Takes a run whose folder is there; see `start` and `resume`.
+
+        Args:
+            run: new, or restored from its newest checkpoint.
+            directory: the run folder.
+            how_to_resume: what a message tells the user to type; a call of `qdfool.resume` if empty.
+        """
+        self.run = run
+        self.directory = directory
+        given = "" if is_known(run.config.classifier) else ", classifier=..."
+        self.how_to_resume = how_to_resume or f"qdfool.resume({str(directory)!r}{given})"
+        self._saved_generations = run.generations
+
+    def evolve(
+        self, stop: Callable[[], bool] = lambda: False, on_chunk: Callable[[Run], None] | None = None
+    ) -> None:
+        """Evolves until the budget is spent or `stop` says so, and leaves the folder whole, however it ends.
+
+        Args:
+            stop: asked between chunks of generations.
+            on_chunk: called with the run after every chunk.
+
+        Raises:
+            InputError: the classifier failed; the message says what is saved. Whatever else is raised, by
+                `on_chunk` or an interrupt, has a note that says it.
+            OSError: a file cannot be written.
+        """
+        checkpoints = Checkpoints(self.directory / run_folder.CHECKPOINTS)
+        try:
+            failure = self._advance(checkpoints, stop, on_chunk)
+            if self.run.generations and not _is_donated(self.run.state):
+                self.run.save(checkpoints)
+                self.run.result().write(self.directory)
+                self._saved_generations = self.run.generations
+            checkpoints.finish()
+        except OSError:
+            raise
+        except BaseException as error:  # An interrupt in the middle of a chunk: the last checkpoint stands.
+            checkpoints.finish()
+            error.add_note(self.what_is_saved())
+            raise
+        finally:
+            checkpoints.close()
+        if isinstance(failure, InputError):
+            raise InputError(f"{failure} {self.what_is_saved()}") from failure
+        if failure is not None:
+            failure.add_note(self.what_is_saved())
+            raise failure
+
+    def _advance(
+        self,
+        checkpoints: Checkpoints,
+        stop: Callable[[], bool],
+        on_chunk: Callable[[Run], None] | None,
+    ) -> BaseException | None:
+        """Evolves and saves on the way; returns what ended it between two chunks, where all can be saved."""
+        saved_at = time.monotonic()
+        try:
+            for _ in self.run.advance(stop):
+                try:
+                    if on_chunk is not None:
+                        on_chunk(self.run)
+                except BaseException as error:
+                    return error
+                if time.monotonic() - saved_at >= self.run.config.checkpoint_every:
+                    self.run.save(checkpoints)
+                    run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
+                    self._saved_generations = self.run.generations
+                    saved_at = time.monotonic()
+        except Exception as error:
+            return error
+        return None
+
+    def what_is_saved(self) -> str:
+        """A sentence that says from where the run can go on, and how."""
+        if not self._saved_generations:
+            return "No generation was complete; there is nothing to go on from."
+        return f"Everything until generation {self._saved_generations} is saved; go on with: {self.how_to_resume}"
+
+
+def start(
+    config: Config,
+    directory: Path,
+    classifier: Any = None,
+    overwrite: bool = False,
+    how_to_resume: str = "",
+) -> SavedRun:
+    """A new run in a folder of its own.
+
+    Args:
+        config: its settings.
+        directory: is made; one that has a run in it is refused unless `overwrite` is set.
+        classifier: a user's own; if None, the one that the config names.
+        overwrite: throws away the run that is there.
+        how_to_resume: see `SavedRun`.
+
+    Raises:
+        InputError: bad settings, a classifier that does not return logits, or a folder that has a run in it or
+            cannot be written to.
+        OSError: the disk is full.
+    """
+    validate(config)
+    config, built = _built(config, classifier)
+    run = Run(config, built)
+    run_folder.prepare(directory, overwrite)
+    _write_config(directory, run.config, built)
+    return SavedRun(run, directory, how_to_resume)
+
+
+def resume(config: Config, directory: Path, classifier: Any = None, how_to_resume: str = "") -> SavedRun:
+    """The run of a folder, as it was at its newest whole checkpoint.
+
+    Args:
+        config: the settings that are saved there, with another budget where it is to go on.
+        directory: the run folder.
+        classifier: the user's own that the run began with; needed where it cannot be imported by its name.
+        how_to_resume: see `SavedRun`.
+
+    Raises:
+        InputError: the folder has no run or no checkpoint, a file in it is damaged, or the classifier is not
+            given or another one.
+        OSError: a file cannot be read or written.
+    """
+    validate(config)
+    _, values = read_config(directory)
+    if not (directory / run_folder.CHECKPOINTS).is_dir():
+        raise InputError(
+            f"No checkpoint in {directory}. Expected the folder of a run that saved one; start it anew with "
+            f"`out` {directory} and `overwrite`."
+        )
+    if classifier is None and not is_known(config.classifier):
+        raise InputError(
+            f"{directory} is a run on {config.classifier!r}, which no module can be asked for by name. Go on with it "
+            f"in Python, and give it: qdfool.resume({str(directory)!r}, classifier=...)."
+        )
+    began_with = config.classifier
+    config, built = _built(config, classifier)
+    if config.classifier != began_with:
+        _LOG.warning(
+            f"{directory} began on the classifier {began_with}, and goes on with {config.classifier}."
+        )
+    _check_same(directory, values["classifier"], built)
+    run = Run(config, built)
+    checkpoints = Checkpoints(directory / run_folder.CHECKPOINTS)
+    try:
+        earlier = run_folder.read_metrics(directory / run_folder.METRICS)
+        run.restore(checkpoints, earlier, _LOG.warning)
+    finally:
+        checkpoints.close()
+    _write_config(directory, run.config, built)
+    return SavedRun(run, directory, how_to_resume)
+
+
+def _built(config: Config, classifier: Any) -> tuple[Config, Classifier]:
+    return (config, build_classifier(config)) if classifier is None else with_classifier(config, classifier)
+
+
+def _check_same(directory: Path, saved: dict[str, Any], classifier: Classifier) -> None:
+    """Checks that a run goes on with the classifier that it began with, as far as that can be told."""
+    if saved["fingerprint"] != classifier.fingerprint:
+        raise InputError(
+            f"{directory} was run with other weights: SHA-256 {saved['fingerprint'] or 'none'} -> "
+            f"{classifier.fingerprint or 'none'}. Give the weights it began with."
+        )
+    if saved["class_names"] != list(classifier.class_names):
+        raise InputError(
+            f"{directory} was run on a classifier with other classes. Give the one it began with."
+        )
+    if saved["image_shape"] != list(classifier.image_shape):
+        raise InputError(
+            f"{directory} was run on a classifier of images {saved['image_shape']}; this one takes "
+            f"{list(classifier.image_shape)}. Give the one it began with."
+        )
+    if saved.get("file_hash", "") and saved["file_hash"] != classifier.file_hash:
+        _LOG.warning(
+            f"The file of {classifier.reference or classifier.name} has changed since {directory} began: SHA-256 "
+            f"{saved['file_hash']} -> {classifier.file_hash or 'none'}. The run goes on with the new one."
+        )
+
+
+def _write_config(directory: Path, config: Config, classifier: Classifier) -> None:
+    write_config(
+        directory,
+        config,
+        classifier.class_names,
+        classifier.image_shape,
+        classifier.fingerprint,
+        name=classifier.name,
+        reference=classifier.reference,
+        file_hash=classifier.file_hash,
+    )
+
+
+def _is_donated(state: State) -> bool:
+    """Whether a chunk that failed took the state with it."""
+    return any(leaf.is_deleted() for leaf in jax.tree.leaves(state))
