@@ -30,7 +30,6 @@ def evolve(
         classifier: a `qdfool.Classifier`, a Flax NNX module, or any function from images [B, H, W, C] in
             [0, 1] to logits [B, K], traceable by JAX or not; by default the one that the config names.
         on_chunk: called with the result so far after every chunk of generations (about a second's work).
-            Its `elites` are donated to the next chunk: copy what must outlive the call.
 
     Raises:
         InputError: bad settings, or a classifier that does not return finite logits.
@@ -90,7 +89,7 @@ class AskTell:
         if given.shape != expected:
             raise InputError(f"Expected logits of shape {list(expected)}; got {list(given.shape)}.")
         custom.check_values("tell", given)
-        state, record = self._tell(self._run.state, given)
+        state, record = self._tell(self._run.release(), given)
         records: Record = jax.tree.map(lambda leaf: np.asarray(leaf)[None], record)
         told = time.perf_counter()
         self._run.keep(Chunk(state, records, seconds=told - self._since, compile_seconds=0.0))

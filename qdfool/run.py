@@ -22,7 +22,7 @@ from qdfool.measures import MEASURES
 from qdfool.presets import PRESETS, preset
 from qdfool.results import run_folder
 from qdfool.results.checkpoint import Checkpoints
-from qdfool.results.result import read_config, write_config
+from qdfool.results.config_file import check_resumable, read_config, write_config
 from qdfool.results.run import Run
 
 DESCRIPTION = """Evolves images of nothing that a classifier is certain of.
@@ -112,7 +112,7 @@ def _start(command: CommandLine) -> int:
     classifier = build_classifier(config)
     run = Run(config, classifier)
     run_folder.prepare(out, command.overwrite)
-    write_config(out, run.config, classifier.class_names, classifier.image_shape, classifier.fingerprint)
+    write_config(out, run.config, classifier)
     return _evolve(run, out, command.quiet)
 
 
@@ -133,6 +133,7 @@ def _resume(command: CommandLine, saved: Config) -> int:
         )
     validate(command.config)
     _, values = read_config(folder)
+    check_resumable(folder, values)
     classifier = build_classifier(command.config)
     if values["classifier"]["fingerprint"] != classifier.fingerprint:
         raise InputError(
@@ -144,8 +145,8 @@ def _resume(command: CommandLine, saved: Config) -> int:
     run = Run(command.config, classifier)
     if not (folder / run_folder.CHECKPOINTS).is_dir():
         raise InputError(
-            f"No checkpoint in {folder}. Expected the folder of a run that saved one; start it anew with "
-            f"--out {folder} --overwrite."
+            f"No checkpoint in {folder}. Expected the folder of a run that saved one; give that, or start a new run "
+            "with another --out."
         )
     checkpoints = Checkpoints(folder / run_folder.CHECKPOINTS)
     try:
@@ -153,9 +154,7 @@ def _resume(command: CommandLine, saved: Config) -> int:
         run.restore(checkpoints, earlier, lambda text: print(f"qdfool: {text}", file=sys.stderr))
     finally:
         checkpoints.close()
-    write_config(
-        folder, command.config, classifier.class_names, classifier.image_shape, classifier.fingerprint
-    )
+    write_config(folder, command.config, classifier)
     return _evolve(run, folder, command.quiet)
 
 
