@@ -20,7 +20,8 @@ from qdfool.config import BUDGET, Config, override
 from qdfool.engine.loop import Chunk, jitted_tell
 from qdfool.engine.step import ask
 from qdfool.errors import InputError
-from qdfool.results.result import Result, read_config
+from qdfool.results.config_file import read_config
+from qdfool.results.result import Result
 from qdfool.results.run import Run
 from qdfool.results.saved_run import SavedRun
 from qdfool.results.saved_run import resume as resume_run
@@ -184,7 +185,7 @@ class AskTell:
         if given.shape != expected:
             raise InputError(f"Expected logits of shape {list(expected)}; got {list(given.shape)}.")
         check_values("tell", given)
-        state, record = self._tell(self._run.state, given)
+        state, record = self._tell(self._run.release(), given)
         records: Record = jax.tree.map(lambda leaf: np.asarray(leaf)[None], record)
         told = time.perf_counter()
         self._run.keep(Chunk(state, records, seconds=told - self._since, compile_seconds=0.0))

@@ -21,7 +21,7 @@ from qdfool.errors import InputError
 from qdfool.genomes.cppn.encoding import ACTIVATIONS
 from qdfool.measures import MEASURES
 from qdfool.presets import PRESETS, preset
-from qdfool.results.result import read_config
+from qdfool.results.config_file import read_config
 from qdfool.results.saved_run import SavedRun, resume, start
 
 DESCRIPTION = """Evolves images of nothing that a classifier is certain of.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import jax.numpy as jnp
+import numpy as np
 
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config, name_of
@@ -12,6 +13,10 @@ from qdfool.types import Array, Measure
 
 GRID_EPSILON = 1e-6
 """What `ribs.archives.GridArchive.index_of` adds before it truncates; ours must find the same cell."""
+STEPS_PER_CELL = 8
+"""float32 steps that a cell must be wide, at least: computing its index rounds by two of them at most."""
+NARROWEST_RANGE = 100 * GRID_EPSILON
+"""Of a measure: in one that is narrower, the epsilon moves what it is added to by more than 1 % of the range."""
 
 
 def build_measures(config: Config) -> tuple[Measure, ...]:
@@ -43,6 +48,21 @@ def grid_ranges(config: Config, measures: tuple[Measure, ...]) -> tuple[tuple[fl
     return ranges
 
 
+def _check_told_apart(name: str, low: float, high: float, cells: int) -> None:
+    if high - low < NARROWEST_RANGE:
+        raise InputError(
+            f"The grid maps {name} from {low:g} to {high:g}. Expected a range of {NARROWEST_RANGE:g} or more; scale "
+            "the measure."
+        )
+    step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
+    most = int((high - low) / (STEPS_PER_CELL * step))
+    if cells > most:
+        raise InputError(
+            f"`cells` gives {name} {cells:,} cells from {low:g} to {high:g}, more than float32 tells apart. Expected "
+            f"{most:,} at most."
+        )
+
+
 def _measure(part: str | Measure) -> Measure:
     if isinstance(part, str) and not is_reference(part):
         return MEASURES[known_name("measure", part, MEASURES)]
@@ -53,10 +73,17 @@ def _measure(part: str | Measure) -> Measure:
 
 
 def build_cell_index(config: Config, measures: tuple[Measure, ...]) -> Callable[[Array], tuple[Array, Array]]:
-    """From measures [M] to their cell of the grid, and whether they are all that the measures can be."""
+    """From measures [M] to their cell of the grid, and whether they are all that the measures can be.
+
+    Raises:
+        InputError: a range of the config is empty or beyond what its measure can be, or float32 does not tell the
+            cells of the grid apart.
+    """
     if not measures:
         return lambda values: (jnp.int32(0), jnp.bool_(True))
     ranges = grid_ranges(config, measures)
+    for measure, (low, high), count in zip(measures, ranges, config.cells, strict=True):
+        _check_told_apart(measure.name, low, high, count)
     low, high = (jnp.array(bounds, jnp.float32) for bounds in zip(*ranges, strict=True))
     least = jnp.array([measure.low for measure in measures], jnp.float32)
     highest = jnp.array([measure.high for measure in measures], jnp.float32)

@@ -1,55 +1,64 @@
-"""Checkpoints: written asynchronously and atomically, the last two kept. The only importer of orbax.
+"""Checkpoints: written asynchronously and atomically, the last two are there. The only importer of orbax.
 
-A checkpoint holds a pytree of NumPy arrays and a dict of plain values. Its digest is stored with it, so
-that one that was damaged on disk is noticed, and the one before it is used.
+A checkpoint holds a pytree of NumPy arrays and a dict of plain values. The SHA-256 of its files are stored with it.
+So damage is what they say and nothing else: once every file is, byte for byte, as it was written, any trouble in
+reading it (memory, the disk, a run of another version) is not the checkpoint's, and is raised.
 """
 
+import contextlib
 import hashlib
+import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 
 from qdfool.errors import InputError
+from qdfool.files.atomic import atomic_write
 
-KEPT = 2
-"""Checkpoints that are kept."""
-DATA_FILE = 1 << 26
-"""Bytes of a file of a checkpoint, about: what is written is held in memory until its file is full."""
-SPARE = 1 << 20
-"""Bytes beside the arrays that must be free for a checkpoint to be begun."""
+CHECKPOINTS_KEPT = 2
+"""Checkpoints that there are of a run: the newest."""
+DATA_FILE_BYTES = 1 << 26
+"""Of a file of a checkpoint, about: what is written is held in memory until its file is full."""
+SPARE_BYTES = 1 << 20
+"""Beside the arrays that must be free for a checkpoint to be begun."""
+DIGESTS = "sha256.json"
+"""The file of a checkpoint that has the SHA-256 of the others. The last one written: without it, it is unfinished."""
 
-# What Orbax has to say reaches the user as our own messages.
-logging.getLogger("absl").setLevel(logging.CRITICAL)
-# Nobody changes the arrays while they are written, so Orbax need not copy them first: there may be gigabytes.
-ocp.type_handlers.register_type_handler(
-    np.ndarray, ocp.type_handlers.NumpyHandler(deepcopy_host_arrays=False), override=True
-)
+# Orbax is imported where it is used: it takes a while, and only runs that are saved need it.
+
+
+@contextlib.contextmanager
+def _orbax_is_quiet() -> Iterator[None]:
+    """While we call Orbax: what it has to say reaches the user as our own messages. What others log passes."""
+
+    def is_not_of_orbax(record: logging.LogRecord) -> bool:
+        return "orbax" not in Path(record.pathname).parts
+
+    logger = logging.getLogger("absl")
+    logger.addFilter(is_not_of_orbax)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_not_of_orbax)
 
 
 class Checkpoints:
     """The checkpoints of one run, numbered by generations completed."""
 
     def __init__(self, directory: Path) -> None:
-        """Opens the folder, making it if need be, and clears what a killed run left unfinished.
+        """Opens the folder, making it if need be, and clears what a killed run left under a temporary name.
 
         Raises:
             OSError: the folder is not writable.
         """
         self.directory = directory
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=ocp.checkpoint_managers.LatestN(KEPT),
-            cleanup_tmp_directories=True,
-            # Asynchronous by a thread of our own: a save that fails then says so at once.
-            enable_async_checkpointing=False,
-        )
-        self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
+        self._manager = _manager(directory)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._saving: Future[None] | None = None
 
@@ -79,24 +88,31 @@ class Checkpoints:
         try:
             saving.result()
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise OSError(
-                f"Could not write a checkpoint to {self.directory}: {reason[:300]}. The ones before it are "
+                f"Could not write a checkpoint to {self.directory}: {_first_line(error)}. The ones before it are "
                 "whole; make room and go on with --resume."
             ) from error
 
     def close(self) -> None:
         """Waits for what is being saved and lets the folder go; never fails."""
         self._thread.shutdown()
-        self._manager.close()
+        with _orbax_is_quiet():
+            self._manager.close()
 
     def _save(self, generation: int, state: Any, values: dict[str, Any]) -> None:
+        import orbax.checkpoint as ocp
+
         if generation in self._manager.all_steps():
             return
-        self._make_sure_of_room(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state)) + SPARE)
-        arrays = ocp.args.PyTreeSave(_not_empty(state), ocdbt_target_data_file_size=DATA_FILE)
-        plain = ocp.args.JsonSave({**values, "digest": digest(state)})
-        self._manager.save(generation, args=ocp.args.Composite(state=arrays, values=plain))
+        self._make_sure_of_room(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state)) + SPARE_BYTES)
+        arrays = ocp.args.PyTreeSave(_not_empty(state), ocdbt_target_data_file_size=DATA_FILE_BYTES)
+        plain = ocp.args.JsonSave({**values, "structure": _structure(state)})
+        with _orbax_is_quiet():
+            self._manager.save(generation, args=ocp.args.Composite(state=arrays, values=plain))
+        folder = self.directory / str(generation)
+        digests = {str(path.relative_to(folder)): _digest(path) for path in _files(folder)}
+        with atomic_write(folder / DIGESTS) as file:
+            file.write((json.dumps(digests, indent=2) + "\n").encode())
 
     def _make_sure_of_room(self, size: int) -> None:
         """Reserves and releases the bytes of a checkpoint: a full disk or a quota then fails here, cleanly, and
@@ -112,51 +128,146 @@ class Checkpoints:
             reserve.unlink(missing_ok=True)
 
     def restore(
-        self, template: Callable[[dict[str, Any]], Any], say: Callable[[str], None]
+        self, template: Callable[[dict[str, Any]], Any], log: Callable[[str], None]
     ) -> tuple[int, Any, dict[str, Any]]:
-        """The newest checkpoint that is whole.
+        """The newest checkpoint that is whole. Damaged ones, all newer, are renamed to `damaged-GENERATION`.
 
         Args:
             template: from the plain values to a pytree of NumPy arrays with the shapes to restore.
-            say: told about each damaged checkpoint that is passed over.
+            log: gets a line about each damaged checkpoint that is passed over.
 
         Returns:
             Its number, its pytree of NumPy arrays, and its plain values.
 
         Raises:
-            InputError: there is none, or none is whole.
+            InputError: there is none, or none is whole, or it is of another structure than the template.
+            OSError: it cannot be read, or a damaged one cannot be renamed.
         """
-        generations = sorted(self._manager.all_steps(), reverse=True)
-        for generation in generations:
-            try:
-                values = self._restore(generation, values=ocp.args.JsonRestore())["values"]
-                state = template(values)
-                arrays = _not_empty(state)
-                wanted = ocp.args.PyTreeRestore(arrays, ocp.checkpoint_utils.construct_restore_args(arrays))
-                state = _filled(state, self._restore(generation, state=wanted)["state"])
-                if digest(state) != values.pop("digest"):
-                    raise ValueError("its content does not match its digest")
-            except Exception as error:
-                reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-                say(f"Checkpoint {generation} in {self.directory} is damaged ({reason[:200]}).")
-                continue
-            if generation != generations[0]:
-                say(f"Going on from checkpoint {generation}, the one before.")
-            self._forget([g for g in generations if g > generation])
-            return generation, state, values
-        if generations:
-            raise InputError(f"Every checkpoint in {self.directory} is damaged; start the run anew.")
+        names = [path.name for path in self.directory.iterdir() if path.is_dir()]
+        put_aside = []
+        for generation in sorted((int(name) for name in names if name.isdecimal()), reverse=True):
+            damage = _damage(self.directory / str(generation))
+            if damage is None:
+                if put_aside:
+                    log(f"Going on from checkpoint {generation}, the one before.")
+                return generation, *self._restore(generation, template)
+            aside = self._put_aside(generation)
+            put_aside.append(aside.name)
+            log(f"Checkpoint {generation} in {self.directory} is damaged ({damage}); it is now {aside}.")
+        if put_aside:
+            raise InputError(
+                f"No checkpoint in {self.directory} is whole. The damaged ones are still there, as "
+                f"{', '.join(put_aside)}: bring a whole one back under its number, from a copy or a repaired disk, "
+                "and resume again. What the run last wrote beside them can be read with qdfool.load."
+            )
         raise InputError(
-            f"No checkpoint in {self.directory}. Expected the folder of a run that saved one; start it anew "
-            "with --overwrite."
+            f"No checkpoint in {self.directory}. Expected the folder of a run that saved one; give that, or start "
+            "a new run with another --out."
         )
 
-    def _restore(self, generation: int, **items: Any) -> Any:
-        return self._manager.restore(generation, args=ocp.args.Composite(**items))
+    def _restore(
+        self, generation: int, template: Callable[[dict[str, Any]], Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        """State and values of a checkpoint whose files are whole."""
+        import orbax.checkpoint as ocp
 
-    def _forget(self, damaged: list[int]) -> None:
-        for generation in damaged:
-            self._manager.delete(generation)
+        values = self._read(generation, values=ocp.args.JsonRestore())["values"]
+        state, saved = template(values), values.pop("structure")
+        wanted = _structure(state)
+        if saved != wanted:
+            name = min(name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name))
+            raise InputError(
+                f"Checkpoint {generation} in {self.directory} is whole but not of this run: its {name} is "
+                f"{saved.get(name, 'missing')}, expected {wanted.get(name, 'none')}. Resume it with the settings "
+                "and the version of qdfool that saved it."
+            )
+        arrays = _not_empty(state)
+        restore = ocp.args.PyTreeRestore(arrays, ocp.checkpoint_utils.construct_restore_args(arrays))
+        arrays = self._read(generation, state=restore)["state"]
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: arrays[jax.tree_util.keystr(path)] if leaf.size else leaf, state
+        ), values
+
+    def _read(self, generation: int, **items: Any) -> Any:
+        import orbax.checkpoint as ocp
+
+        try:
+            with _orbax_is_quiet():
+                return self._manager.restore(generation, args=ocp.args.Composite(**items))
+        except (MemoryError, OSError):
+            raise
+        except Exception as error:
+            raise OSError(
+                f"Could not read checkpoint {generation} in {self.directory}, although its files are whole: "
+                f"{_first_line(error)}. Nothing was changed; resume again when the cause is gone."
+            ) from error
+
+    def _put_aside(self, generation: int) -> Path:
+        aside, count = self.directory / f"damaged-{generation}", 1
+        while aside.exists():
+            count += 1
+            aside = self.directory / f"damaged-{generation}-{count}"
+        (self.directory / str(generation)).rename(aside)
+        with _orbax_is_quiet():
+            self._manager.reload()
+        return aside
+
+
+@_orbax_is_quiet()
+def _manager(directory: Path) -> Any:
+    import orbax.checkpoint as ocp
+
+    # A registry of our own: Orbax's, which all of the process shares, has a handler that copies arrays, against
+    # changes while they are written. Nobody changes ours, and there may be gigabytes.
+    arrays = ocp.PyTreeCheckpointHandler(
+        type_handler_registry=ocp.type_handlers.create_type_handler_registry(
+            (np.ndarray, ocp.type_handlers.NumpyHandler(deepcopy_host_arrays=False))
+        )
+    )
+    handlers = ocp.handlers.DefaultCheckpointHandlerRegistry()
+    handlers.add("state", ocp.args.PyTreeSave, arrays)
+    handlers.add("state", ocp.args.PyTreeRestore, arrays)
+    handlers.add("values", ocp.args.JsonSave)
+    handlers.add("values", ocp.args.JsonRestore)
+    options = ocp.CheckpointManagerOptions(
+        preservation_policy=ocp.checkpoint_managers.LatestN(CHECKPOINTS_KEPT),
+        cleanup_tmp_directories=True,
+        # Asynchronous by a thread of our own: a save that fails then says so at once.
+        enable_async_checkpointing=False,
+    )
+    return ocp.CheckpointManager(directory.absolute(), options=options, handler_registry=handlers)
+
+
+def _damage(folder: Path) -> str | None:
+    """What is wrong with the files of a checkpoint; None if they are, byte for byte, those that were written.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    try:
+        digests = json.loads((folder / DIGESTS).read_bytes())
+    except FileNotFoundError:
+        return "it was not finished"
+    except ValueError:
+        return f"{DIGESTS} is not JSON"
+    if not isinstance(digests, dict) or not digests:
+        return f"{DIGESTS} lists no files"
+    for name, digest in digests.items():
+        try:
+            if _digest(folder / name) != digest:
+                return f"{name} has other bytes than were written"
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return f"{name} is missing"
+    return None
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _not_empty(state: Any) -> dict[str, np.ndarray]:
@@ -165,17 +276,11 @@ def _not_empty(state: Any) -> dict[str, np.ndarray]:
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves if leaf.size}
 
 
-def _filled(state: Any, arrays: dict[str, np.ndarray]) -> Any:
-    return jax.tree_util.tree_map_with_path(
-        lambda path, leaf: arrays[jax.tree_util.keystr(path)] if leaf.size else leaf, state
-    )
+def _structure(state: Any) -> dict[str, str]:
+    """Of each array by its path, its dtype and shape: Orbax restores other shapes than asked for without a word."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {jax.tree_util.keystr(path): f"{leaf.dtype} {list(leaf.shape)}" for path, leaf in leaves}
 
 
-def digest(state: Any) -> str:
-    """SHA-256 of a pytree of arrays: their paths, dtypes, shapes and bytes."""
-    found = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
-        array = np.ascontiguousarray(leaf)
-        found.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
-        found.update(array.reshape(-1).view(np.uint8).data)
-    return found.hexdigest()
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -1,8 +1,4 @@
-"""Keeps a pyribs archive equal to the device's elites. The only importer of ribs.archives.
-
-pyribs is what the user holds; it is not the hot loop. Only the cells that changed hands since the last
-look are sent to it.
-"""
+"""Elites as a pyribs archive: what users hold. The only importer of ribs.archives."""
 
 from typing import Any
 
@@ -10,7 +6,9 @@ import jax
 import numpy as np
 from ribs.archives import CategoricalArchive, GridArchive
 
+from qdfool.build.measures import GRID_EPSILON
 from qdfool.engine.objectives import confidence
+from qdfool.results.snapshot import take
 from qdfool.types import Elites
 
 FIELDS: dict[str, tuple[tuple[int, ...], Any]] = {
@@ -21,105 +19,101 @@ FIELDS: dict[str, tuple[tuple[int, ...], Any]] = {
 }
 """Fields of the archive beside pyribs' own: see `qdfool.types.Elites`."""
 
-AT_ONCE = 1 << 26
-"""Bytes of genomes that are sent to pyribs at once."""
+GENOME_BYTES_PER_ADD = 1 << 26
+"""Bytes of genomes that pyribs is given at once: it holds several copies of them."""
+MARGIN = 1e-4
+"""How far inside its cell, in cells, a measure is put that pyribs would count to the next one."""
 
 Archive = CategoricalArchive | GridArchive
 """What users hold: by class, or by class and measures."""
 
 
-class RibsMirror:
-    """A pyribs archive that follows the device's elites.
+def to_archive(
+    elites: Elites,
+    class_names: tuple[str, ...],
+    cells: tuple[int, ...] = (),
+    ranges: tuple[tuple[float, float], ...] = (),
+) -> Archive:
+    """The elites as a pyribs archive.
 
-    Solutions are genomes, flat, in the genome's own dtype (float32 where its leaves differ); the objective
-    is the log-odds of the cell's class. The measures of the class archive (a `CategoricalArchive`) are the
-    class's name; those of the grid archive (a `GridArchive`) are the class index and the two measures.
+    Solutions are genomes, flat, in the genome's own dtype (float32 where its leaves differ); the objective is the
+    log-odds of the cell's class. The measures of the class archive (a `CategoricalArchive`) are the class's
+    name; those of the grid archive (a `GridArchive`) are the class index and the two measures.
+
+    Args:
+        elites: N cells, NumPy leaves.
+        class_names: K names.
+        cells: of the grid, along each measure; none for the class archive.
+        ranges: (low, high) of each measure.
     """
-
-    def __init__(
-        self,
-        elites: Elites,
-        class_names: tuple[str, ...],
-        cells: tuple[int, ...] = (),
-        ranges: tuple[tuple[float, float], ...] = (),
-    ) -> None:
-        self.class_names = class_names
-        self.grid_cells = int(np.prod(cells, dtype=int))
-        self._seen = np.zeros(elites.fitness.shape[0], np.int32)
-        leaves = jax.tree.leaves(elites.genome)
-        self._genome_bytes = sum(leaf.nbytes for leaf in leaves) // len(self._seen)
-        dtypes = {leaf.dtype for leaf in leaves}
-        settings: dict[str, Any] = {
-            "solution_dim": sum(int(np.prod(leaf.shape[1:])) for leaf in leaves),
-            "solution_dtype": dtypes.pop() if len(dtypes) == 1 else np.float32,
-            "objective_dtype": np.float32,
-            "extra_fields": FIELDS,
-        }
-        if cells:
-            classes = len(class_names)
-            self.archive: Archive = GridArchive(
-                dims=[classes, *cells],
-                ranges=[(-0.5, classes - 0.5), *ranges],
-                measures_dtype=np.float32,
-                **settings,
-            )
-        else:
-            self.archive = CategoricalArchive(categories=[list(class_names)], **settings)
-
-    def follow(self, elites: Elites) -> None:
-        """Brings the archive up to date with the elites."""
-        num_replacements = np.array(elites.num_replacements)
-        (changed,) = np.nonzero(num_replacements != self._seen)
-        # A part at a time: pyribs and the way to it hold several copies of what they are given.
-        rows = max(1, AT_ONCE // self._genome_bytes)
-        for start in range(0, len(changed), rows):
-            self._add(elites, changed[start : start + rows])
-        self._seen = num_replacements
-
-    def _add(self, elites: Elites, changed: np.ndarray) -> None:
-        rows = take(elites, changed)
-        solution = np.concatenate(
-            [np.asarray(leaf).reshape(len(changed), -1) for leaf in jax.tree.leaves(rows.genome)], axis=1
+    (occupied,) = np.nonzero(np.isfinite(elites.fitness))
+    leaves = jax.tree.leaves(elites.genome)
+    dtypes = {leaf.dtype for leaf in leaves}
+    settings: dict[str, Any] = {
+        "solution_dim": sum(int(np.prod(leaf.shape[1:])) for leaf in leaves),
+        "solution_dtype": dtypes.pop() if len(dtypes) == 1 else np.float32,
+        "objective_dtype": np.float32,
+        "extra_fields": FIELDS,
+    }
+    archive: Archive
+    if cells:
+        classes = len(class_names)
+        # In float64, where every float32 measure keeps its value and even a fine grid's cell has room.
+        archive = GridArchive(
+            dims=[classes, *cells],
+            ranges=[(-0.5, classes - 0.5), *ranges],
+            epsilon=GRID_EPSILON,
+            measures_dtype=np.float64,
+            **settings,
         )
-        status = self.archive.add(
-            solution,
+        measures = _measures(archive, occupied, np.asarray(elites.measures)[occupied])
+    else:
+        archive = CategoricalArchive(categories=[list(class_names)], **settings)
+        measures = np.array([[class_names[index]] for index in occupied], object)
+    genome_bytes = sum(leaf.nbytes // len(leaf) for leaf in leaves)
+    part = max(1, GENOME_BYTES_PER_ADD // genome_bytes)
+    for first in range(0, len(occupied), part):
+        rows = take(elites, occupied[first : first + part])
+        flat = [leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(rows.genome)]
+        archive.add(
+            np.concatenate(flat, axis=1),
             rows.fitness,
-            self._measures(changed, np.asarray(rows.measures)),
+            measures[first : first + part],
             confidence=confidence(rows.fitness),
             birth_generation=rows.birth_generation,
             parent_class=rows.parent_class,
             num_replacements=rows.num_replacements,
-        )["status"]
-        # The device only ever replaces an elite by a better one, so pyribs must take every row.
-        assert np.all(status > 0), "the pyribs archive and the device's elites have come apart"
-
-    def _measures(self, cells: np.ndarray, measures: np.ndarray) -> np.ndarray:
-        classes = cells // self.grid_cells
-        if isinstance(self.archive, CategoricalArchive):
-            return np.array([[self.class_names[index]] for index in classes], object)
-        rows = np.concatenate([classes[:, None].astype(np.float32), measures], axis=1)
-        # The device may fuse what NumPy rounds twice: a measure within an ulp of a boundary can fall on its
-        # other side here. The device's cell is the one it competed in, so move the measure just inside.
-        stray = self.archive.index_of(rows) != cells
-        if stray.any():
-            grid = np.array(self.archive.int_to_grid_index(cells[stray]))
-            for axis, edges in enumerate(self.archive.boundaries):
-                margin = 1e-4 * (edges[1] - edges[0])
-                low, high = edges[grid[:, axis]] + margin, edges[grid[:, axis] + 1] - margin
-                rows[stray, axis] = np.clip(rows[stray, axis], low, high)
-        return rows
+        )
+    return archive
 
 
-def take(elites: Elites, cells: np.ndarray) -> Elites:
-    """Rows of the elites, on the host. Only these rows leave the device."""
-    # Lengths are padded to powers of two, so that few programs are compiled for all lengths.
-    padded = np.zeros(1 << max(0, int(len(cells) - 1).bit_length()), np.int32)
-    padded[: len(cells)] = cells
-    rows = jax.device_get(_gather(elites, padded))
-    return jax.tree.map(lambda leaf: np.asarray(leaf[: len(cells)]), rows)
+def _measures(archive: GridArchive, cells: np.ndarray, measures: np.ndarray) -> np.ndarray:
+    """[n, 3] class index and measures of the elites in these cells, so that pyribs finds the same cells."""
+    classes = cells // int(np.prod(archive.dims[1:]))
+    rows = np.concatenate([classes[:, None], measures], axis=1, dtype=np.float64)
+    # The device computes cells in float32 and may fuse what NumPy rounds twice: a measure at a boundary can fall on
+    # its other side here. The device's cell is the one that it competed in, so the measure is moved just inside.
+    stray = archive.index_of(rows) != cells
+    grid = archive.int_to_grid_index(cells[stray])
+    low, high = _sides(archive, grid)
+    moved = np.clip(rows[stray], low, high)
+    cell_size = archive.interval_size / archive.dims
+    too_far = np.abs(moved - rows[stray]) > cell_size / 2
+    rows[stray] = moved
+    if too_far.any() or not np.array_equal(archive.index_of(rows), cells):
+        raise ValueError("measures lie in other cells of the grid than their elites")
+    return rows
 
 
-_gather = jax.jit(lambda elites, cells: jax.tree.map(lambda leaf: leaf[cells], elites))
+def _sides(archive: GridArchive, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Just inside the sides of cells [n, 3]; the outermost cells have no outer side."""
+    size, dims = archive.interval_size, archive.dims
+    # By index_of's formula, int((dims * (measure - low) + epsilon) / size).
+    low, high = (
+        archive.lower_bounds + ((grid + inside) * size - GRID_EPSILON) / dims
+        for inside in (MARGIN, 1 - MARGIN)
+    )
+    return np.where(grid == 0, -np.inf, low), np.where(grid == dims - 1, np.inf, high)
 
 
 def class_maps(archive: Archive) -> list[GridArchive]:
@@ -131,7 +125,9 @@ def class_maps(archive: Archive) -> list[GridArchive]:
     ranges = list(zip(archive.lower_bounds[1:], archive.upper_bounds[1:], strict=True))
     maps = []
     for index in range(archive.dims[0]):
-        view = GridArchive(solution_dim=1, dims=archive.dims[1:].tolist(), ranges=ranges)
+        view = GridArchive(
+            solution_dim=1, dims=archive.dims[1:].tolist(), ranges=ranges, epsilon=GRID_EPSILON
+        )
         own = np.round(measures[:, 0]).astype(int) == index
         if own.any():
             view.add(np.zeros((own.sum(), 1)), confidences[own], measures[own, 1:])

@@ -1,49 +1,43 @@
-"""What a run leaves: archive, elites, images, numbers; saved to a folder and loaded from it."""
+"""What a run leaves: elites, archive, images, numbers; saved to a folder and loaded from it."""
 
 import functools
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from qdfool.build import build_encoding, build_measures, grid_ranges
-from qdfool.config import Config, from_dict, to_dict
+from qdfool.config import Config
 from qdfool.engine.archive import empty
 from qdfool.engine.objectives import confidence
 from qdfool.errors import InputError, known_name
 from qdfool.genomes.cppn.graph import Graph
 from qdfool.genomes.levels import to_uint8
-from qdfool.results import run_folder
+from qdfool.results import elites_file, run_folder
+from qdfool.results.config_file import ClassifierRecord, classifier_record, read_config, write_config
 from qdfool.results.history import SURE, VERY_SURE, History, Metrics
-from qdfool.results.pictures import draw, draw_graph
-from qdfool.results.pyribs import Archive, RibsMirror, class_maps, take
+from qdfool.results.snapshot import Snapshot
 from qdfool.types import Elites
 
-PACKAGES = ("qdfool", "jax", "flax", "optax", "numpy", "ribs", "orbax-checkpoint")
-ROWS = ("fitness", "birth_generation", "parent_class", "num_replacements", "curiosity")
-"""Fields of the elites that `elites.npz` holds under their own names."""
-DECODED_AT_ONCE = 1 << 24
+if TYPE_CHECKING:
+    from qdfool.results.pyribs import Archive
+
+VALUES_PER_DECODING = 1 << 24
 """Values of images that are decoded at once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
-    """The outcome of a run."""
+    """The outcome of a run, or what it has found so far: a value, which stays what it is when the run goes on."""
 
     config: Config
-    class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]
-    fingerprint: str
-    """SHA-256 of the classifier's weights; empty where it has no file."""
-    elites: Elites
-    """The device's archive, N cells."""
-    archive: Archive
-    """The same as a pyribs archive; see `qdfool.results.pyribs.RibsMirror` for its fields."""
+    classifier: ClassifierRecord
+    """What was audited."""
+    snapshot: Snapshot
+    """Of the device's archive; see `elites`."""
     history: History
     metrics: Sequence[Metrics]
     """A row per chunk."""
@@ -53,9 +47,46 @@ class Result:
     """Seconds of evolution, compilation not counted."""
     compile_seconds: float
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """K names in the order of the logits."""
+        return self.classifier.class_names
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        return self.classifier.image_shape
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the classifier's weights; empty where it has no file."""
+        return self.classifier.fingerprint
+
+    @property
+    def elites(self) -> Elites:
+        """The device's archive, N cells, NumPy leaves."""
+        return self.snapshot.elites
+
+    @functools.cached_property
+    def archive(self) -> "Archive":
+        """The elites as a pyribs archive, made when it is first asked for; see `qdfool.results.pyribs.to_archive`.
+
+        Raises:
+            InputError: the measures of a loaded run are not those of its elites' cells.
+        """
+        # Imported here because pyribs takes as long to import as JAX, and not every use needs it.
+        from qdfool.results.pyribs import to_archive
+
+        measures = build_measures(self.config)
+        ranges = grid_ranges(self.config, measures) if measures else ()
+        try:
+            return to_archive(self.elites, self.class_names, self.config.cells if measures else (), ranges)
+        except ValueError as error:
+            raise InputError(f"The elites do not fit the grid of their config: {error}.") from error
+
     def cells(self) -> np.ndarray:
         """[n] the occupied cells, in order: what the rows of `images` and `confidences` belong to."""
-        return np.flatnonzero(np.isfinite(np.asarray(self.elites.fitness)))
+        return np.flatnonzero(np.isfinite(self.snapshot.fitness))
 
     def images(self) -> np.ndarray:
         """[n, H, W, C] float32 in [0, 1], the image of each elite as the classifier saw it."""
@@ -68,29 +99,45 @@ class Result:
     def _decoded(self, cells: np.ndarray, finish: Callable[[Any], Any] = np.asarray) -> np.ndarray:
         """A part at a time: a thousand large images are more than should be held several times."""
         decode = _decoder(self.config, self.image_shape)
-        part = max(2, DECODED_AT_ONCE // int(np.prod(self.image_shape)))
+        part = max(2, VALUES_PER_DECODING // int(np.prod(self.image_shape)))
         if len(cells) <= part:
-            return finish(decode(take(self.elites, cells).genome)) if len(cells) else self._no_images(finish)
+            return finish(decode(self.snapshot.take(cells).genome)) if len(cells) else self._no_images(finish)
         # Every part is of one length, so that one program draws them all.
         filled = np.concatenate([cells, np.zeros(-len(cells) % part, cells.dtype)])
-        parts = [finish(decode(take(self.elites, some).genome)) for some in filled.reshape(-1, part)]
+        parts = [finish(decode(self.snapshot.take(some).genome)) for some in filled.reshape(-1, part)]
         return np.concatenate(parts)[: len(cells)]
 
     def _no_images(self, finish: Callable[[Any], Any]) -> np.ndarray:
         return finish(np.zeros((0, *self.image_shape), np.float32))
 
+    def image(self, class_name: str) -> np.ndarray:
+        """[H, W, C] float32 in [0, 1], a class's elite of the highest confidence as the classifier saw it.
+
+        Raises:
+            InputError: the class is unknown or has no elite.
+        """
+        return self._decoded(self._cell_of(class_name))[0]
+
+    def confidence(self, class_name: str) -> float:
+        """Softmax confidence of the elite that `image` shows.
+
+        Raises:
+            InputError: the class is unknown or has no elite.
+        """
+        return float(confidence(self.snapshot.fitness[self._cell_of(class_name)])[0])
+
     def confidences(self) -> np.ndarray:
         """[n] float64, softmax confidence of each elite in its class."""
-        return confidence(np.asarray(self.elites.fitness)[self.cells()])
+        return confidence(self.snapshot.fitness[self.cells()])
 
     def best(self) -> np.ndarray:
-        """[K] cell of each class's surest elite; of a class without one, its first cell."""
-        fitness = np.asarray(self.elites.fitness).reshape(len(self.class_names), -1)
+        """[K] cell of each class's elite of the highest confidence; of a class without one, its first cell."""
+        fitness = self.snapshot.fitness.reshape(len(self.class_names), -1)
         return fitness.argmax(axis=1) + np.arange(len(self.class_names)) * fitness.shape[1]
 
     def summary(self) -> dict[str, Any]:
-        """The figures of `summary.json`. Medians are over classes, each by its surest elite."""
-        fitness = np.asarray(self.elites.fitness)
+        """The figures of `summary.json`. Medians are over classes, each by its elite of the highest confidence."""
+        fitness = self.snapshot.fitness
         sure = confidence(fitness[self.best()])
         evaluations = self.generations * self.config.batch_size
         return {
@@ -113,7 +160,7 @@ class Result:
 
     def _cppn_summary(self) -> dict[str, Any]:
         """How large the networks became, and whether they met the caps."""
-        graphs: Graph = jax.tree.map(lambda leaf: np.asarray(leaf)[self.cells()], self.elites.genome)
+        graphs: Graph = self.snapshot.take(self.cells()).genome
         nodes, connections = graphs.alive.sum(axis=1), graphs.present.sum(axis=1)
         return {
             "nodes_median": float(np.median(nodes)) if nodes.size else 0.0,
@@ -135,7 +182,7 @@ class Result:
             OSError: the disk is full.
         """
         run_folder.prepare(Path(directory), overwrite)
-        write_config(Path(directory), self.config, self.class_names, self.image_shape, self.fingerprint)
+        write_config(Path(directory), self.config, self.classifier)
         self.write(Path(directory))
 
     def write(self, directory: Path) -> None:
@@ -153,21 +200,13 @@ class Result:
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of `elites.npz`: a row per elite, in the order of `cells`."""
         cells = self.cells()
-        arrays = {
+        return {
             "images": self.levels(cells),
             "confidence": self.confidences(),
             "class_index": (cells // self._grid_cells()).astype(np.int32),
             "cell": cells.astype(np.int32),
-            **{name: np.asarray(getattr(self.elites, name))[cells] for name in ROWS},
+            **elites_file.to_rows(self.elites, cells),
         }
-        for name, leaf in zip(
-            _genome_names(self.elites.genome), jax.tree.leaves(self.elites.genome), strict=True
-        ):
-            # Not copied where every cell is occupied: it may be the most of what memory holds.
-            arrays[name] = np.asarray(leaf) if len(cells) == len(leaf) else np.asarray(leaf)[cells]
-        if self.config.archive == "grid":
-            arrays["measures"] = np.asarray(self.elites.measures)[cells]
-        return arrays
 
     def draw(self, directory: Path) -> None:
         """Draws the pictures of a run folder; see `qdfool.results.pictures.draw`.
@@ -175,12 +214,16 @@ class Result:
         Raises:
             OSError: they cannot be written.
         """
+        # Imported here because matplotlib and pyribs take as long to import as JAX, and not every use needs them.
+        from qdfool.results.pictures import draw
+        from qdfool.results.pyribs import class_maps
+
         best = self.best()
         draw(
             directory,
             config=self.config,
             class_names=self.class_names,
-            fitness=np.asarray(self.elites.fitness)[best],
+            fitness=self.snapshot.fitness[best],
             images=lambda classes: self.levels(best[classes]),
             history=self.history,
             generations=self.generations,
@@ -188,7 +231,7 @@ class Result:
         )
 
     def draw_cppn(self, path: str | Path, class_name: str) -> None:
-        """Draws the network of a class's surest elite beside its image, into a PNG.
+        """Draws the network of a class's elite of the highest confidence beside its image, into a PNG.
 
         Raises:
             InputError: the elites are no CPPNs, the class is unknown or has no elite.
@@ -197,11 +240,11 @@ class Result:
             raise InputError(
                 f"Only a CPPN has a graph to draw; this run's encoding is {self.config.encoding!r}."
             )
-        known_name("class", class_name, self.class_names)
-        cell = self.best()[[self.class_names.index(class_name)]]
-        if not np.isfinite(np.asarray(self.elites.fitness)[cell[0]]):
-            raise InputError(f"The class {class_name!r} has no elite to draw.")
-        graph = jax.tree.map(lambda leaf: leaf[0], take(self.elites, cell).genome)
+        cell = self._cell_of(class_name)
+        # Imported here for the same reason as in `draw`.
+        from qdfool.results.pictures import draw_graph
+
+        graph = jax.tree.map(lambda leaf: leaf[0], self.snapshot.take(cell).genome)
         draw_graph(
             Path(path),
             graph,
@@ -209,66 +252,24 @@ class Result:
             f"{class_name} ({self.config.preset}, seed {self.config.seed})",
         )
 
+    def _cell_of(self, class_name: str) -> np.ndarray:
+        """[1] the cell of a class's elite of the highest confidence."""
+        known_name("class", str(class_name), self.class_names)
+        cell = self.best()[[self.class_names.index(str(class_name))]]
+        if not np.isfinite(self.snapshot.fitness[cell[0]]):
+            raise InputError(
+                f"The class {class_name!r} has no elite: no image with finite logits was classified yet."
+            )
+        return cell
+
     def _grid_cells(self) -> int:
-        return len(self.elites.fitness) // len(self.class_names)
+        return len(self.snapshot.fitness) // len(self.class_names)
 
 
 @functools.lru_cache(maxsize=8)
 def _decoder(config: Config, image_shape: tuple[int, int, int]) -> Callable[[Any], Any]:
     """Genomes [n, ...] to images [n, H, W, C], compiled once for each n."""
     return jax.jit(jax.vmap(build_encoding(config, image_shape).decode))
-
-
-def write_config(
-    directory: Path,
-    config: Config,
-    class_names: Sequence[str],
-    image_shape: tuple[int, int, int],
-    fingerprint: str,
-    name: str = "",
-    reference: str = "",
-    file_hash: str = "",
-) -> None:
-    """Writes `config.json`: every setting, what the classifier is, versions, device.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    device = jax.devices()[0]
-    run_folder.write_json(
-        directory / run_folder.CONFIG,
-        {
-            "settings": to_dict(config),
-            "classifier": {
-                "name": name or config.classifier,
-                "reference": reference,
-                "file_hash": file_hash,
-                "image_shape": list(image_shape),
-                "fingerprint": fingerprint,
-                "class_names": list(class_names),
-            },
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-            "device": {
-                "platform": device.platform,
-                "kind": device.device_kind,
-                "machine": platform.machine(),
-            },
-        },
-    )
-
-
-def read_config(directory: Path) -> tuple[Config, dict[str, Any]]:
-    """The settings of a run folder, and all of its `config.json`.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
-    values = run_folder.read_json(directory / run_folder.CONFIG)
-    if not {"settings", "classifier", "versions"} <= values.keys():
-        raise InputError(
-            f"{directory / run_folder.CONFIG} is damaged: settings, classifier or versions lack."
-        )
-    return from_dict(values["settings"]), values
 
 
 def load(directory: str | Path) -> Result:
@@ -280,51 +281,33 @@ def load(directory: str | Path) -> Result:
     directory = Path(directory)
     config, values = read_config(directory)
     summary = run_folder.read_json(directory / run_folder.SUMMARY)
+    figures: dict[str, Any] = {
+        name: summary.get(name) for name in ("generations", "seconds", "compile_seconds")
+    }
+    if not all(isinstance(figure, int | float) for figure in figures.values()):
+        raise InputError(
+            f"{directory / run_folder.SUMMARY} is damaged: expected numbers as {', '.join(figures)}."
+        )
     arrays = run_folder.read_arrays(directory / run_folder.ELITES)
-    names, image_shape = (
-        tuple(values["classifier"]["class_names"]),
-        tuple(values["classifier"]["image_shape"]),
-    )
+    classifier = classifier_record(directory, config, values)
     measures = build_measures(config)
     grid_cells = config.cells[0] * config.cells[1] if measures else 1
-    genome = jax.eval_shape(build_encoding(config, image_shape).initialise, jax.random.key(0))
-    elites = empty(genome, len(names), grid_cells, len(measures))
+    initialise = build_encoding(config, classifier.image_shape).initialise
+    genome = jax.eval_shape(initialise, jax.random.key(0))
     try:
-        elites = _fill(elites, arrays)
-    except (KeyError, ValueError, IndexError) as error:
+        elites = elites_file.from_rows(
+            empty(genome, len(classifier.class_names), grid_cells, len(measures)), arrays
+        )
+    except ValueError as error:
         raise InputError(
             f"{directory / run_folder.ELITES} does not fit {run_folder.CONFIG}: {error}. Expected both as one "
             "run wrote them."
         ) from error
-    ranges = grid_ranges(config, measures) if measures else ()
-    mirror = RibsMirror(elites, names, config.cells if measures else (), ranges)
-    mirror.follow(elites)
     return Result(
         config=config,
-        class_names=names,
-        image_shape=image_shape,
-        fingerprint=values["classifier"]["fingerprint"],
-        elites=elites,
-        archive=mirror.archive,
+        classifier=classifier,
+        snapshot=Snapshot(elites),
         history=run_folder.read_history(directory / run_folder.HISTORY),
         metrics=run_folder.read_metrics(directory / run_folder.METRICS),
-        generations=summary["generations"],
-        seconds=summary["seconds"],
-        compile_seconds=summary["compile_seconds"],
+        **figures,
     )
-
-
-def _fill(elites: Elites, arrays: dict[str, np.ndarray]) -> Elites:
-    cells = arrays["cell"]
-    leaves, tree = jax.tree.flatten(elites.genome)
-    names = _genome_names(elites.genome)
-    filled = [leaf.at[cells].set(arrays[name]) for leaf, name in zip(leaves, names, strict=True)]
-    fields = {name: getattr(elites, name).at[cells].set(arrays[name]) for name in ROWS}
-    if "measures" in arrays:
-        fields["measures"] = elites.measures.at[cells].set(arrays["measures"])
-    return elites._replace(genome=jax.tree.unflatten(tree, filled), **fields)
-
-
-def _genome_names(genome: Any) -> list[str]:
-    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(genome)]
-    return ["genome" + jax.tree_util.keystr(path) for path in paths]

@@ -1,5 +1,6 @@
 """One run: the state on the device, and all that the host keeps of it."""
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -7,14 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.build import build_evolution, build_measures, grid_ranges, with_batch_size, with_defaults
+from qdfool.build import build_evolution, with_batch_size, with_defaults
 from qdfool.config import Config, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
 from qdfool.keys import root_key
 from qdfool.results.checkpoint import Checkpoints
+from qdfool.results.config_file import record_of
 from qdfool.results.history import Metrics, empty_history, extend, metrics
-from qdfool.results.pyribs import RibsMirror
 from qdfool.results.result import Result
+from qdfool.results.snapshot import Snapshot
 from qdfool.types import Classifier, Elites, State
 
 COPIED_AT_MOST = 1 << 28
@@ -45,7 +47,7 @@ class Run:
         self.generations = 0
         self.seconds = 0.0
         self.compile_seconds = 0.0
-        self._mirror = self._new_mirror()
+        self._snapshot: Callable[[], Snapshot | None] = lambda: None
 
     def advance(self, stop: Callable[[], bool] = lambda: False) -> Iterator[Chunk]:
         """Evolves until the budget is spent or `stop` says so; yields every chunk after it was kept.
@@ -57,7 +59,7 @@ class Run:
         for chunk in chunks(
             self.evolution,
             self.classifier,
-            self.state,
+            self.release(),
             budget,
             self.config.chunk_seconds,
             self.seconds,
@@ -65,14 +67,23 @@ class Run:
         ):
             self.keep(chunk)
             yield chunk
+            self.release()
+
+    def release(self) -> State:
+        """The state, to be handed to a program that overwrites its buffers. Results that were given away and are
+        still held by somebody take copies of their own first."""
+        snapshot = self._snapshot()
+        if snapshot is not None:
+            _ = snapshot.elites
+        self._snapshot = lambda: None
+        return self.state
 
     def keep(self, chunk: Chunk) -> None:
-        """Takes in a chunk: archive, history, metrics."""
+        """Takes in a chunk that went on from the state of `release`: state, history, metrics."""
         self.state = chunk.state
         self.generations += len(chunk.records.invalid)
         self.seconds += chunk.seconds
         self.compile_seconds += chunk.compile_seconds
-        self._mirror.follow(self.state.elites)
         self.history = extend(self.history, chunk.records, self.generations)
         self.metrics.append(
             metrics(chunk.records, self.generations, self.config.batch_size, self.seconds, chunk.seconds)
@@ -121,6 +132,7 @@ class Run:
             return tree
 
         generations, tree, values = checkpoints.restore(template, say)
+        self.release()
         state = jax.tree.map(jnp.array, tree["state"])
         self.state = State(
             key=jax.random.wrap_key_data(state["key"]),
@@ -134,18 +146,15 @@ class Run:
         self.metrics = [row for row in earlier if row.generation <= generations]
         self.generations = generations
         self.seconds, self.compile_seconds = values["seconds"], values["compile_seconds"]
-        self._mirror = self._new_mirror()
-        self._mirror.follow(self.state.elites)
 
     def result(self) -> Result:
-        """What the run has found so far."""
+        """What the run has found so far. Copies no genomes while nobody asks for them; see `Snapshot`."""
+        snapshot = self._snapshot() or Snapshot(self.state.elites)
+        self._snapshot = weakref.ref(snapshot)
         return Result(
             config=self.config,
-            class_names=self.classifier.class_names,
-            image_shape=self.classifier.image_shape,
-            fingerprint=self.classifier.fingerprint,
-            elites=self.state.elites,
-            archive=self._mirror.archive,
+            classifier=record_of(self.classifier),
+            snapshot=snapshot,
             history=self.history,
             metrics=tuple(self.metrics),
             generations=self.generations,
@@ -166,9 +175,3 @@ class Run:
             },
             "history": dict(vars(self.history)),
         }
-
-    def _new_mirror(self) -> RibsMirror:
-        measures = build_measures(self.config)
-        ranges = grid_ranges(self.config, measures) if measures else ()
-        cells = self.config.cells if measures else ()
-        return RibsMirror(self.state.elites, self.classifier.class_names, cells, ranges)

@@ -13,7 +13,7 @@ from qdfool.config import Config, validate
 from qdfool.errors import InputError
 from qdfool.results import run_folder
 from qdfool.results.checkpoint import Checkpoints
-from qdfool.results.result import read_config, write_config
+from qdfool.results.config_file import check_resumable, read_config, write_config
 from qdfool.results.run import Run
 from qdfool.types import Classifier, State
 
@@ -129,7 +129,7 @@ def start(
     config, built = _built(config, classifier)
     run = Run(config, built)
     run_folder.prepare(directory, overwrite)
-    _write_config(directory, run.config, built)
+    write_config(directory, run.config, built)
     return SavedRun(run, directory, how_to_resume)
 
 
@@ -149,6 +149,7 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
     """
     validate(config)
     _, values = read_config(directory)
+    check_resumable(directory, values)
     if not (directory / run_folder.CHECKPOINTS).is_dir():
         raise InputError(
             f"No checkpoint in {directory}. Expected the folder of a run that saved one; start it anew with "
@@ -173,7 +174,7 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         run.restore(checkpoints, earlier, _LOG.warning)
     finally:
         checkpoints.close()
-    _write_config(directory, run.config, built)
+    write_config(directory, run.config, built)
     return SavedRun(run, directory, how_to_resume)
 
 
@@ -202,19 +203,6 @@ def _check_same(directory: Path, saved: dict[str, Any], classifier: Classifier) 
             f"The file of {classifier.reference or classifier.name} has changed since {directory} began: SHA-256 "
             f"{saved['file_hash']} -> {classifier.file_hash or 'none'}. The run goes on with the new one."
         )
-
-
-def _write_config(directory: Path, config: Config, classifier: Classifier) -> None:
-    write_config(
-        directory,
-        config,
-        classifier.class_names,
-        classifier.image_shape,
-        classifier.fingerprint,
-        name=classifier.name,
-        reference=classifier.reference,
-        file_hash=classifier.file_hash,
-    )
 
 
 def _is_donated(state: State) -> bool:

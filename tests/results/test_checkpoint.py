@@ -1,6 +1,9 @@
 """Checkpoints come back whole, or not at all."""
 
+import logging
+
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
 from qdfool.errors import InputError
@@ -75,16 +78,8 @@ def test_a_damaged_newest_falls_back_to_the_one_before_and_says_so(tmp_path, dam
     equal(tree, state(5))
     assert "Checkpoint 9" in said[0]
     assert "damaged" in said[0]
+    assert (tmp_path / "damaged-9").is_dir()
     assert "Going on from checkpoint 5" in said[1]
-
-
-def test_when_all_are_damaged_it_is_an_error(tmp_path):
-    saved(tmp_path, [5])
-    for path in (tmp_path / "5").rglob("*"):
-        if path.is_file():
-            path.write_bytes(b"")
-    with pytest.raises(InputError, match=r"Every checkpoint in .* is damaged|No checkpoint"):
-        restored(tmp_path)
 
 
 def test_none_is_an_error(tmp_path):
@@ -101,3 +96,112 @@ def test_a_save_that_fails_is_named_and_leaves_the_one_before(tmp_path):
         checkpoints.finish()
     checkpoints.close()
     assert restored(tmp_path)[0][0] == 1
+
+
+def directories(folder):
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
+def test_a_damaged_checkpoint_is_put_aside_and_never_deleted(tmp_path):
+    saved(tmp_path, [5, 9])
+    for _ in range(2):
+        (tmp_path / "9" / "values" / "metadata").write_text("{}")
+        (number, _, _), said = restored(tmp_path)
+        assert number == 5
+        assert "values/metadata has other bytes than were written" in said[0]
+        saved(tmp_path, [9])
+    assert directories(tmp_path) == ["5", "9", "damaged-9", "damaged-9-2"]
+    assert "damaged-9-2" in said[0]
+    # They do not count among those that are there.
+    saved(tmp_path, [12, 15])
+    assert directories(tmp_path) == ["12", "15", "damaged-9", "damaged-9-2"]
+    assert (tmp_path / "damaged-9" / "state" / "manifest.ocdbt").exists()
+
+
+def test_one_that_was_killed_before_its_digests_is_unfinished(tmp_path):
+    saved(tmp_path, [5, 9])
+    (tmp_path / "9" / "sha256.json").unlink()
+    (number, _, _), said = restored(tmp_path)
+    assert number == 5
+    assert "Checkpoint 9" in said[0]
+    assert "it was not finished" in said[0]
+
+
+def test_when_none_is_whole_they_are_put_aside_and_the_message_says_where(tmp_path):
+    saved(tmp_path, [5, 9])
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    with pytest.raises(
+        InputError, match="still there, as damaged-9, damaged-5: bring a whole one back"
+    ) as error:
+        restored(tmp_path)
+    assert "anew" not in str(error.value)
+    assert directories(tmp_path) == ["damaged-5", "damaged-9"]
+
+
+TROUBLE = [MemoryError(), OSError(5, "Input/output error"), PermissionError(13, "Permission denied")]
+
+
+@pytest.mark.parametrize("trouble", TROUBLE, ids=lambda trouble: type(trouble).__name__)
+@pytest.mark.parametrize("where", ["_digest", "Checkpoints._read"])
+def test_trouble_in_reading_is_raised_and_every_checkpoint_stays(tmp_path, monkeypatch, trouble, where):
+    def fails(*arguments, **settings):
+        raise trouble
+
+    saved(tmp_path, [5, 9])
+    with monkeypatch.context() as patch:
+        patch.setattr(f"qdfool.results.checkpoint.{where}", fails)
+        with pytest.raises(type(trouble)) as raised:
+            restored(tmp_path)
+        assert raised.value is trouble
+    assert directories(tmp_path) == ["5", "9"]
+    assert restored(tmp_path)[0][0] == 9
+
+
+def test_what_orbax_reports_of_whole_files_is_disk_trouble_not_damage(tmp_path, monkeypatch):
+    def fails(*arguments, **settings):
+        raise ValueError("RESOURCE_EXHAUSTED: Too many open files\nmore")
+
+    saved(tmp_path, [5])
+    monkeypatch.setattr("orbax.checkpoint.CheckpointManager.restore", fails)
+    with pytest.raises(
+        OSError, match=r"its files are whole: RESOURCE_EXHAUSTED: Too many open files\. Nothing was"
+    ):
+        restored(tmp_path)
+    assert directories(tmp_path) == ["5"]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"a": np.zeros((3, 5), np.float32)}, r"\['a'\] is float32 \[3, 4\], expected float32 \[3, 5\]"),
+        ({"a": np.zeros((3, 4), np.int32)}, r"\['a'\] is float32 \[3, 4\], expected int32 \[3, 4\]"),
+        ({"d": np.zeros(2)}, r"\['d'\] is missing, expected float64 \[2\]"),
+    ],
+)
+def test_another_structure_is_not_damage(tmp_path, other, said):
+    saved(tmp_path, [5])
+    checkpoints = Checkpoints(tmp_path)
+    with pytest.raises(InputError, match=f"Checkpoint 5 in .* is whole but not of this run: its {said}"):
+        checkpoints.restore(lambda values: {**template(values), **other}, print)
+    checkpoints.close()
+    assert directories(tmp_path) == ["5"]
+
+
+def test_arrays_are_not_copied_to_be_saved(tmp_path):
+    """There may be gigabytes, so Orbax's own protection against changes is off, in our registry alone."""
+    checkpoints = Checkpoints(tmp_path)
+    registry = checkpoints._manager._checkpointer.handler._handler_registry
+    handler = registry.get("state", ocp.args.PyTreeSave)._type_handler_registry.get(np.ndarray)
+    checkpoints.close()
+    assert not handler._deepcopy_host_arrays
+    assert ocp.type_handlers.get_type_handler(np.ndarray)._deepcopy_host_arrays
+
+
+def test_orbax_is_quiet_and_others_are_not(tmp_path, caplog):
+    saved(tmp_path, [5])
+    restored(tmp_path)
+    logging.getLogger("absl").warning("of the program")
+    assert [record.getMessage() for record in caplog.records] == ["of the program"]
+    assert logging.getLogger("absl").filters == []

@@ -1,0 +1,140 @@
+"""`config.json`: what a run was: every setting, the classifier, versions, device; and what former versions wrote."""
+
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from qdfool.config import Config, from_dict, to_dict
+from qdfool.errors import InputError
+from qdfool.results import run_folder
+from qdfool.types import Classifier
+
+FORMAT = 2
+"""Of run folders. 1: qdfool 0.1, whose keys were others, so that its runs cannot go on here."""
+PACKAGES = ("qdfool", "jax", "flax", "optax", "numpy", "ribs", "orbax-checkpoint")
+
+
+@dataclass(frozen=True)
+class ClassifierRecord:
+    """What a run keeps of the classifier that it audited; the fields are those of `qdfool.Classifier`."""
+
+    name: str
+    reference: str
+    file_hash: str
+    fingerprint: str
+    image_shape: tuple[int, int, int]
+    class_names: tuple[str, ...]
+
+
+def record_of(classifier: Classifier) -> ClassifierRecord:
+    """What a run keeps of a classifier."""
+    return ClassifierRecord(
+        name=classifier.name,
+        reference=classifier.reference,
+        file_hash=classifier.file_hash,
+        fingerprint=classifier.fingerprint,
+        image_shape=classifier.image_shape,
+        class_names=classifier.class_names,
+    )
+
+
+def write_config(directory: Path, config: Config, classifier: Classifier | ClassifierRecord) -> None:
+    """Writes `config.json`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    record = record_of(classifier) if isinstance(classifier, Classifier) else classifier
+    device = jax.devices()[0]
+    run_folder.write_json(
+        directory / run_folder.CONFIG,
+        {
+            "format": FORMAT,
+            "settings": to_dict(config),
+            "classifier": asdict(record),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+            "device": {
+                "platform": device.platform,
+                "kind": device.device_kind,
+                "machine": platform.machine(),
+            },
+        },
+    )
+
+
+def read_config(directory: Path) -> tuple[Config, dict[str, Any]]:
+    """The settings of a run folder, also of a former version, and all of its `config.json`.
+
+    Raises:
+        InputError: it is missing or damaged, or of a later version.
+    """
+    values = run_folder.read_json(directory / run_folder.CONFIG)
+    groups = ("settings", "classifier", "versions")
+    if not all(isinstance(values.get(group), dict) for group in groups):
+        raise InputError(
+            f"{directory / run_folder.CONFIG} is damaged: expected {', '.join(groups)}, each a group of values."
+        )
+    found = _format(values)
+    if not isinstance(found, int) or found > FORMAT:
+        raise InputError(
+            f"{directory} is of qdfool {_version(values)} (run folder format {str(found)[:40]}); this is qdfool "
+            f"{version('qdfool')}, which reads formats 1 to {FORMAT}. Read it with that version."
+        )
+    settings = dict(values["settings"])
+    if found == 1 and settings.get("objective") == "whole":
+        settings["objective"] = "full-image"
+    return from_dict(settings), values
+
+
+def check_resumable(directory: Path, values: dict[str, Any]) -> None:
+    """Checks that a run can go on bit for bit; `values` are what `read_config` returned.
+
+    Raises:
+        InputError: it is of a former version.
+    """
+    if _format(values) != FORMAT:
+        raise InputError(
+            f"{directory} is a run of qdfool {_version(values)} (run folder format {_format(values)}), which "
+            f"qdfool {version('qdfool')} (format {FORMAT}) cannot go on with, because it draws other random "
+            "numbers: go on with it in that version, or start a new run with another --out; qdfool.load reads it."
+        )
+
+
+def classifier_record(directory: Path, config: Config, values: dict[str, Any]) -> ClassifierRecord:
+    """The classifier of a run folder; what `read_config` returned.
+
+    Raises:
+        InputError: its description is damaged.
+    """
+    # Format 1 had no name, reference and hash; its name is that of the settings.
+    texts = {"name": config.classifier, "reference": "", "file_hash": "", "fingerprint": ""}
+    found = {**texts, **values["classifier"]}
+    names, shape = found.get("class_names"), found.get("image_shape")
+    if (
+        not all(isinstance(found[name], str) for name in texts)
+        or not isinstance(names, list)
+        or not all(isinstance(name, str) for name in names)
+        or not isinstance(shape, list)
+        or len(shape) != 3
+        or not all(isinstance(size, int) and size > 0 for size in shape)
+    ):
+        raise InputError(
+            f"{directory / run_folder.CONFIG} is damaged: expected the classifier's {', '.join(texts)} as text, its "
+            "class_names as a list of texts, and its image_shape as three whole numbers above 0."
+        )
+    return ClassifierRecord(
+        **{name: found[name] for name in texts}, image_shape=tuple(shape), class_names=tuple(names)
+    )
+
+
+def _format(values: dict[str, Any]) -> Any:
+    return values.get("format", 1)
+
+
+def _version(values: dict[str, Any]) -> str:
+    """As the folder says, shortened: it may be from anywhere."""
+    return str(values["versions"].get("qdfool", "of no known version"))[:40]
