@@ -27,7 +27,7 @@ from rich.table import Table
 
 from benchmarks.report import write
 from qdfool.build import build_classifier, build_evolution
-from qdfool.config import Config
+from qdfool.config import Config, name_of
 from qdfool.engine.loop import LONGEST_CHUNK, empty_records, run_generations
 from qdfool.engine.step import ask, init
 from qdfool.errors import InputError, in_range
@@ -131,7 +131,7 @@ def measure(options: Options, config: Config, classifier: Classifier) -> Row:
     against = quartiles(rates[0], rates[2]) if options.torch else (None, None, None)
     return Row(
         classifier=config.classifier,
-        encoding=config.encoding,
+        encoding=name_of(config.encoding),
         batch_size=config.batch_size,
         forward_per_second=statistics.median(rates[0]),
         step_per_second=statistics.median(rates[1]),

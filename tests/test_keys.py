@@ -10,12 +10,14 @@ from dataclasses import replace
 from functools import partial, wraps
 from itertools import count
 from types import SimpleNamespace
+from typing import Any
 
 import fake
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.core import Tracer
 
 from qdfool.build import (
     CROSSOVERS,
@@ -41,6 +43,12 @@ from qdfool.studies.decision_boundary.conditions import CONDITIONS, QUICK
 from qdfool.studies.ga_operators import evolution as operators
 from qdfool.studies.make_a_seven import loop as seven
 from qdfool.studies.negative_class import networks, search
+
+
+def stand_in(**parts: Any) -> Any:
+    """What has only the parts that a test needs."""
+    return SimpleNamespace(**parts)
+
 
 GENERATIONS = 50
 SPENT: list[tuple[str, bytes, int]] = []
@@ -80,7 +88,7 @@ def recorded(name, function):
     @wraps(function)
     def spend(key, *arguments, **settings):
         value = (*arguments, *settings.values())[0] if how == "fold_in" else 0
-        if isinstance(key, jax.core.Tracer) or isinstance(value, jax.core.Tracer):
+        if isinstance(key, Tracer) or isinstance(value, Tracer):
             bits = jax.random.key_data(key)
             record(bits, jnp.broadcast_to(jnp.asarray(value, jnp.uint32), bits.shape[:-1]))
             return function(key, *arguments, **settings)
@@ -200,7 +208,7 @@ def test_every_operator(monkeypatch):
         for initial in INITIAL:
             genome = spend(build_encoding(replace(config, initial=initial), fake.SHAPE).initialise)
         for cross in build_crossovers(config, fake.SHAPE):
-            spend(cross, genome, genome)
+            spend(cross, *[genome] * 2)
         vary = build_evolution(config, fake.classifier).vary
         spend(vary, generation, genome, genome if fitting[1] else None)
     elites = jax.eval_shape(lambda: empty(jnp.zeros(3), 4, 1, 0))
@@ -275,7 +283,7 @@ def spending(monkeypatch):
             seeds.add(config.seed)
             with pytest.raises(Evolved):
                 runs.Run(config, classifier)
-        return SimpleNamespace(images=lambda: np.zeros((11, *lenet.IMAGE_SHAPE)))
+        return stand_in(images=lambda: np.zeros((11, *lenet.IMAGE_SHAPE)))
 
     monkeypatch.setattr(runs, "jitted_init", jitted_init)
     return evolve
@@ -283,11 +291,11 @@ def spending(monkeypatch):
 
 def mnist(images=300):
     pixels, labels = np.zeros((images, *lenet.IMAGE_SHAPE), np.uint8), np.arange(images) % 10
-    return SimpleNamespace(train_images=pixels, train_labels=labels, test_images=pixels, test_labels=labels)
+    return stand_in(train_images=pixels, train_labels=labels, test_images=pixels, test_labels=labels)
 
 
 def like_lenet():
-    return SimpleNamespace(image_shape=lenet.IMAGE_SHAPE, class_names=tuple("0123456789"), fingerprint="")
+    return stand_in(image_shape=lenet.IMAGE_SHAPE, class_names=tuple("0123456789"), fingerprint="")
 
 
 def test_a_genetic_algorithm():
@@ -321,7 +329,7 @@ def test_the_study_of_the_negative_class(monkeypatch, spending):
 def test_the_study_of_operators(monkeypatch, spending):
     monkeypatch.setattr(operators.weights, "fill", lambda *_: {})
     monkeypatch.setattr(operators, "fooled", lambda *_: {})
-    bench = SimpleNamespace(mnist=mnist, unit=lambda name, seed, compute, **_: compute())
+    bench = stand_in(mnist=mnist, unit=lambda name, seed, compute, **_: compute())
     size = operators.Size(images=5, generations=GENERATIONS, training_images=5)
     operators.network(bench, size)
     operators.evolved(bench, {}, size, ["TS_AC_SM"], operators.Way(), seeds=[0, 1])
@@ -335,7 +343,7 @@ def test_the_study_of_the_decision_boundary(monkeypatch, spending):
         raise Evolved
 
     monkeypatch.setattr(generational, "run", run)
-    classified = SimpleNamespace(image_shape=(8, 8, 1), parameters={}, logits=None)
+    classified = stand_in(image_shape=(8, 8, 1), parameters={}, logits=None)
     for name in ("base", "drift"):
         unit = boundary.unit(CONDITIONS[name], classified, QUICK, 0.0)
         with pytest.raises(Evolved):
@@ -345,7 +353,7 @@ def test_the_study_of_the_decision_boundary(monkeypatch, spending):
 
 
 def test_the_study_of_sevens(monkeypatch, spending):
-    made = SimpleNamespace(algorithm=None, classifier=SimpleNamespace(parameters={}), record=None)
+    made = stand_in(algorithm=None, classifier=stand_in(parameters={}), record=None)
     monkeypatch.setattr(seven, "odds", lambda *_: jnp.zeros((1, 10)))
     seven.evolved(made, seven.Loop(*jnp.zeros(len(seven.Loop._fields), jnp.int32)), GENERATIONS, 0)
     judges.train_judges(mnist(), 3, 100)
