@@ -181,8 +181,14 @@ REFUSED = {
     "Cannot import 'no_such_module'": {"classifier": "no_such_module:logits"},
     "Unknown attribute of fake 'logit'. Did you mean 'logits'": {"classifier": "fake:logit"},
     "Expected package.module:attribute": {"classifier": "fake:"},
-    "--weights goes with a classifier of --list": {"classifier": "fake:logits", "weights": "x.safetensors"},
-    "--precision goes with a classifier of --list": {"classifier": "fake:logits", "precision": "bfloat16"},
+    "`weights` goes with one of qdfool's own classifiers": {
+        "classifier": "fake:logits",
+        "weights": "x.safetensors",
+    },
+    "`precision` goes with one of qdfool's own classifiers": {
+        "classifier": "fake:logits",
+        "precision": "bfloat16",
+    },
     "--cppn.nodes must be at least 5 (4 inputs and 1 outputs); got 4": {
         "encoding": "cppn",
         "cppn": Cppn(nodes=4),
@@ -201,7 +207,6 @@ REFUSED = {
     },
     "--cppn.activations needs one or more of sine": {"encoding": "cppn", "cppn": Cppn(activations=())},
     "Unknown classifier 'resnet19'. Did you mean 'resnet18'": {"classifier": "resnet19"},
-    "resnet18 needs weights: --weights FILE": {"classifier": "resnet18"},
     "No published weights of mobilenet_v1_025 are known": {
         "classifier": "mobilenet_v1_025",
         "weights": "hub",

@@ -184,7 +184,7 @@ def test_a_full_disk_is_named(fake, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(np, "savez_compressed", full)
     assert call("fake", "--out", tmp_path) == 1
     assert (
-        "No space left on device: a unit. Units that are done are kept; make room" in capsys.readouterr().err
+        "No space left on device: a unit. Units that are done are saved; make room" in capsys.readouterr().err
     )
 
 
