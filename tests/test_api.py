@@ -91,6 +91,30 @@ def test_ask_and_tell_find_what_a_classifier_on_the_host_finds(small, archive):
     assert audit.result().generations == 10
 
 
+def test_ask_and_tell_need_no_budget(small, tmp_path):
+    audit = qdfool.AskTell(replace(small, generations=None), fake.SHAPE, NAMES)
+    audit.tell(fake.host_logits(audit.ask()))
+    assert audit.result().config.classifier == "ask/tell"
+    with pytest.raises(InputError, match="needs a budget"):
+        qdfool.evolve(replace(small, generations=None), fake.classifier)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"weights": "hub"},
+        {"precision": "bfloat16"},
+        {"group": ("one=0",)},
+        {"objective": "ten-crop"},
+        {"image_shape": (4, 4, 1)},
+    ],
+)
+def test_ask_and_tell_refuse_what_needs_a_classifier_to_call(small, setting):
+    (name,) = setting
+    with pytest.raises(InputError, match=f"`{name}`"):
+        qdfool.AskTell(replace(small, **setting), fake.SHAPE, NAMES)
+
+
 def test_tell_refuses_and_nothing_has_changed(small):
     audit = qdfool.AskTell(small, fake.SHAPE, NAMES)
     images = audit.ask()

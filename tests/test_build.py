@@ -203,7 +203,6 @@ REFUSED = {
     },
     "`cppn.activations` needs one or more of sine": {"encoding": "cppn", "cppn": Cppn(activations=())},
     "Unknown classifier 'resnet19'. Did you mean 'resnet18'": {"classifier": "resnet19"},
-    "resnet18 needs `weights`: a file": {"classifier": "resnet18"},
     "No published weights of mobilenet_v1_025 are known": {
         "classifier": "mobilenet_v1_025",
         "weights": "hub",

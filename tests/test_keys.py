@@ -208,7 +208,8 @@ def test_every_operator(monkeypatch):
         for initial in INITIAL:
             genome = spend(build_encoding(replace(config, initial=initial), fake.SHAPE).initialise)
         for cross in build_crossovers(config, fake.SHAPE):
-            spend(cross, *[genome] * 2)
+            crossed: Any = cross
+            spend(crossed, genome, genome)
         vary = build_evolution(config, fake.classifier).vary
         spend(vary, generation, genome, genome if fitting[1] else None)
     elites = jax.eval_shape(lambda: empty(jnp.zeros(3), 4, 1, 0))

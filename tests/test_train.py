@@ -30,13 +30,20 @@ def no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train.mnist, "find", lambda folder: pytest.fail("looked for the data"))
 
 
+def call(arguments: list[str]) -> int:
+    with pytest.raises(SystemExit) as ended:
+        train.main(arguments)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
 @pytest.mark.usefixtures("digits")
 def test_the_weights_can_be_loaded_and_the_card_says_how_they_came_about(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     out = tmp_path / "new" / "small.safetensors"
     arguments = ["lenet", "--seed", "7", "--epochs", "2", "--batch-size", "16", "--out", str(out)]
-    assert train.main(arguments) == 0
+    assert call(arguments) == 0
     printed = capsys.readouterr().out
     assert "Epoch 2 of 2: loss" in printed
     stated = re.search(r"Test error (\d+\.\d\d) % of 8 images", printed)
@@ -59,17 +66,17 @@ def test_files_are_replaced_only_on_request(tmp_path: Path, capsys: pytest.Captu
     out = tmp_path / "small.safetensors"
     out.write_bytes(b"precious")
     arguments = ["lenet", "--epochs", "1", "--out", str(out)]
-    assert train.main(arguments) == 2
+    assert call(arguments) == 2
     assert f"{out} exists" in capsys.readouterr().err
     assert out.read_bytes() == b"precious"
-    assert train.main([*arguments, "--overwrite"]) == 0
+    assert call([*arguments, "--overwrite"]) == 0
     assert weights.read(out)[1]["preprocessing"] == "pixel/255"
 
 
 @pytest.mark.usefixtures("no_data")
 def test_a_card_is_not_replaced_either(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "small.md").write_text("precious")
-    assert train.main(["lenet", "--out", str(tmp_path / "small.safetensors")]) == 2
+    assert call(["lenet", "--out", str(tmp_path / "small.safetensors")]) == 2
     assert "small.md exists" in capsys.readouterr().err
     assert (tmp_path / "small.md").read_text() == "precious"
 
@@ -86,7 +93,7 @@ def test_a_card_is_not_replaced_either(tmp_path: Path, capsys: pytest.CaptureFix
         (["lenet", "--seed", "-1"], "seed must be between 0 and 4294967295; got -1."),
         (["lenet", "--out", "weights.pth"], "--out must end in .safetensors; got weights.pth."),
         (["lenet", "--out", "folder.safetensors"], "folder.safetensors is a folder."),
-        (["lenet", "--out", "file/lenet.safetensors"], "cannot read or write"),
+        (["lenet", "--out", "file/lenet.safetensors"], "Cannot write to file: File exists"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_read(
@@ -99,7 +106,7 @@ def test_bad_input_is_refused_before_anything_is_read(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.safetensors").mkdir()
     (tmp_path / "file").touch()
-    assert train.main(arguments) == 2
+    assert call(arguments) == 2
     assert message in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.safetensors"]
 
@@ -120,9 +127,25 @@ def test_an_interrupt_leaves_no_file(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(train, "train", interrupted)
-    assert train.main(["lenet", "--out", str(tmp_path / "small.safetensors")]) == 130
-    assert "Stopped" in capsys.readouterr().err
+    assert call(["lenet", "--out", str(tmp_path / "small.safetensors")]) == 130
+    assert "interrupted. No file is half-written." in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("digits")
+def test_a_full_disk_ends_as_with_the_other_commands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "small.safetensors")
+
+    untrained = train.NETWORKS["lenet"]._replace(initialise=lambda key: {})
+    monkeypatch.setitem(train.NETWORKS, "lenet", untrained)
+    monkeypatch.setattr(train, "_train", lambda *_: {})
+    monkeypatch.setattr(train, "error", lambda *_: 0.5)
+    monkeypatch.setattr(train.weights, "write", full)
+    assert call(["lenet", "--out", str(tmp_path / "small.safetensors")]) == 1
+    assert "No space left on device: small.safetensors. No file is half-written" in capsys.readouterr().err
 
 
 def _run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

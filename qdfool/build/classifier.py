@@ -90,7 +90,7 @@ def with_classifier(config: Config, found: Any) -> tuple[Config, Classifier]:
     """
     classifier = _own(config, found)
     name = classifier.reference or classifier.name
-    if not classifier.fingerprint and is_known(name):
+    if not (classifier.reference or classifier.fingerprint) and is_known(name):
         name += " (own)"  # without weights to compare nothing else would tell it from qdfool's
     return replace(config, classifier=name), _viewed(config, classifier)
 

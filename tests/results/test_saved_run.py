@@ -1,0 +1,206 @@
+"""Runs in their folders from Python: the same as the command line leaves, stopped, failed and gone on with."""
+
+import hashlib
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import fake
+import numpy as np
+import pytest
+
+import qdfool
+from qdfool.build import with_classifier
+from qdfool.errors import InputError
+from qdfool.run import main
+
+
+def settings(folder: Path) -> dict:
+    return json.loads((folder / "config.json").read_text())["settings"]
+
+
+def classifier_of(folder: Path) -> dict:
+    return json.loads((folder / "config.json").read_text())["classifier"]
+
+
+def elites(folder: Path) -> bytes:
+    return (folder / "elites.npz").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """Ten generations that were never stopped, by the command line."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    arguments = ["--classifier", "fake:host_logits", "--batch-size", "12", "--generations", "10"]
+    arguments += ["--black-pixels.capacity", "20", "--chunk-seconds", "0.05", "--checkpoint-every", "0"]
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--quiet", "--out", str(folder)])
+    assert ended.value.code == 0
+    return folder
+
+
+def test_evolve_leaves_the_folder_that_the_command_line_leaves(small, whole, tmp_path):
+    saved_on_the_way = []
+    result = qdfool.evolve(
+        small,
+        fake.host_logits,
+        out=tmp_path / "run",
+        on_chunk=lambda _: saved_on_the_way.extend((tmp_path / "run" / "checkpoints").glob("[0-9]*")),
+    )
+    assert result.config.classifier == "fake:host_logits"
+    names = [sorted(path.name for path in folder.iterdir()) for folder in (tmp_path / "run", whole)]
+    assert names[0] == names[1]
+    assert "gallery.png" in names[0]
+    assert elites(tmp_path / "run") == elites(whole)
+    configs = [json.loads((folder / "config.json").read_text()) for folder in (tmp_path / "run", whole)]
+    assert configs[0] == configs[1]
+    assert (tmp_path / "run" / "checkpoints" / "10").is_dir()
+    assert saved_on_the_way, "no checkpoint before the end"
+    with pytest.raises(InputError, match="has a run in it"):
+        qdfool.evolve(small, fake.host_logits, out=tmp_path / "run")
+    qdfool.evolve(replace(small, seed=1), fake.host_logits, out=tmp_path / "run", overwrite=True)
+    assert elites(tmp_path / "run") != elites(whole)
+
+
+def test_resume_ends_as_a_run_that_never_stopped(small, whole, tmp_path):
+    qdfool.evolve(replace(small, generations=4), fake.host_logits, out=tmp_path)
+    result = qdfool.resume(tmp_path, evaluations=10 * small.batch_size)
+    assert result.generations == 10
+    assert elites(tmp_path) == elites(whole)
+    # A budget that is given takes the place of the one that was there.
+    assert [settings(tmp_path)[name] for name in ("generations", "evaluations", "seconds")] == [
+        None,
+        120,
+        None,
+    ]
+    assert qdfool.resume(tmp_path).generations == 10
+
+
+def test_ctrl_c_saves_and_says_so(small, whole, tmp_path):
+    def interrupt(result: qdfool.Result) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="Everything until generation") as interrupted:
+        qdfool.evolve(small, fake.host_logits, out=tmp_path, on_chunk=interrupt)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert str(interrupted.value).endswith(
+        f"Everything until generation 1 is saved; go on with: qdfool.resume({str(tmp_path)!r})"
+    )
+    assert (tmp_path / "checkpoints" / "1").is_dir()
+    assert (tmp_path / "gallery.png").exists()
+    qdfool.resume(tmp_path)
+    assert elites(tmp_path) == elites(whole)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("mine"), KeyboardInterrupt()])
+def test_what_on_chunk_raises_gets_a_note_and_nothing_is_lost(small, whole, tmp_path, error):
+    def fail(result: qdfool.Result) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        qdfool.evolve(replace(small, checkpoint_every=100), fake.host_logits, out=tmp_path, on_chunk=fail)
+    assert raised.value.__notes__[0].startswith(
+        "Everything until generation 1 is saved; go on with: qdfool.resume("
+    )
+    qdfool.resume(tmp_path)
+    assert elites(tmp_path) == elites(whole)
+
+
+def test_an_interrupt_within_a_chunk_leaves_the_last_checkpoint(small, whole, tmp_path):
+    """A chunk that is interrupted takes the state with it, in a thread or a host program that has its own handler."""
+    calls = 0
+
+    def interrupted(images):
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            raise KeyboardInterrupt
+        return fake.host_logits(images)
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        qdfool.evolve(replace(small, image_shape=fake.SHAPE), interrupted, out=tmp_path)
+    (note,) = raised.value.__notes__
+    assert note.startswith("Everything until generation")
+    assert note.endswith(f"qdfool.resume({str(tmp_path)!r}, classifier=...)")
+    qdfool.resume(tmp_path, fake.host_logits)
+    assert elites(tmp_path) == elites(whole)
+
+
+def test_a_classifier_that_fails_loses_nothing(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("fake.calls", 0)
+    with pytest.raises(InputError) as raised:
+        qdfool.evolve(small, fake.fails_later, out=tmp_path)
+    assert "fake:fails_later failed on images [12, 8, 8, 1]: ConnectionError" in str(raised.value)
+    assert str(raised.value).endswith(
+        f"Everything until generation 4 is saved; go on with: qdfool.resume({str(tmp_path)!r})"
+    )
+    assert (tmp_path / "checkpoints" / "4").is_dir()
+    assert qdfool.load(tmp_path).generations == 4
+
+
+def test_what_was_audited_is_recorded(small, tmp_path):
+    def local(images):
+        return fake.host_logits(images)
+
+    def lenet(images):
+        return fake.host_logits(images)
+
+    short = replace(small, generations=1, image_shape=fake.SHAPE)
+    file_hash = hashlib.sha256(Path(fake.__file__).read_bytes()).hexdigest()
+    for found, name, reference, hashed in (
+        (fake.host_logits, "fake:host_logits", "fake:host_logits", file_hash),
+        (local, "local", "", ""),
+        (lenet, "lenet (own)", "", ""),
+    ):
+        folder = tmp_path / name
+        assert qdfool.evolve(short, found, out=folder).config.classifier == name
+        assert settings(folder)["classifier"] == name
+        assert [classifier_of(folder)[key] for key in ("reference", "file_hash")] == [reference, hashed]
+    with pytest.raises(InputError, match=r"a run on 'lenet \(own\)', which no module.*classifier="):
+        qdfool.resume(tmp_path / "lenet (own)")
+    assert qdfool.resume(tmp_path / "lenet (own)", lenet, generations=2).generations == 2
+
+
+def test_code_that_changed_is_warned_of_and_other_weights_are_refused(small, tmp_path, caplog):
+    own = replace(fake.classifier, traceable=False, fingerprint="1" * 64)
+    qdfool.evolve(replace(small, generations=1), own, out=tmp_path / "weights")
+    assert qdfool.resume(tmp_path / "weights", own).generations == 1
+    with pytest.raises(InputError, match="was run with other weights: SHA-256 1111"):
+        qdfool.resume(tmp_path / "weights", replace(own, fingerprint="2" * 64))
+    with pytest.raises(InputError, match="other classes"):
+        qdfool.resume(tmp_path / "weights", replace(own, class_names=("a", "b", "c", "z")))
+    assert not caplog.messages
+
+    qdfool.evolve(replace(small, generations=1), fake.host_logits, out=tmp_path / "code")
+    qdfool.resume(tmp_path / "code")
+    assert not caplog.messages
+    values = json.loads((tmp_path / "code" / "config.json").read_text())
+    values["classifier"]["file_hash"] = "0" * 64
+    (tmp_path / "code" / "config.json").write_text(json.dumps(values))
+    assert qdfool.resume(tmp_path / "code", generations=2).generations == 2
+    (message,) = caplog.messages
+    assert message.startswith("The file of fake:host_logits has changed since")
+    assert "0" * 64 in message
+
+
+def test_groups_and_crops_apply_to_a_classifier_of_ones_own_and_weights_do_not(small):
+    config, even = with_classifier(replace(small, group=("even=0,2",)), fake.host_logits)
+    assert even.class_names == ("even", "rest")
+    assert config.classifier == "fake:host_logits"
+    images = np.random.default_rng(0).random((3, 10, 10, 1), np.float32)
+    logits = fake.host_logits(images[:, :8, :8])
+    expected = np.logaddexp(logits[:, 0::2][:, 0], logits[:, 0::2][:, 1])
+    np.testing.assert_allclose(even.logits({}, images[:, :8, :8])[:, 0], expected, rtol=1e-5)
+    _, crops = with_classifier(replace(small, objective="ten-crop", crop_from=10), fake.host_logits)
+    assert crops.image_shape == (10, 10, 1)
+    for setting, message in (
+        ({"weights": "hub"}, "`weights` goes with one of qdfool's own"),
+        ({"precision": "bfloat16"}, "`precision` goes with one of qdfool's own"),
+        ({"image_shape": (28, 28, 1)}, "`image_shape` 28 x 28 x 1"),
+        ({"group": ("one=0,11",)}, "between 0 and 3; got 11"),
+        ({"objective": "ten-crop", "crop_from": 4}, "got a side of 4"),
+    ):
+        with pytest.raises(InputError, match=message):
+            qdfool.evolve(replace(small, **setting), fake.host_logits)
