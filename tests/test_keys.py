@@ -185,7 +185,7 @@ def test_every_operator(monkeypatch):
         with jax.ensure_compile_time_eval():
             return tuple(split(key, num))
 
-    def spend(function, *arguments, **settings):
+    def spend(function: Any, *arguments: Any, **settings: Any) -> Any:
         key = jax.random.fold_in(root, next(number))
         return jax.eval_shape(lambda *rest: function(key, *rest, **settings), *arguments)
 
@@ -204,12 +204,11 @@ def test_every_operator(monkeypatch):
             mutation=Mutation(operators=fitting[0], block=2, probability=0.5),
             crossover=Crossover(operators=fitting[1], patch=2, probability=0.5),
         )
-        genome = None
+        genome: Any = None
         for initial in INITIAL:
             genome = spend(build_encoding(replace(config, initial=initial), fake.SHAPE).initialise)
-        for cross in build_crossovers(config, fake.SHAPE):
-            crossed: Any = cross
-            spend(crossed, genome, genome)
+        for cross in build_crossovers(config, fake.SHAPE, genome):
+            spend(cross, genome, genome)
         vary = build_evolution(config, fake.classifier).vary
         spend(vary, generation, genome, genome if fitting[1] else None)
     elites = jax.eval_shape(lambda: empty(jnp.zeros(3), 4, 1, 0))
