@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from qdfool.measures import MEASURES
 from qdfool.presets import preset
 from qdfool.run import parse
 
@@ -21,11 +20,8 @@ def blocks(path: Path, language: str) -> list[str]:
 def test_the_guide_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = "\n".join(blocks(ROOT / "docs/audit.md", "python"))
-    assert code.count("qdfool.evolve(") == 4
-    try:
-        exec(compile(code, "docs/audit.md", "exec"), {})
-    finally:
-        MEASURES.pop("contrast", None)
+    assert code.count("qdfool.evolve(") == 5
+    exec(compile(code, "docs/audit.md", "exec"), {})
     assert (tmp_path / "audit/linear/gallery.png").exists()
     assert (tmp_path / "audit/service/elites.npz").exists()
 
