@@ -13,10 +13,13 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from rich.console import Console
 
+from qdfool.build import build_classifier
 from qdfool.classifiers import hub as hub_module
 from qdfool.classifiers.hub import cache_folder, fetch_hub, fetch_url
 from qdfool.classifiers.networks import architecture
+from qdfool.config import Config
 from qdfool.errors import InputError
+from qdfool.files.fetch import NotFetchedError
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -254,3 +257,23 @@ def test_a_network_is_fetched_from_where_it_can_be(tmp_path, monkeypatch):
     assert asked.pop()[2] == "f37072fd"
     with pytest.raises(InputError, match="No published weights of mobilenet_v1_025 are known"):
         hub_module.fetch(architecture("mobilenet_v1_025"))
+
+
+@pytest.mark.parametrize("weights", [None, "hub"])
+def test_a_network_without_weights_asks_for_the_published_ones(tmp_path, monkeypatch, weights):
+    """And where there is no network, says what to put where."""
+    asked = []
+
+    def offline(url: str, *_: object) -> None:
+        asked.append(url)
+        raise NotFetchedError("no network")
+
+    monkeypatch.setenv("QDFOOL_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub_module, "_library", lambda: None)
+    monkeypatch.setattr(hub_module, "stream", offline)
+    with pytest.raises(InputError, match="no network") as refusal:
+        build_classifier(Config(classifier="resnet18", weights=weights))
+    assert asked == ["https://download.pytorch.org/models/resnet18-f37072fd.pth"]
+    assert f"fetch {asked[0]} elsewhere and put it at {tmp_path / 'resnet18-f37072fd.pth'}" in str(
+        refusal.value
+    )
