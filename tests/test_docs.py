@@ -21,7 +21,9 @@ def blocks(path: Path, language: str) -> list[str]:
 
 def test_the_guide_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code = "\n".join(block for block in blocks(ROOT / "docs/audit.md", "python") if "import torch" not in block)
+    code = "\n".join(
+        block for block in blocks(ROOT / "docs/audit.md", "python") if "import torch" not in block
+    )
     assert code.count("qdfool.evolve(") == 5
     try:
         exec(compile(code, "docs/audit.md", "exec"), {})
