@@ -24,7 +24,7 @@ def test_the_guide_runs(tmp_path, monkeypatch):
     code = "\n".join(
         block for block in blocks(ROOT / "docs/audit.md", "python") if "import torch" not in block
     )
-    assert code.count("qdfool.evolve(") == 5
+    assert code.count("qdfool.evolve(") == 4
     try:
         exec(compile(code, "docs/audit.md", "exec"), {})
     finally:
