@@ -87,7 +87,7 @@ def test_a_file_is_fetched_once_and_its_progress_shown(server, tmp_path, termina
     assert path == folder / NAME
     assert path.read_bytes() == CONTENT
     assert NAME in shown.getvalue()
-    assert f"Fetching {server.url('good')} (0.3 MB)" in shown.getvalue()
+    assert f"Fetching {server.url('good')} (256.0 kB)" in shown.getvalue()
     assert fetch_url(server.url("good"), NAME, SHA256[:8], folder, console) == path
     assert server.asked == 1
     assert fetch_url(CLOSED, NAME, SHA256[:8], folder, console) == path
@@ -184,7 +184,7 @@ def test_the_hub_is_asked_once(tmp_path, monkeypatch, capsys):
     hub = install(monkeypatch, CONTENT)
     path = fetch_hub(REPOSITORY, FILE, tmp_path)
     url = f"https://huggingface.co/{REPOSITORY}/resolve/main/{FILE}"
-    assert capsys.readouterr().err == f"Fetching {url} (0.3 MB)\n"
+    assert capsys.readouterr().err == f"Fetching {url} (256.0 kB)\n"
     assert path.read_bytes() == CONTENT
     assert tmp_path in path.parents
     hub.content = None

@@ -64,7 +64,7 @@ def test_a_group_has_the_probability_of_its_members(traceable):
     expected = softmax(images.reshape(7, 6).astype(np.float64) * 100)
     expected = np.stack([expected[:, list(rows)].sum(axis=1) for rows in ((2, 3), (0, 1, 5), (4,))], axis=1)
     np.testing.assert_allclose(softmax(call(view, images).astype(np.float64)), expected, rtol=1e-5)
-    custom.check(view)
+    custom.wrap(view)
 
 
 @given(st.lists(st.floats(0, 1, width=32), min_size=6, max_size=6))
@@ -146,7 +146,7 @@ def test_ten_crops_average_the_softmax(traceable, side):
     found = call(view, images).astype(np.float64)
     np.testing.assert_allclose(np.exp(found), expected, rtol=1e-5)
     np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, rtol=1e-6)
-    custom.check(view)
+    custom.wrap(view)
 
 
 @pytest.mark.parametrize("traceable", [True, False])
@@ -196,7 +196,7 @@ def test_a_surrounded_image_is_seen_in_the_middle_of_a_canvas(traceable, margin,
     canvas = np.full((4, *shape), value, np.float32)
     canvas[:, margin : 5 - margin, margin : 6 - margin] = images
     np.testing.assert_allclose(call(view, images), call(classifier, canvas), rtol=1e-5, atol=1e-5)
-    custom.check(view)
+    custom.wrap(view)
 
 
 @pytest.mark.parametrize(
@@ -213,9 +213,9 @@ def test_a_surround_that_leaves_no_image_is_refused(margin, value, message):
 
 
 def test_views_of_a_classifier_on_the_host():
-    host = custom.wrap(fake.host_logits, "host", (28, 28, 1))
+    host = custom.wrap(fake.host_logits)
     view = grouped(ten_crops(host, 9), ["first=0,1"])
-    custom.check(view)
+    custom.wrap(view)
     assert not view.traceable
     same = grouped(ten_crops(fake.classifier, 9), ["first=a,b"])
     images = np.random.default_rng(3).random((3, 9, 9, 1), np.float32)

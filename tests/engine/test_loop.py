@@ -62,9 +62,9 @@ def test_stop_ends_a_run_between_chunks(small):
 
 def test_a_classifier_on_the_host_finds_the_same(small):
     """The traced program may round differently, so fitness is compared to a tolerance."""
-    host = wrap(fake.host_logits, "host", fake.SHAPE)
+    host = wrap(fake.host_logits, fake.SHAPE)
     assert not host.traceable
-    assert wrap(fake.logits, "traced", fake.SHAPE).traceable
+    assert wrap(fake.logits, fake.SHAPE).traceable
     traced, hosted = run(small)[-1].state, run(small, host)[-1].state
     np.testing.assert_allclose(traced.elites.fitness, hosted.elites.fitness, rtol=1e-4)
     np.testing.assert_array_equal(traced.elites.birth_generation, hosted.elites.birth_generation)
@@ -75,4 +75,4 @@ def test_nan_in_the_middle_of_a_run_is_an_error(small, function):
     with pytest.raises(
         InputError, match=r"In generation \d+, \d+ of 12 images had a logit that is not finite"
     ):
-        run(replace(small, generations=500), wrap(function, "sometimes NaN", fake.SHAPE))
+        run(replace(small, generations=500), wrap(function, fake.SHAPE))
