@@ -51,7 +51,10 @@ def stream(url: str, receive: Callable[[bytes], object], console: Console | None
 
 def announce(url: str, size: int | None, console: Console) -> None:
     """Prints what is about to be fetched, and its size in bytes where that is known."""
-    much = "size unknown" if size is None else f"{size / 1e6:,.1f} MB"
+    if size is None:
+        much = "size unknown"
+    else:
+        much = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
     console.print(f"Fetching {url} ({much})", soft_wrap=True, highlight=False)
 
 

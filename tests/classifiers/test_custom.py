@@ -103,7 +103,6 @@ def test_what_cannot_be_imported_has_a_name_alone():
     def local(images):
         return fake.logits(images)
 
-    vars(local)["image_shape"] = fake.SHAPE
     for found, name in ((local, "local"), (Service(fake.host_logits), "Service")):
         classifier = wrap(found, fake.SHAPE)
         assert (classifier.name, classifier.reference, classifier.file_hash) == (name, "", "")

@@ -13,10 +13,13 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from rich.console import Console
 
+from qdfool.build import build_classifier
 from qdfool.classifiers import hub as hub_module
 from qdfool.classifiers.hub import cache_folder, fetch_hub, fetch_url
 from qdfool.classifiers.networks import architecture
+from qdfool.config import Config
 from qdfool.errors import InputError
+from qdfool.files.fetch import NotFetchedError
 
 CONTENT = bytes(range(256)) * 1000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -84,7 +87,7 @@ def test_a_file_is_fetched_once_and_its_progress_shown(server, tmp_path, termina
     assert path == folder / NAME
     assert path.read_bytes() == CONTENT
     assert NAME in shown.getvalue()
-    assert f"Fetching {server.url('good')} (0.3 MB)" in shown.getvalue()
+    assert f"Fetching {server.url('good')} (256.0 kB)" in shown.getvalue()
     assert fetch_url(server.url("good"), NAME, SHA256[:8], folder, console) == path
     assert server.asked == 1
     assert fetch_url(CLOSED, NAME, SHA256[:8], folder, console) == path
@@ -181,7 +184,7 @@ def test_the_hub_is_asked_once(tmp_path, monkeypatch, capsys):
     hub = install(monkeypatch, CONTENT)
     path = fetch_hub(REPOSITORY, FILE, tmp_path)
     url = f"https://huggingface.co/{REPOSITORY}/resolve/main/{FILE}"
-    assert capsys.readouterr().err == f"Fetching {url} (0.3 MB)\n"
+    assert capsys.readouterr().err == f"Fetching {url} (256.0 kB)\n"
     assert path.read_bytes() == CONTENT
     assert tmp_path in path.parents
     hub.content = None
@@ -254,3 +257,23 @@ def test_a_network_is_fetched_from_where_it_can_be(tmp_path, monkeypatch):
     assert asked.pop()[2] == "f37072fd"
     with pytest.raises(InputError, match="No published weights of mobilenet_v1_025 are known"):
         hub_module.fetch(architecture("mobilenet_v1_025"))
+
+
+@pytest.mark.parametrize("weights", [None, "hub"])
+def test_a_network_without_weights_asks_for_the_published_ones(tmp_path, monkeypatch, weights):
+    """And where there is no network, says what to put where."""
+    asked = []
+
+    def offline(url: str, *_: object) -> None:
+        asked.append(url)
+        raise NotFetchedError("no network")
+
+    monkeypatch.setenv("QDFOOL_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub_module, "_library", lambda: None)
+    monkeypatch.setattr(hub_module, "stream", offline)
+    with pytest.raises(InputError, match="no network") as refusal:
+        build_classifier(Config(classifier="resnet18", weights=weights))
+    assert asked == ["https://download.pytorch.org/models/resnet18-f37072fd.pth"]
+    assert f"fetch {asked[0]} elsewhere and put it at {tmp_path / 'resnet18-f37072fd.pth'}" in str(
+        refusal.value
+    )

@@ -213,7 +213,7 @@ def test_a_surround_that_leaves_no_image_is_refused(margin, value, message):
 
 
 def test_views_of_a_classifier_on_the_host():
-    host = custom.wrap(fake.host_logits, (28, 28, 1))
+    host = custom.wrap(fake.host_logits)
     view = grouped(ten_crops(host, 9), ["first=0,1"])
     custom.wrap(view)
     assert not view.traceable

@@ -63,6 +63,13 @@ def test_evolve_leaves_the_folder_that_the_command_line_leaves(small, whole, tmp
     assert elites(tmp_path / "run") != elites(whole)
 
 
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Takes the pictures away, which one test looks for, and which take most of the time of the others."""
+    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory: None)
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_resume_ends_as_a_run_that_never_stopped(small, whole, tmp_path):
     qdfool.evolve(replace(small, generations=4), fake.host_logits, out=tmp_path)
     result = qdfool.resume(tmp_path, evaluations=10 * small.batch_size)
@@ -94,6 +101,7 @@ def test_ctrl_c_saves_and_says_so(small, whole, tmp_path):
     assert elites(tmp_path) == elites(whole)
 
 
+@pytest.mark.usefixtures("no_pictures")
 @pytest.mark.parametrize("error", [RuntimeError("mine"), KeyboardInterrupt()])
 def test_what_on_chunk_raises_gets_a_note_and_nothing_is_lost(small, whole, tmp_path, error):
     def fail(result: qdfool.Result) -> None:
@@ -108,6 +116,7 @@ def test_what_on_chunk_raises_gets_a_note_and_nothing_is_lost(small, whole, tmp_
     assert elites(tmp_path) == elites(whole)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_an_interrupt_within_a_chunk_leaves_the_last_checkpoint(small, whole, tmp_path):
     """A chunk that is interrupted takes the state with it, in a thread or a host program that has its own handler."""
     calls = 0
@@ -128,6 +137,7 @@ def test_an_interrupt_within_a_chunk_leaves_the_last_checkpoint(small, whole, tm
     assert elites(tmp_path) == elites(whole)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_classifier_that_fails_loses_nothing(small, tmp_path, monkeypatch):
     monkeypatch.setattr("fake.calls", 0)
     with pytest.raises(InputError) as raised:
@@ -140,6 +150,7 @@ def test_a_classifier_that_fails_loses_nothing(small, tmp_path, monkeypatch):
     assert qdfool.load(tmp_path).generations == 4
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_what_was_audited_is_recorded(small, tmp_path):
     def local(images):
         return fake.host_logits(images)
@@ -163,6 +174,7 @@ def test_what_was_audited_is_recorded(small, tmp_path):
     assert qdfool.resume(tmp_path / "lenet (own)", lenet, generations=2).generations == 2
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_code_that_changed_is_warned_of_and_other_weights_are_refused(small, tmp_path, caplog):
     own = replace(fake.classifier, traceable=False, fingerprint="1" * 64)
     qdfool.evolve(replace(small, generations=1), own, out=tmp_path / "weights")
