@@ -281,7 +281,9 @@ def load(directory: str | Path) -> Result:
     directory = Path(directory)
     config, values = read_config(directory)
     summary = run_folder.read_json(directory / run_folder.SUMMARY)
-    figures: dict[str, Any] = {name: summary.get(name) for name in ("generations", "seconds", "compile_seconds")}
+    figures: dict[str, Any] = {
+        name: summary.get(name) for name in ("generations", "seconds", "compile_seconds")
+    }
     if not all(isinstance(figure, int | float) for figure in figures.values()):
         raise InputError(
             f"{directory / run_folder.SUMMARY} is damaged: expected numbers as {', '.join(figures)}."

@@ -1,6 +1,7 @@
 """Checkpoints come back whole, or not at all."""
 
 import logging
+from typing import Any
 
 import numpy as np
 import orbax.checkpoint as ocp
@@ -104,6 +105,7 @@ def directories(folder):
 
 def test_a_damaged_checkpoint_is_put_aside_and_never_deleted(tmp_path):
     saved(tmp_path, [5, 9])
+    said = []
     for _ in range(2):
         (tmp_path / "9" / "values" / "metadata").write_text("{}")
         (number, _, _), said = restored(tmp_path)
@@ -132,7 +134,9 @@ def test_when_none_is_whole_they_are_put_aside_and_the_message_says_where(tmp_pa
     for path in tmp_path.rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
-    with pytest.raises(InputError, match="still there, as damaged-9, damaged-5: bring a whole one back") as error:
+    with pytest.raises(
+        InputError, match="still there, as damaged-9, damaged-5: bring a whole one back"
+    ) as error:
         restored(tmp_path)
     assert "anew" not in str(error.value)
     assert directories(tmp_path) == ["damaged-5", "damaged-9"]
@@ -163,7 +167,9 @@ def test_what_orbax_reports_of_whole_files_is_disk_trouble_not_damage(tmp_path, 
 
     saved(tmp_path, [5])
     monkeypatch.setattr("orbax.checkpoint.CheckpointManager.restore", fails)
-    with pytest.raises(OSError, match="its files are whole: RESOURCE_EXHAUSTED: Too many open files. Nothing was"):
+    with pytest.raises(
+        OSError, match=r"its files are whole: RESOURCE_EXHAUSTED: Too many open files\. Nothing was"
+    ):
         restored(tmp_path)
     assert directories(tmp_path) == ["5"]
 
@@ -189,10 +195,11 @@ def test_arrays_are_not_copied_to_be_saved(tmp_path):
     """There may be gigabytes, so Orbax's own protection against changes is off, in our registry alone."""
     checkpoints = Checkpoints(tmp_path)
     registry = checkpoints._manager._checkpointer.handler._handler_registry
-    handler = registry.get("state", ocp.args.PyTreeSave)._type_handler_registry.get(np.ndarray)
+    handler: Any = registry.get("state", ocp.args.PyTreeSave)._type_handler_registry.get(np.ndarray)
     checkpoints.close()
     assert not handler._deepcopy_host_arrays
-    assert ocp.type_handlers.get_type_handler(np.ndarray)._deepcopy_host_arrays
+    default: Any = ocp.type_handlers.get_type_handler(np.ndarray)
+    assert default._deepcopy_host_arrays
 
 
 def test_orbax_is_quiet_and_others_are_not(tmp_path, caplog):

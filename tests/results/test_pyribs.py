@@ -12,8 +12,9 @@ from ribs.archives import CategoricalArchive, GridArchive
 from qdfool.config import Mutation
 from qdfool.engine.archive import empty
 from qdfool.engine.objectives import confidence
-from qdfool.results.pyribs import RibsMirror, class_maps, take
+from qdfool.results.pyribs import class_maps, to_archive
 from qdfool.results.run import Run
+from qdfool.results.snapshot import take
 
 
 def assert_equal(archive, elites, names):
@@ -71,16 +72,13 @@ def grid_elites(measures):
 def test_a_measure_an_ulp_beyond_its_cell_is_put_where_it_competed():
     edge = np.float32(0.6) - np.float32(1e-5)  # NumPy would put it in cell 2, the device said 3.
     elites, cells = grid_elites(np.array([[edge, 0.5], [1.0, 1.0]], np.float32))
-    mirror = RibsMirror(elites, ("a", "b"), (5, 5), ((0, 1), (0, 1)))
-    mirror.follow(elites)
-    np.testing.assert_array_equal(np.sort(mirror.archive.data("index")), cells)
+    archive = to_archive(elites, ("a", "b"), (5, 5), ((0, 1), (0, 1)))
+    np.testing.assert_array_equal(np.sort(archive.data("index")), cells)
 
 
 def test_class_maps_show_each_class_alone():
     elites, _ = grid_elites(np.array([[0.7, 0.5], [0.9, 0.95]], np.float32))
-    mirror = RibsMirror(elites, ("a", "b"), (5, 5), ((0, 1), (0, 1)))
-    mirror.follow(elites)
-    first, second = class_maps(mirror.archive)
+    first, second = class_maps(to_archive(elites, ("a", "b"), (5, 5), ((0, 1), (0, 1))))
     assert first.data("index").tolist() == [17]
     assert second.data("index").tolist() == [24]
     np.testing.assert_allclose(first.data("objective"), 1 / (1 + np.exp(-1)))
@@ -94,3 +92,21 @@ def test_take_brings_the_rows_asked_for(count):
     cells = np.array([4, 17, 3, 49, 0, 8, 1])[:count]
     np.testing.assert_array_equal(take(elites, cells).num_replacements, cells)
     assert jax.tree.leaves(take(elites, cells).genome)[0].shape == (count, 3)
+
+
+@pytest.mark.parametrize("cells", [2_000, 10_000])
+def test_fine_grids_hold_every_elite_in_its_cell(cells):
+    """At this size a nudge of a share of a cell is below one float32 step."""
+    elites = empty(jnp.zeros(1), 1, cells, 2)
+    occupied = np.array([0, 1, cells // 3, cells - 1])
+    low = (occupied / cells).astype(np.float32)
+    measures = np.stack([np.zeros(4, np.float32), low], axis=1)
+    elites = jax.tree.map(
+        np.asarray,
+        elites._replace(
+            fitness=elites.fitness.at[occupied].set(1.0),
+            measures=elites.measures.at[occupied].set(measures),
+        ),
+    )
+    archive = to_archive(elites, ("a",), (1, cells), ((0, 1), (0, 1)))
+    np.testing.assert_array_equal(np.sort(archive.data("index")), occupied)
