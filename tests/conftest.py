@@ -44,7 +44,7 @@ def weights_folder() -> Path:
     return _folder("QDFOOL_WEIGHTS")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small() -> Config:
     """Ten small generations against the fake classifier."""
     return replace(

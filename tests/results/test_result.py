@@ -14,11 +14,12 @@ from qdfool.build import build_classifier
 from qdfool.config import Mutation
 from qdfool.engine.objectives import confidence
 from qdfool.errors import InputError
+from qdfool.results.snapshot import Snapshot
 
 FLIPS = Mutation(operators=("bit_flip",), rate=0.02)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def result(small):
     return qdfool.evolve(replace(small, archive="grid", cells=(4, 4)), fake.classifier)
 
@@ -173,6 +174,32 @@ def test_the_network_of_an_elite_is_drawn(tmp_path, cppns):
         assert min(picture.size) > 300
 
 
+def test_image_and_confidence_are_those_of_the_best_elite_of_a_class(result):
+    fitness = np.asarray(result.elites.fitness).reshape(4, 16)
+    for number, name in enumerate("abcd"):
+        image = result.image(name)
+        assert (image.shape, image.dtype) == (fake.SHAPE, np.float32)
+        logits = fake.logits(image[None].astype(np.float64))[0]
+        expected = np.exp(logits[number] - np.logaddexp.reduce(logits))
+        assert isinstance(result.confidence(name), float)
+        assert result.confidence(name) == pytest.approx(expected, abs=1e-5)
+        assert result.confidence(name) == confidence(fitness[number].max())
+    assert not np.array_equal(result.image("a"), result.image("b"))
+
+
+@pytest.mark.parametrize("of", ["image", "confidence"])
+def test_image_and_confidence_of_no_elite_are_refused(result, of):
+    with pytest.raises(InputError, match=r"Unknown class 'e'\..* Known: a, b, c, d"):
+        getattr(result, of)("e")
+    with pytest.raises(InputError, match="Unknown class '7'"):
+        getattr(result, of)(7)
+    elites = result.elites
+    none = np.where(np.arange(64) // 16 == 2, -np.inf, elites.fitness).astype(np.float32)
+    empty = replace(result, snapshot=Snapshot(elites._replace(fitness=none)))
+    with pytest.raises(InputError, match="The class 'c' has no elite"):
+        getattr(empty, of)("c")
+
+
 def test_what_cannot_be_drawn_is_named(tmp_path, cppns, result):
     with pytest.raises(InputError, match="Unknown class 'seven'"):
         cppns.draw_cppn(tmp_path / "x.png", "seven")
@@ -195,8 +222,8 @@ def test_a_cppn_run_comes_back_with_its_networks(tmp_path, cppns):
 
 def test_parts_do_not_show(monkeypatch, result, small):
     """What is decoded, sent to pyribs and saved a part at a time is the same as at once."""
-    monkeypatch.setattr("qdfool.results.result.DECODED_AT_ONCE", 200)
-    monkeypatch.setattr("qdfool.results.pyribs.AT_ONCE", 700)
+    monkeypatch.setattr("qdfool.results.result.VALUES_PER_DECODING", 200)
+    monkeypatch.setattr("qdfool.results.pyribs.GENOME_BYTES_PER_ADD", 700)
     again = qdfool.evolve(result.config, fake.classifier)
     np.testing.assert_array_equal(again.images(), result.images())
     for name in ("solution", "objective", "num_replacements"):
