@@ -88,11 +88,17 @@ def test_a_failure_on_the_host_is_raised_though_the_run_is_over(small, monkeypat
     evolution = build_evolution(small, fake.classifier)
     state = jitted_init(evolution)(jax.random.key(0))
     budget = Budget(None, 1.0 if how == "seconds" else None)
-    with pytest.raises(InputError, match="In generation 4, service failed on images .* the service has gone"):
+
+    def evolve():
         for chunk in chunks(
             evolution, service, state, budget, 9, stop=lambda: how == "stop" and len(found) == 2
         ):
             found.append(chunk)
+
+    with pytest.raises(
+        InputError, match=r"In generation 4, service failed on images .* the service has gone"
+    ):
+        evolve()
     assert [len(chunk.records.invalid) for chunk in found] == [1, 3]
 
 

@@ -154,7 +154,7 @@ def test_more_genes_than_can_be_counted_are_refused():
         lambda: mutation.changed_positions(jax.random.key(0), 2**30, 0.1, 8),
     ):
         with pytest.raises(
-            InputError, match="at most 1,073,741,822 genes; got 1,073,741,824. Choose a smaller"
+            InputError, match=r"at most 1,073,741,822 genes; got 1,073,741,824. Choose a smaller"
         ):
             build()
 
