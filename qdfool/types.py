@@ -36,7 +36,7 @@ class Elites(NamedTuple):
     genome: Genome
     """Leaves [N, ...]."""
     fitness: Array
-    """[N] float32, log-odds of the cell's class; -inf where the cell is empty."""
+    """[N] float32, log-odds of the cell's class; -inf where the cell is empty (`qdfool.engine.archive.occupied`)."""
     measures: Array
     """[N, M] float32; NaN where the cell is empty."""
     birth_generation: Array

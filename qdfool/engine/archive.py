@@ -30,6 +30,11 @@ def empty(genome: Genome, classes: int, grid_cells: int, measures: int) -> Elite
     )
 
 
+def occupied(fitness: Array) -> Array:
+    """[N] bool: the cells that have an elite, by their fitness [N]; the same for NumPy."""
+    return fitness > -jnp.inf
+
+
 def compete(fitness: Array, cell_index: Array, incumbent: Array) -> tuple[Array, Array]:
     """Lets every child compete for every class, in the grid cell where its measures put it.
 

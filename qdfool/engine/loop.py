@@ -111,7 +111,8 @@ def chunks(
 
     Raises:
         InputError: the classifier failed or returned a logit that is not finite, or a measure was out of its
-            range; the generations before, and the valid images of that one, have been yielded.
+            range; the generations before, and the valid images of that one, have been yielded. It is raised
+            even if the budget is spent by then, or `stop` says so.
     """
     begun = time.perf_counter()
     runner = (_Traced if classifier.traceable else _Host)(evolution, classifier, state)
@@ -134,11 +135,16 @@ def chunks(
         yield Chunk(state, records, seconds, compile_seconds)
         # Only now: what the chunk found is good, and the caller has it.
         _check_valid(records, done - count, evolution.batch_size)
+        if runner.failure is not None:
+            raise runner.failure
         compile_seconds = 0.0
 
 
 class _Traced:
     """Chunks of generations on the device."""
+
+    failure: InputError | None = None
+    """Always: what fails here is seen in the records."""
 
     def __init__(self, evolution: Evolution, classifier: Classifier, state: State) -> None:
         self.parameters = classifier.parameters
@@ -156,8 +162,8 @@ class _Traced:
 class _Host:
     """The same generations around a classifier that is called from the host.
 
-    A classifier that fails ends the chunk early; the error is raised by the call after it, so that the
-    generations before it are not lost.
+    A classifier that fails ends the chunk early and leaves its error as `failure`, so that the generations before it
+    are not lost. With none before it, the error is raised.
     """
 
     def __init__(self, evolution: Evolution, classifier: Classifier, state: State) -> None:
@@ -177,9 +183,7 @@ class _Host:
         return jax.block_until_ready(state), jax.tree.map(lambda *rows: np.stack(rows), *records)
 
     def logits(self, state: State) -> np.ndarray | None:
-        """The classifier's answer; None, and `failure` set, once it had none that will do."""
-        if self.failure is not None:
-            return None
+        """The classifier's answer; None, and `failure` set, if it had none that will do."""
         images, where = np.array(ask(state)), f"In generation {int(state.generation)}, {self.classifier.name}"
         try:
             logits = np.asarray(self.classifier.logits(self.classifier.parameters, images), np.float32)

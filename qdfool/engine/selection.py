@@ -1,7 +1,7 @@
 """Selections: which cells the parents of a generation come from.
 
 Every selection is `(key, elites, size, **settings) -> [size] int32`: cells drawn with replacement among the
-occupied ones (fitness above -inf), of which there must be one. A child that won k cells stands in each of
+occupied ones, of which there must be one. A child that won k cells stands in each of
 them, and so counts k times, as in Nguyen, Yosinski and Clune 2015. Those that look at the fitness alone take the
 population of a genetic algorithm as well, whose cells are its individuals.
 """
@@ -11,6 +11,7 @@ from typing import Protocol
 import jax
 import jax.numpy as jnp
 
+from qdfool.engine.archive import occupied
 from qdfool.types import Array, Elites, Key
 
 
@@ -67,7 +68,7 @@ def ranking(key: Key, elites: Scored, size: int) -> Array:
     selection).
     """
     worst_first = jnp.argsort(elites.fitness, stable=True).astype(jnp.int32)
-    count = jnp.sum(elites.fitness > -jnp.inf)
+    count = jnp.sum(occupied(elites.fitness))
     # The greater of two distinct numbers of 0 to n is r with a probability proportional to r.
     one, other = jax.random.split(key)
     first = jax.random.randint(one, (size,), 0, count + 1)
@@ -83,18 +84,18 @@ def curiosity(key: Key, elites: Elites, size: int, *, least: float = 0.01) -> Ar
     Scores may be negative, so the weight is the distance from the lowest score, plus the share `least` (above
     0) of the distance from the lowest to the highest: every elite keeps a chance, and equals the same one.
     """
-    occupied = elites.fitness > -jnp.inf
-    lowest = jnp.min(elites.curiosity, where=occupied, initial=jnp.inf)
-    spread = jnp.max(elites.curiosity, where=occupied, initial=-jnp.inf) - lowest
+    present = occupied(elites.fitness)
+    lowest = jnp.min(elites.curiosity, where=present, initial=jnp.inf)
+    spread = jnp.max(elites.curiosity, where=present, initial=-jnp.inf) - lowest
     weight = elites.curiosity - lowest + jnp.where(spread > 0.0, least * spread, 1.0)
     return _proportional(key, elites, weight, size)
 
 
 def _occupied_cells(elites: Scored) -> tuple[Array, Array]:
     """[N] int32, the occupied cells first, in order, and their number, []."""
-    occupied = elites.fitness > -jnp.inf
-    (cells,) = jnp.nonzero(occupied, size=occupied.shape[0], fill_value=0)
-    return cells.astype(jnp.int32), jnp.sum(occupied)
+    present = occupied(elites.fitness)
+    (cells,) = jnp.nonzero(present, size=present.shape[0], fill_value=0)
+    return cells.astype(jnp.int32), jnp.sum(present)
 
 
 def _proportional(key: Key, elites: Scored, weights: Array, size: int) -> Array:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from qdfool.engine.archive import compete, empty, insert, reward_parents
+from qdfool.engine.archive import compete, empty, insert, occupied, reward_parents
 from qdfool.engine.objectives import log_odds
 from qdfool.types import Array, Elites, Genome, Image, Key, Parameters, Record, State
 
@@ -97,7 +97,7 @@ def tell(evolution: Evolution, state: State, logits: Array) -> tuple[State, Reco
         fitness=elites.fitness.reshape(evolution.classes, grid_cells).max(axis=1),
         updates=won.reshape(evolution.classes, grid_cells).sum(axis=1, dtype=jnp.int32),
         qd_score=jax.nn.sigmoid(elites.fitness).sum(),
-        coverage=jnp.isfinite(elites.fitness).mean(dtype=jnp.float32),
+        coverage=occupied(elites.fitness).mean(dtype=jnp.float32),
         invalid=(~valid).sum(dtype=jnp.int32),
     )
     return _breed(evolution, state._replace(generation=state.generation + 1, elites=elites)), record

@@ -1,6 +1,7 @@
 """Chunks: their size must not matter, nor whether JAX can trace the classifier."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import fake
 import jax
@@ -9,7 +10,8 @@ import pytest
 
 from qdfool.build import build_evolution
 from qdfool.classifiers.custom import wrap
-from qdfool.engine.loop import Budget, Chunk, chunks, empty_records, run_generations
+from qdfool.engine import loop
+from qdfool.engine.loop import Budget, Chunk, chunks, empty_records, jitted_init, run_generations
 from qdfool.engine.step import init
 from qdfool.errors import InputError
 
@@ -68,6 +70,36 @@ def test_a_classifier_on_the_host_finds_the_same(small):
     traced, hosted = run(small)[-1].state, run(small, host)[-1].state
     np.testing.assert_allclose(traced.elites.fitness, hosted.elites.fitness, rtol=1e-4)
     np.testing.assert_array_equal(traced.elites.birth_generation, hosted.elites.birth_generation)
+
+
+@pytest.mark.parametrize("how", ["seconds", "stop"])
+def test_a_failure_on_the_host_is_raised_though_the_run_is_over(small, monkeypatch, how):
+    """The chunk that it cut short was yielded; neither a budget that is spent by then nor a stop hides it."""
+    answers, clock, found = iter(range(4)), [0.0], []
+
+    def logits(parameters, images):
+        clock[0] += 0.01 if next(answers, None) is not None else 10
+        if clock[0] >= 10:
+            raise ConnectionError("the service has gone")
+        return fake.host_logits(images)
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    service = replace(fake.classifier, name="service", logits=logits, traceable=False)
+    evolution = build_evolution(small, fake.classifier)
+    state = jitted_init(evolution)(jax.random.key(0))
+    budget = Budget(None, 1.0 if how == "seconds" else None)
+
+    def evolve():
+        for chunk in chunks(
+            evolution, service, state, budget, 9, stop=lambda: how == "stop" and len(found) == 2
+        ):
+            found.append(chunk)
+
+    with pytest.raises(
+        InputError, match=r"In generation 4, service failed on images .* the service has gone"
+    ):
+        evolve()
+    assert [len(chunk.records.invalid) for chunk in found] == [1, 3]
 
 
 @pytest.mark.parametrize("function", [fake.nan_when_bright])

@@ -15,6 +15,9 @@ from jax import lax
 from qdfool.errors import InputError, in_range
 from qdfool.types import Array, Genome, Key
 
+MOST_GENES = 2**30 - 2
+"""Of a genome: the sum of two positions, or of a position and a number of changes, is an int32."""
+
 
 def max_changes(size: int, rate: float) -> int:
     """The number of changes that a mutation of `size` genes has to make room for, at most `size`.
@@ -23,11 +26,19 @@ def max_changes(size: int, rate: float) -> int:
     mutation that would change more genes than that is cut short, with a probability below 1e-8.
 
     Raises:
-        InputError: `rate` is outside [0, 1].
+        InputError: `rate` is outside [0, 1], or there are more genes than `changed_positions` can count.
     """
+    _countable(size)
     in_range("mutation rate", rate, 0.0, 1.0)
     mean = size * rate
     return min(size, math.ceil(mean + 6.0 * math.sqrt(mean * (1.0 - rate)) + 4.0))
+
+
+def _countable(size: int) -> None:
+    if size > MOST_GENES:
+        raise InputError(
+            f"A genome has at most {MOST_GENES:,} genes; got {size:,}. Choose a smaller image, or the encoding 'cppn'."
+        )
 
 
 def changed_positions(key: Key, size: int, rate: Array | float, max_changes: int) -> Array:
@@ -35,20 +46,28 @@ def changed_positions(key: Key, size: int, rate: Array | float, max_changes: int
 
     The gaps between the successes of independent trials are geometric, and a geometric number is an
     exponential one rounded: to draw the gaps is the same as to toss a coin for every gene, and cheaper
-    (Devroye 1986, Non-Uniform Random Variate Generation, chapter X.2). `size` is at most 2**23: float32
-    counts that far.
+    (Devroye 1986, Non-Uniform Random Variate Generation, chapter X.2).
 
     Returns:
         [max_changes] int32, strictly increasing; a position of `size` or more means no gene (`mode="drop"`).
+
+    Raises:
+        InputError: `size` is more than int32 can count.
     """
+    _countable(size)
     # Finest near 0, which the short gaps come from, so that small rates are met too; never 0 or 1.
     uniform = (jax.random.bits(key, (max_changes,)).astype(jnp.float32) + 0.5) * 2.0**-32
     waiting = -jnp.log1p(-jnp.minimum(uniform, 1.0 - 2.0**-24))
     # In (1e-10, 17). The bounds below make every gap 1 at rate 1, and longer than any genome at rate 0.
     per_gene = jnp.clip(-jnp.log1p(-jnp.asarray(rate, jnp.float32)), 1e-30, 17.0)
-    gaps = 1.0 + jnp.floor(waiting / per_gene)
-    positions = lax.associative_scan(jnp.add, gaps) - 1.0  # faster than cumsum on the CPU
-    return jnp.minimum(positions, size + jnp.arange(max_changes)).astype(jnp.int32)
+    gaps = 1 + jnp.minimum(jnp.floor(waiting / per_gene), size).astype(jnp.int32)
+
+    # Whole numbers, because float32 counts to 2**24 only; what is past the end stays there, and so does not overflow.
+    def together(one: Array, other: Array) -> Array:
+        return jnp.minimum(one + other, size + 1)
+
+    positions = lax.associative_scan(together, gaps) - 1  # faster than cumsum on the CPU
+    return jnp.where(positions < size, positions, size + jnp.arange(max_changes))
 
 
 def polynomial(key: Key, genome: Genome, *, rate: Array | float, eta: float, max_changes: int) -> Genome:

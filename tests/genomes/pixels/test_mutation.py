@@ -138,6 +138,27 @@ def test_positions_do_not_overflow_in_large_images():
     np.testing.assert_array_equal(POSITIONS(jax.random.key(0), size, 1.0, size), np.arange(size))
 
 
+def test_every_gene_of_a_very_large_image_has_its_turn():
+    """Float32 counts whole numbers to 2**24; beyond it, it has the even ones only."""
+    size = 2**25
+    positions = np.asarray(MANY_POSITIONS(keys(0, 100), size, 100 / size, 160))
+    beyond = positions[(positions >= size / 2) & (positions < size)]
+    assert len(beyond) == pytest.approx(100 * 50, abs=5 * np.sqrt(100 * 50))
+    assert np.mean(beyond % 2) == pytest.approx(0.5, abs=5 * 0.5 / np.sqrt(len(beyond)))
+    assert (np.diff(positions) > 0).all()
+
+
+def test_more_genes_than_can_be_counted_are_refused():
+    for build in (
+        lambda: mutation.max_changes(2**30, 0.1),
+        lambda: mutation.changed_positions(jax.random.key(0), 2**30, 0.1, 8),
+    ):
+        with pytest.raises(
+            InputError, match=r"at most 1,073,741,822 genes; got 1,073,741,824. Choose a smaller"
+        ):
+            build()
+
+
 def test_rate_may_be_traced():
     genome = np.full((28, 28, 1), 0.5, np.float32)
     child = jax.jit(jax.vmap(partial(mutation.polynomial, eta=15.0, max_changes=133), in_axes=(0, None)))
