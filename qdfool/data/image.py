@@ -1,8 +1,6 @@
 """An image file as a classifier sees photographs: resized, the centre cut out, values in [0, 1]."""
 
-import struct
 import warnings
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +47,10 @@ def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray
         image = _read(path)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{path} is too large an image: {error} Scale it down first.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
+        # Each of Pillow's formats fails in ways of its own: which, is decided by the damaged bytes.
         raise InputError(
             f"{path} cannot be read as an image ({error}). {_EXPECTED} that is whole."
         ) from error

@@ -230,6 +230,29 @@ def test_every_truncation_of_the_older_format_is_refused(path: Path, data: st.Da
         read_weights(path)
 
 
+@pytest.mark.parametrize("format_", ["zip", "older"])
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_replaced_bytes_are_refused_or_tensors(path: Path, format_: str, data: st.DataObject):
+    found = {"a": tensor("0", (3, 4), (4, 1))}
+    content = write(path, found).read_bytes() if format_ == "zip" else older(found, KERNEL.tobytes())
+    start, some = data.draw(st.integers(0, len(content) - 1)), data.draw(st.binary(min_size=1, max_size=9))
+    content = content[:start] + some + content[start + data.draw(st.integers(0, len(some))) :]
+    path.write_bytes(content)
+    try:
+        read = read_weights(path)
+    except InputError:
+        read = {}
+    assert all(isinstance(array, np.ndarray) for array in read.values())
+    assert path.read_bytes() == content
+
+
 def test_a_file_does_not_decide_how_much_memory_it_takes(tmp_path):
     """A few bytes that claim a place for 2^31 objects; a compressed entry; lists of the same list of lists."""
     claims = b"\x80\x02}r" + (2**31 - 1).to_bytes(4, "little") + b"."

@@ -131,6 +131,17 @@ def test_a_truncated_file_is_refused(tmp_path, ending, share):
         read_image(path, 28, 28, 3)
 
 
+def test_a_file_with_a_fraction_for_an_offset_is_refused(tmp_path):
+    """Pillow has a TypeError for it: what a damaged file raises is not to be foreseen."""
+    path = save(tmp_path / "a.tiff", noise(8, 8))
+    content = path.read_bytes()
+    strip_offsets, whole_number, fraction = b"\x11\x01", b"\x04\x00", b"\x05\x00"
+    assert content.count(strip_offsets + whole_number) == 1
+    path.write_bytes(content.replace(strip_offsets + whole_number, strip_offsets + fraction))
+    with pytest.raises(InputError, match=r"a\.tiff cannot be read as an image"):
+        read_image(path, 8, 8, 3)
+
+
 @pytest.mark.parametrize("limit", [40, 60])
 def test_a_gigantic_image_is_refused(tmp_path, monkeypatch, limit):
     path = save(tmp_path / "a.png", noise(10, 10))
