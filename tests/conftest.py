@@ -1,30 +1,53 @@
-"""Where tests find the data beside a checkout, and what most of them evolve."""
+"""How tests are compiled, where they find the data beside a checkout, and what most of them evolve."""
 
 import os
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import jax
 import pytest
 
-from qdfool.config import BlackPixels, Config
+# Compiling is most of what tests take, and most programs run once: XLA optimises little, except where OPTIMISED is
+# set, as tests/test_optimised.py does for the tests of bits. XLA ends the process at a flag that it does not know, so
+# that the second setting is for the versions that are known to have it.
+OPTIMISED = "QDFOOL_TESTS_OPTIMISED"
+LITTLE, NO_EMITTERS = "JAX_DISABLE_MOST_OPTIMIZATIONS", "--xla_cpu_use_fusion_emitters=false"
+CACHE, LEAST_SECONDS = "JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
+CACHE_BYTES = 500_000_000
 
-# What one test compiled serves the others, also those of another worker and of the processes that tests start.
-COMPILED, LEAST_SECONDS = "JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
-OURS = COMPILED not in os.environ
-if OURS:
-    os.environ[COMPILED] = tempfile.mkdtemp(prefix="qdfool-compiled-")
-    os.environ[LEAST_SECONDS] = "0.2"
-jax.config.update("jax_compilation_cache_dir", os.environ[COMPILED])
-jax.config.update("jax_persistent_cache_min_compile_time_secs", float(os.environ.get(LEAST_SECONDS, "0.2")))
+if OPTIMISED not in os.environ and LITTLE not in os.environ:
+    os.environ[LITTLE] = "1"
+    from jax import __version_info__
+
+    if __version_info__ < (0, 11):
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {NO_EMITTERS}".strip()
+# What one test compiled serves the others, those of another worker, the processes that tests start, and the next run.
+if CACHE not in os.environ:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    os.environ[CACHE] = str(folder / "qdfool" / "compiled-by-tests")
+os.environ.setdefault(LEAST_SECONDS, "0.1")
+
+from qdfool.config import BlackPixels, Config  # noqa: E402 - JAX reads the settings above when it is imported
 
 
-def pytest_unconfigure() -> None:
-    """Takes the folder away that this process made; workers, which inherit its name, do not."""
-    if OURS:
-        shutil.rmtree(os.environ[COMPILED], ignore_errors=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Removes the programs of longest ago that are too many to keep."""
+    if hasattr(session.config, "workerinput"):
+        return
+    files = [(path.stat(), path) for path in Path(os.environ[CACHE]).glob("*") if path.is_file()]
+    size = 0
+    for status, path in sorted(files, key=lambda entry: -entry[0].st_mtime):
+        size += status.st_size
+        if size > CACHE_BYTES:
+            path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def compiled_for_a_user() -> dict[str, str]:
+    """The environment of a process whose programs are compiled as for a user."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment.pop(LITTLE, None)
+    flags = environment.pop("XLA_FLAGS", "").replace(NO_EMITTERS, "").strip()
+    return {**environment, **({"XLA_FLAGS": flags} if flags else {}), OPTIMISED: "1"}
 
 
 def _folder(variable: str) -> Path:

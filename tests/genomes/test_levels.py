@@ -9,6 +9,7 @@ LEVELS = np.arange(256, dtype=np.uint8)
 AS_READ = LEVELS.astype(np.float32) / np.float32(255)
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("function", [round_to_levels, jax.jit(round_to_levels)], ids=["eager", "jitted"])
 def test_a_level_is_what_a_reader_of_the_png_computes(function):
     for nudge in (-0.4, 0.0, 0.4):
