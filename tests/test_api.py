@@ -130,7 +130,7 @@ def test_tell_refuses_and_nothing_has_changed(small):
 
 
 def test_settings_out_of_range_are_refused_before_anything_runs(small):
-    with pytest.raises(InputError, match="--batch-size"):
+    with pytest.raises(InputError, match="`batch_size`"):
         qdfool.evolve(replace(small, batch_size=-1), fake.classifier)
 
 

@@ -265,7 +265,7 @@ def spending(monkeypatch):
     monkeypatch.setattr(
         lenet, "initialise", lambda key, classes=10: {"weights": jax.random.normal(key, (classes,))}
     )
-    monkeypatch.setattr(lenet, "classifier", lambda: None)
+    monkeypatch.setattr(lenet, "classifier", like_lenet)
     for module in (networks, judges, operators):
         monkeypatch.setattr(module, "train", train_two_epochs)
     monkeypatch.setattr(judges, "error", lambda *_: 0.0)
