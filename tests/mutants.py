@@ -190,7 +190,8 @@ class Suite:
             mirror = mirror.parent
         file = self.tree / mutant.path
         before = file.read_text()
-        for arguments in (("-n0", str(mirror)), ("-n", "auto", "tests", f"--ignore={mirror}")):
+        nearest, rest = ("-n0", str(mirror)), ("-n", "auto", "tests", f"--ignore={mirror}")
+        for arguments in (nearest, rest) if mirror != Path("tests") else (("-n", "auto", "tests"),):
             limit = self.limit(arguments)
             file.write_text(mutant.code)
             try:
