@@ -146,14 +146,16 @@ TROUBLE = [MemoryError(), OSError(5, "Input/output error"), PermissionError(13, 
 
 
 @pytest.mark.parametrize("trouble", TROUBLE, ids=lambda trouble: type(trouble).__name__)
-@pytest.mark.parametrize("where", ["_digest", "Checkpoints._read"])
+@pytest.mark.parametrize(
+    "where", ["qdfool.results.checkpoint._digest", "orbax.checkpoint.CheckpointManager.restore"]
+)
 def test_trouble_in_reading_is_raised_and_every_checkpoint_stays(tmp_path, monkeypatch, trouble, where):
     def fails(*arguments, **settings):
         raise trouble
 
     saved(tmp_path, [5, 9])
     with monkeypatch.context() as patch:
-        patch.setattr(f"qdfool.results.checkpoint.{where}", fails)
+        patch.setattr(where, fails)
         with pytest.raises(type(trouble)) as raised:
             restored(tmp_path)
         assert raised.value is trouble
