@@ -1,6 +1,6 @@
 """Checkpoints: written asynchronously and atomically, the last two are there. The only importer of orbax.
 
-A checkpoint holds a pytree of NumPy arrays and a dict of plain values. The SHA-256 of its files are stored with it.
+A checkpoint holds a pytree of NumPy arrays and a dict of plain values. The SHA-256 of the files of both are with them.
 So damage is what they say and nothing else: once every file is, byte for byte, as it was written, any trouble in
 reading it (memory, the disk, a run of another version) is not the checkpoint's, and is raised.
 """
@@ -28,7 +28,9 @@ DATA_FILE_BYTES = 1 << 26
 SPARE_BYTES = 1 << 20
 """Beside the arrays that must be free for a checkpoint to be begun."""
 DIGESTS = "sha256.json"
-"""The file of a checkpoint that has the SHA-256 of the others. The last one written: without it, it is unfinished."""
+"""The file that has the SHA-256 of the others beside it."""
+ITEMS = ("state", "values")
+"""What a checkpoint consists of: folders, with a file of digests in each."""
 
 # Orbax is imported where it is used: it takes a while, and only runs that are saved need it.
 
@@ -109,10 +111,6 @@ class Checkpoints:
         plain = ocp.args.JsonSave({**values, "structure": _structure(state)})
         with _orbax_is_quiet():
             self._manager.save(generation, args=ocp.args.Composite(state=arrays, values=plain))
-        folder = self.directory / str(generation)
-        digests = {str(path.relative_to(folder)): _digest(path) for path in _files(folder)}
-        with atomic_write(folder / DIGESTS) as file:
-            file.write((json.dumps(digests, indent=2) + "\n").encode())
 
     def _make_sure_of_room(self, size: int) -> None:
         """Reserves and releases the bytes of a checkpoint: a full disk or a quota then fails here, cleanly, and
@@ -217,9 +215,21 @@ class Checkpoints:
 def _manager(directory: Path) -> Any:
     import orbax.checkpoint as ocp
 
+    # Orbax calls `finalize` before it renames a checkpoint from its temporary name, so that one that is there has
+    # its digests, whenever a process is killed.
+    class Arrays(ocp.PyTreeCheckpointHandler):
+        def finalize(self, directory: Any) -> None:
+            super().finalize(directory)
+            _write_digests(Path(directory))
+
+    class Values(ocp.JsonCheckpointHandler):
+        def finalize(self, directory: Any) -> None:
+            super().finalize(directory)
+            _write_digests(Path(directory))
+
     # A registry of our own: Orbax's, which all of the process shares, has a handler that copies arrays, against
     # changes while they are written. Nobody changes ours, and there may be gigabytes.
-    arrays = ocp.PyTreeCheckpointHandler(
+    arrays = Arrays(
         type_handler_registry=ocp.type_handlers.create_type_handler_registry(
             (np.ndarray, ocp.type_handlers.NumpyHandler(deepcopy_host_arrays=False))
         )
@@ -227,8 +237,9 @@ def _manager(directory: Path) -> Any:
     handlers = ocp.handlers.DefaultCheckpointHandlerRegistry()
     handlers.add("state", ocp.args.PyTreeSave, arrays)
     handlers.add("state", ocp.args.PyTreeRestore, arrays)
-    handlers.add("values", ocp.args.JsonSave)
-    handlers.add("values", ocp.args.JsonRestore)
+    values = Values()
+    handlers.add("values", ocp.args.JsonSave, values)
+    handlers.add("values", ocp.args.JsonRestore, values)
     options = ocp.CheckpointManagerOptions(
         preservation_policy=ocp.checkpoint_managers.LatestN(CHECKPOINTS_KEPT),
         cleanup_tmp_directories=True,
@@ -244,25 +255,29 @@ def _damage(folder: Path) -> str | None:
     Raises:
         OSError: they cannot be read.
     """
-    try:
-        digests = json.loads((folder / DIGESTS).read_bytes())
-    except FileNotFoundError:
-        return "it was not finished"
-    except ValueError:
-        return f"{DIGESTS} is not JSON"
-    if not isinstance(digests, dict) or not digests:
-        return f"{DIGESTS} lists no files"
-    for name, digest in digests.items():
+    for item in ITEMS:
         try:
-            if _digest(folder / name) != digest:
-                return f"{name} has other bytes than were written"
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return f"{name} is missing"
+            digests = json.loads((folder / item / DIGESTS).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return f"{item}/{DIGESTS} is missing"
+        except ValueError:
+            return f"{item}/{DIGESTS} is not JSON"
+        if not isinstance(digests, dict) or not digests:
+            return f"{item}/{DIGESTS} lists no files"
+        for name, digest in digests.items():
+            try:
+                if _digest(folder / item / name) != digest:
+                    return f"{item}/{name} has other bytes than were written"
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return f"{item}/{name} is missing"
     return None
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+def _write_digests(folder: Path) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    digests = {str(path.relative_to(folder)): _digest(path) for path in files}
+    with atomic_write(folder / DIGESTS) as file:
+        file.write((json.dumps(digests, indent=2) + "\n").encode())
 
 
 def _digest(path: Path) -> str:

@@ -120,13 +120,31 @@ def test_a_damaged_checkpoint_is_put_aside_and_never_deleted(tmp_path):
     assert (tmp_path / "damaged-9" / "state" / "manifest.ocdbt").exists()
 
 
-def test_one_that_was_killed_before_its_digests_is_unfinished(tmp_path):
+@pytest.mark.parametrize("item", ["state", "values"])
+def test_one_without_its_digests_is_damaged(tmp_path, item):
     saved(tmp_path, [5, 9])
-    (tmp_path / "9" / "sha256.json").unlink()
+    (tmp_path / "9" / item / "sha256.json").unlink()
     (number, _, _), said = restored(tmp_path)
     assert number == 5
-    assert "Checkpoint 9" in said[0]
-    assert "it was not finished" in said[0]
+    assert f"Checkpoint 9 in {tmp_path} is damaged ({item}/sha256.json is missing)" in said[0]
+
+
+def test_a_checkpoint_has_its_name_only_when_it_has_its_digests(tmp_path, monkeypatch):
+    """Wherever a process is killed, what is there under a number is whole."""
+    seen = []
+
+    def cut_short(folder):
+        seen.extend(directories(tmp_path))
+        raise OSError("as far as it came")
+
+    checkpoints = Checkpoints(tmp_path)
+    monkeypatch.setattr("qdfool.results.checkpoint._write_digests", cut_short)
+    checkpoints.save(5, state(5), {"number": 5})
+    with pytest.raises(OSError, match="as far as it came"):
+        checkpoints.finish()
+    checkpoints.close()
+    assert seen
+    assert not [name for name in seen + directories(tmp_path) if name.isdecimal()]
 
 
 def test_when_none_is_whole_they_are_put_aside_and_the_message_says_where(tmp_path):
@@ -146,14 +164,16 @@ TROUBLE = [MemoryError(), OSError(5, "Input/output error"), PermissionError(13, 
 
 
 @pytest.mark.parametrize("trouble", TROUBLE, ids=lambda trouble: type(trouble).__name__)
-@pytest.mark.parametrize("where", ["_digest", "Checkpoints._read"])
+@pytest.mark.parametrize(
+    "where", ["qdfool.results.checkpoint._digest", "orbax.checkpoint.CheckpointManager.restore"]
+)
 def test_trouble_in_reading_is_raised_and_every_checkpoint_stays(tmp_path, monkeypatch, trouble, where):
     def fails(*arguments, **settings):
         raise trouble
 
     saved(tmp_path, [5, 9])
     with monkeypatch.context() as patch:
-        patch.setattr(f"qdfool.results.checkpoint.{where}", fails)
+        patch.setattr(where, fails)
         with pytest.raises(type(trouble)) as raised:
             restored(tmp_path)
         assert raised.value is trouble
