@@ -95,6 +95,7 @@ def test_list_has_a_line_for_everything(command):
         assert any(line.split()[:1] == [name] and len(line.split()) > 2 for line in out.splitlines()), name
 
 
+@pytest.mark.optimised
 def test_a_resumed_run_ends_as_one_that_never_stopped(command, tmp_path, done):
     assert command("--resume", str(done), "--generations", "20", "--quiet")[0] == 0
     whole = tmp_path / "whole"
@@ -157,6 +158,7 @@ NETWORK = ["--classifier", "mobilenet_v1_025", "--weights", "random", "--image-s
 NETWORK += ["--batch-size", "16", "--quiet", "--out"]
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("preset", [pytest.param("imagenet-cppn", marks=pytest.mark.slow), "imagenet-direct"])
 def test_imagenet_runs_resume_bit_for_bit(command, tmp_path, preset):
     arguments = [preset, "--group", "animals=0-397", "plants=984-998", *NETWORK]

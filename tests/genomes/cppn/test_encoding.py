@@ -90,6 +90,7 @@ def test_pixel_coordinates_count_from_zero():
             assert abs(image[row, column, 0] - abs(value)) <= bound
 
 
+@pytest.mark.optimised
 def test_alone_and_among_many_a_network_shows_the_same():
     one = encoding((6, 6, 3))
     graphs = jax.vmap(one.initialise)(jax.random.split(jax.random.key(1), 5))
