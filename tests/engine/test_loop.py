@@ -75,28 +75,27 @@ def test_a_classifier_on_the_host_finds_the_same(small):
 
 @pytest.fixture
 def timed(small, monkeypatch):
-    """Runs on the host against a service that takes 0.25 s for a generation, and fails in one, if so, in 10 s."""
+    """Runs on the host against a service that takes 0.25 s for a generation, and may do otherwise in one of them."""
     evolution, clock = build_evolution(small, fake.classifier), [100.0]
 
-    def logits(parameters, images):
-        clock[0] += 0.25
-        return fake.host_logits(images)
+    def run(budget, chunk_seconds, otherwise=None, in_generation=4, **more):
+        generation = itertools.count()
 
-    def run(budget, chunk_seconds, fails_in=None, **more):
-        answers = itertools.count()
+        def logits(parameters, images):
+            odd = next(generation) == in_generation and otherwise is not None
+            clock[0] += 10 if odd else 0.25
+            return otherwise(fake.host_logits(images)) if odd else fake.host_logits(images)
 
-        def perhaps(parameters, images):
-            if next(answers) == fails_in:
-                clock[0] += 10
-                raise ConnectionError("the service has gone")
-            return logits(parameters, images)
-
-        service = replace(fake.classifier, name="service", logits=perhaps, traceable=False)
+        service = replace(fake.classifier, name="service", logits=logits, traceable=False)
         state = jitted_init(evolution)(jax.random.key(0))
         return chunks(evolution, service, state, budget, chunk_seconds, **more)
 
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     return run
+
+
+def fails(logits):
+    raise ConnectionError("the service has gone")
 
 
 @pytest.mark.parametrize("how", ["seconds", "stop"])
@@ -106,7 +105,7 @@ def test_a_failure_on_the_host_is_raised_though_the_run_is_over(timed, how):
 
     def evolve():
         budget = Budget(None, 9.0 if how == "seconds" else None)
-        for chunk in timed(budget, 99, fails_in=4, stop=lambda: how == "stop" and len(found) == 2):
+        for chunk in timed(budget, 99, fails, stop=lambda: how == "stop" and len(found) == 2):
             found.append(chunk)
 
     with pytest.raises(
@@ -114,6 +113,31 @@ def test_a_failure_on_the_host_is_raised_though_the_run_is_over(timed, how):
     ):
         evolve()
     assert [len(chunk.records.invalid) for chunk in found] == [1, 3]
+
+
+def nan_in_two_rows(logits):
+    logits[[3, 7]] = np.nan
+    return logits
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "message"),
+    [
+        (fails, r"service failed on images \[12, 8, 8, 1\]: ConnectionError: the service has gone\."),
+        (lambda logits: logits[:, :3], r"service returned shape \[12, 3\]. Expected logits \[12, 4\]"),
+        (nan_in_two_rows, "2 of 12 images had a logit that is not finite"),
+    ],
+)
+@pytest.mark.parametrize("in_generation", [0, 1, 3])
+def test_what_goes_wrong_names_its_generation(timed, otherwise, message, in_generation):
+    run = timed(Budget(20, None), 1.0, otherwise, in_generation)
+    with pytest.raises(InputError, match=rf"^In generation {in_generation}, {message}"):
+        list(run)
+
+
+def test_a_chunk_is_not_longer_than_its_buffer(timed, monkeypatch):
+    monkeypatch.setattr(loop, "LONGEST_CHUNK", 6)
+    assert [len(chunk.records.invalid) for chunk in timed(Budget(15, None), 99.0)] == [1, 6, 6, 2]
 
 
 @pytest.mark.parametrize(
