@@ -6,10 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import given, settings
 
-from qdfool.engine.archive import compete, empty, insert, reward_parents
+from qdfool.engine.archive import compete, empty, insert, occupied, reward_parents
 from qdfool.types import Elites
 
 BATCH, CLASSES, GRID = 13, 3, 4
+INSERT = jax.jit(insert)
 
 
 def one_after_another(fitness, cell_index, incumbent, grid_cells):
@@ -67,7 +68,7 @@ def test_every_leaf_of_an_elite_comes_from_one_child():
     for generation in range(1, 5):
         children = challengers(generation)
         winner, won = compete(children.fitness, cell_index, elites.fitness)
-        elites = jax.jit(insert)(elites, children, winner, won)
+        elites = INSERT(elites, children, winner, won)
     tag = np.asarray(elites.birth_generation)
     assert (tag >= 400).any()
     assert (tag > 0).all()
@@ -97,3 +98,34 @@ def test_curiosity_rewards_parents_of_children_that_entered():
     curiosity = reward_parents(jnp.zeros(3), parents, winner, won)
     # Child 0 entered (+1 for cell 2), child 1 did not (-0.5), child 2 did not (-0.5 for cell 0).
     np.testing.assert_array_equal(curiosity, [-0.5, 0.0, 0.5])
+
+
+def test_an_empty_archive_says_so():
+    elites = empty({"a": jnp.ones(2), "b": jnp.int32(7)}, CLASSES, GRID, 2)
+    cells = CLASSES * GRID
+    assert not np.asarray(occupied(elites.fitness)).any()
+    assert elites.genome["a"].shape == (cells, 2)
+    assert elites.genome["b"].dtype == jnp.int32
+    assert elites.measures.shape == (cells, 2)
+    assert np.isnan(elites.measures).all()
+    np.testing.assert_array_equal(elites.birth_generation, np.full(cells, -1))
+    np.testing.assert_array_equal(elites.parent_class, np.full(cells, -1))
+    np.testing.assert_array_equal(elites.num_replacements, np.zeros(cells))
+    np.testing.assert_array_equal(elites.curiosity, np.zeros(cells))
+
+
+def test_occupied_is_all_but_minus_infinity():
+    fitness = np.array([-np.inf, -3e38, 0.0, np.inf, np.nan], np.float32)
+    expected = [False, True, True, True, False]
+    np.testing.assert_array_equal(occupied(fitness), expected)
+    np.testing.assert_array_equal(occupied(jnp.asarray(fitness)), expected)
+
+
+def test_every_replacement_is_counted():
+    children = challengers(1)
+    elites = empty(jax.tree.map(lambda leaf: leaf[0], children.genome), CLASSES, 1, 2)
+    for generation in range(1, 4):
+        better = challengers(1)._replace(fitness=children.fitness + generation)
+        winner, won = compete(better.fitness, jnp.zeros(BATCH, jnp.int32), elites.fitness)
+        elites = INSERT(elites, better, winner, won)
+        np.testing.assert_array_equal(elites.num_replacements, np.full(CLASSES, generation))

@@ -1,5 +1,6 @@
 """Chunks: their size must not matter, nor whether JAX can trace the classifier."""
 
+import itertools
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -72,27 +73,39 @@ def test_a_classifier_on_the_host_finds_the_same(small):
     np.testing.assert_array_equal(traced.elites.birth_generation, hosted.elites.birth_generation)
 
 
-@pytest.mark.parametrize("how", ["seconds", "stop"])
-def test_a_failure_on_the_host_is_raised_though_the_run_is_over(small, monkeypatch, how):
-    """The chunk that it cut short was yielded; neither a budget that is spent by then nor a stop hides it."""
-    answers, clock, found = iter(range(4)), [0.0], []
+@pytest.fixture
+def timed(small, monkeypatch):
+    """Runs on the host against a service that takes 0.25 s for a generation, and may do otherwise in one of them."""
+    evolution, clock = build_evolution(small, fake.classifier), [100.0]
 
-    def logits(parameters, images):
-        clock[0] += 0.01 if next(answers, None) is not None else 10
-        if clock[0] >= 10:
-            raise ConnectionError("the service has gone")
-        return fake.host_logits(images)
+    def run(budget, chunk_seconds, otherwise=None, in_generation=4, **more):
+        generation = itertools.count()
+
+        def logits(parameters, images):
+            odd = next(generation) == in_generation and otherwise is not None
+            clock[0] += 10 if odd else 0.25
+            return otherwise(fake.host_logits(images)) if odd else fake.host_logits(images)
+
+        service = replace(fake.classifier, name="service", logits=logits, traceable=False)
+        state = jitted_init(evolution)(jax.random.key(0))
+        return chunks(evolution, service, state, budget, chunk_seconds, **more)
 
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
-    service = replace(fake.classifier, name="service", logits=logits, traceable=False)
-    evolution = build_evolution(small, fake.classifier)
-    state = jitted_init(evolution)(jax.random.key(0))
-    budget = Budget(None, 1.0 if how == "seconds" else None)
+    return run
+
+
+def fails(logits):
+    raise ConnectionError("the service has gone")
+
+
+@pytest.mark.parametrize("how", ["seconds", "stop"])
+def test_a_failure_on_the_host_is_raised_though_the_run_is_over(timed, how):
+    """The chunk that it cut short was yielded; neither a budget that is spent by then nor a stop hides it."""
+    found = []
 
     def evolve():
-        for chunk in chunks(
-            evolution, service, state, budget, 9, stop=lambda: how == "stop" and len(found) == 2
-        ):
+        budget = Budget(None, 9.0 if how == "seconds" else None)
+        for chunk in timed(budget, 99, fails, stop=lambda: how == "stop" and len(found) == 2):
             found.append(chunk)
 
     with pytest.raises(
@@ -100,6 +113,49 @@ def test_a_failure_on_the_host_is_raised_though_the_run_is_over(small, monkeypat
     ):
         evolve()
     assert [len(chunk.records.invalid) for chunk in found] == [1, 3]
+
+
+def nan_in_two_rows(logits):
+    logits[[3, 7]] = np.nan
+    return logits
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "message"),
+    [
+        (fails, r"service failed on images \[12, 8, 8, 1\]: ConnectionError: the service has gone\."),
+        (lambda logits: logits[:, :3], r"service returned shape \[12, 3\]. Expected logits \[12, 4\]"),
+        (nan_in_two_rows, "2 of 12 images had a logit that is not finite"),
+    ],
+)
+@pytest.mark.parametrize("in_generation", [0, 1, 3])
+def test_what_goes_wrong_names_its_generation(timed, otherwise, message, in_generation):
+    run = timed(Budget(20, None), 1.0, otherwise, in_generation)
+    with pytest.raises(InputError, match=rf"^In generation {in_generation}, {message}"):
+        list(run)
+
+
+def test_a_chunk_is_not_longer_than_its_buffer(timed, monkeypatch):
+    monkeypatch.setattr(loop, "LONGEST_CHUNK", 6)
+    assert [len(chunk.records.invalid) for chunk in timed(Budget(15, None), 99.0)] == [1, 6, 6, 2]
+
+
+@pytest.mark.parametrize(
+    ("budget", "before", "expected"),
+    [
+        (Budget(9, None), 0.0, [1, 4, 4]),
+        (Budget(8, 99.0), 0.0, [1, 4, 3]),
+        (Budget(None, 2.0), 0.0, [1, 4, 3]),
+        (Budget(None, 2.0), 1.5, [1, 1]),
+        (Budget(None, 2.0), 2.0, []),
+        (Budget(99, 0.1), 0.0, [1]),
+    ],
+)
+def test_chunks_are_as_long_as_asked(timed, budget, before, expected):
+    """The first is one generation, to learn the pace; the others a second, or what the budget leaves of it."""
+    found = list(timed(budget, 1.0, seconds_before=before))
+    assert [len(chunk.records.invalid) for chunk in found] == expected
+    assert [chunk.seconds for chunk in found] == [0.25 * count for count in expected]
 
 
 @pytest.mark.parametrize("function", [fake.nan_when_bright])

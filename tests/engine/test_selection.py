@@ -149,3 +149,13 @@ def test_curiosity_shares():
 def test_equal_curiosity_is_uniform():
     elites = make_elites([0.0, 1.0, -INFINITY, 2.0], [-2.5, -2.5, 0.0, -2.5])
     assert_shares(selection.curiosity, elites, [1, 1, 0, 1])
+
+
+def test_defaults_are_the_published_ones():
+    elites, key = make_elites([3.0, 1.0, 2.0, 4.0, 0.0] * 8, np.arange(40.0)), jax.random.key(0)
+    np.testing.assert_array_equal(
+        selection.tournament(key, elites, 300), selection.tournament(key, elites, 300, tournament_size=20)
+    )
+    np.testing.assert_array_equal(
+        selection.curiosity(key, elites, 300), selection.curiosity(key, elites, 300, least=0.01)
+    )

@@ -79,7 +79,7 @@ def redraw(
     """Draws slots anew: with an even chance each becomes free, or a random pixel of the allowed section.
 
     Args:
-        key: spent.
+        key: of this one mutation.
         genome: the parent.
         rate: chance of each slot to be drawn anew; may be traced.
         max_changes: the most slots that one call can change, from `mutation.max_changes`.
@@ -102,7 +102,7 @@ def random_pixels(
     """Numbers of pixels of the allowed section, all alike; int32 of the shape given.
 
     Args:
-        key: spent.
+        key: of this one draw.
         shape: () for a single one.
         height: H.
         width: W.

@@ -33,17 +33,17 @@ def mutate(
     """All six mutations, each with its own probability.
 
     Args:
-        key: spent.
+        key: of this one mutation.
         graph: the parent.
         rate: chance of each weight to change, may be traced.
         eta: distribution index of the polynomial step; a step is a share of the whole range of weights.
         weight_range: weights stay within plus and minus this.
         activation_rate: chance of each node to draw its activation anew.
         activations: the activation functions to draw from.
-        add_connection: probability; likewise the three after it.
-        delete_connection: see there.
-        add_neuron: see there.
-        delete_neuron: see there.
+        add_connection: probability that a connection is added.
+        delete_connection: probability that one is deleted.
+        add_neuron: probability that a neuron is put into a connection.
+        delete_neuron: probability that a hidden neuron is deleted.
         inputs: I.
         outputs: O.
     """
@@ -146,7 +146,7 @@ def remove(key: Key, graph: Graph, fixed: int) -> Graph:
     """Deletes a hidden neuron, each with the same chance, and every connection to and from it.
 
     Args:
-        key: spent.
+        key: of this one mutation.
         graph: the parent.
         fixed: I + O, the nodes that are no hidden ones.
     """

@@ -19,7 +19,7 @@ def ink(key: Key, genome: Genome, *, count: Array | int, tolerance: float = 0.0)
     "significantly" more or less.
 
     Args:
-        key: spent.
+        key: of this one repair.
         genome: to repair.
         count: genes that are to be ink, from 0 to all of them; may be traced.
         tolerance: a genome within this share of `count` is left as it is.
