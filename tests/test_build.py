@@ -1,6 +1,7 @@
 """Config to functions: every name works, what does not fit is refused."""
 
 from dataclasses import replace
+from functools import cache, partial
 
 import fake
 import jax
@@ -52,17 +53,64 @@ def valid_genomes(state, encoding):
     return genomes.dtype == np.float32 and genomes.min() >= 0 and genomes.max() <= 1
 
 
+def with_mutation(config, encoding, name):
+    return replace(config, encoding=encoding, mutation=Mutation(operators=(name,), block=3, probability=0.9))
+
+
+def with_crossover(config, encoding, name):
+    crossover = Crossover(operators=(name,), patch=3, probability=0.9)
+    return replace(config, encoding=encoding, mutation=Mutation(operators=()), crossover=crossover)
+
+
+@cache
+def operators_of(config, encoding):
+    """The evolution with each operator of an encoding, and one program for all of them: (number of the operator,
+    state) to the next generation."""
+    evolutions = {
+        name: build_evolution(of_config(config, encoding, name), fake.classifier)
+        for table, of_config in ((MUTATIONS, with_mutation), (CROSSOVERS, with_crossover))
+        for name in table
+        if encoding in table[name][1]
+    }
+    # Mutations do not look at the second parent.
+    varies = [
+        evolution.vary
+        if evolution.two_parents
+        else lambda key, generation, first, _, vary=evolution.vary: vary(key, generation, first, None)
+        for evolution in evolutions.values()
+    ]
+
+    @jax.jit
+    def advance(which, state):
+        one = replace(
+            next(iter(evolutions.values())), two_parents=True, vary=partial(jax.lax.switch, which, varies)
+        )
+        return step(one, fake.classifier.logits, fake.classifier.parameters, state)
+
+    return evolutions, advance
+
+
+def evolved_by(config, encoding, name, generations=4):
+    evolutions, advance = operators_of(config, encoding)
+    state = init(evolutions[name], jax.random.key(0))
+    record = None
+    for _ in range(generations):
+        state, record = advance(list(evolutions).index(name), state)
+    assert record is not None
+    return evolutions[name], state, record
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_every_mutation_evolves_or_is_refused(small, encoding, name):
-    config = replace(small, encoding=encoding, mutation=Mutation(operators=(name,), block=3, probability=0.9))
     if encoding not in MUTATIONS[name][1]:
         with pytest.raises(
             InputError, match=f"The mutation '{name}' does not work on the encoding '{encoding}'"
         ):
-            build_evolution(config, fake.classifier)
+            build_evolution(with_mutation(small, encoding, name), fake.classifier)
         return
-    _, state, record = after(config)
+    evolution, state, record = evolved_by(small, encoding, name)
+    assert not evolution.two_parents
     assert valid_genomes(state, encoding)
     assert record.invalid == 0
 
@@ -70,19 +118,14 @@ def test_every_mutation_evolves_or_is_refused(small, encoding, name):
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("name", CROSSOVERS)
 def test_every_crossover_evolves_or_is_refused(small, encoding, name):
-    config = replace(
-        small,
-        encoding=encoding,
-        mutation=Mutation(operators=()),
-        crossover=Crossover(operators=(name,), patch=3, probability=0.9),
-    )
     if encoding not in CROSSOVERS[name][1]:
         with pytest.raises(
             InputError, match=f"The crossover '{name}' does not work on the encoding '{encoding}'"
         ):
-            build_evolution(config, fake.classifier)
+            build_evolution(with_crossover(small, encoding, name), fake.classifier)
         return
-    _, state, _ = after(config)
+    evolution, state, _ = evolved_by(small, encoding, name)
+    assert evolution.two_parents
     assert valid_genomes(state, encoding)
 
 
