@@ -23,7 +23,7 @@ from qdfool.types import Classifier
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Prints the classes that a classifier is surest of, for each image file.
+    """Prints the classes of the highest confidence, for each image file.
 
     An image of the classifier's size is shown as it is; any other is resized, and its centre cut out.
     """
@@ -57,7 +57,7 @@ def _main(arguments: Sequence[str] | None) -> None:
 
 
 def classify(command: CommandLine) -> list[dict[str, Any]]:
-    """What --json prints: for each image its path and its `top` classes, the surest first.
+    """What --json prints: for each image its path and its `top` classes, the highest confidence first.
 
     Raises:
         InputError: no image, one that cannot be read, an unknown classifier, weights that do not fit, or

@@ -110,13 +110,14 @@ def _histogram(figure: Figure, fitness: NDArray[np.float64], top: float) -> None
         edges[:-1], counts, width=1 / BINS_PER_NINE, align="edge", color=style.MEDIAN, edgecolor="white"
     )
     axes.bar_label(bars, [f"{count:,}" if count else "" for count in counts], size=7, color=style.QUIET)
-    for level in LEVELS:
+    for row, level in enumerate(LEVELS):
         axes.axvline(level, color=style.MINIMUM, linewidth=1.2, linestyle="--")
         axes.annotate(
             f" {int((values >= level).sum()):,} with {nines_label(level)} or more ",
             (level, 1),
             xycoords=("data", "axes fraction"),
-            xytext=(0, 3),
+            # One above the other: on a short axis they would touch.
+            xytext=(0, 3 + 12 * row),
             textcoords="offset points",
             ha="right" if level > end / 2 else "left",
             size=style.TEXT_SIZE - 1,

@@ -148,10 +148,10 @@ def studied(
     parameters, _ = classifier(negative, digits, classifier_key, learning, size)
     test = negative.make(tests, testing)
     _, records = genetic(parameters, ONE, search_key, size.generations)
-    surest = int(np.argmax(records["softmax"]))
+    fittest = int(np.argmax(records["softmax"]))
     evaluations = POPULATION * (size.generations + 1)
     images = jnp.stack(
-        [jnp.asarray(records["image"][surest]), engine(parameters, negative.classes, seed, evaluations)]
+        [jnp.asarray(records["image"][fittest]), engine(parameters, negative.classes, seed, evaluations)]
     )
     outputs = logits(parameters, images.astype(jnp.float32))
     return {
