@@ -136,11 +136,16 @@ def test_what_is_spent_twice_is_seen():
 
     @jax.jit
     def program():
-        jax.random.split(key(1)), jax.random.uniform(key(1))
-        jax.random.split(key(2), 3), jax.random.fold_in(key(2), 7)
-        jax.random.normal(key(3)), jax.random.bernoulli(key(3))
-        jax.random.bits(jax.random.fold_in(key(4), 7)), jax.random.bits(jax.random.fold_in(key(4), 7))
-        jax.random.bits(jax.random.fold_in(key(5), 7)), jax.random.bits(jax.random.fold_in(key(5), 8))
+        jax.random.split(key(1))
+        jax.random.uniform(key(1))
+        jax.random.split(key(2), 3)
+        jax.random.fold_in(key(2), 7)
+        jax.random.normal(key(3))
+        jax.random.bernoulli(key(3))
+        for value in (7, 7):
+            jax.random.bits(jax.random.fold_in(key(4), value))
+        for value in (7, 8):
+            jax.random.bits(jax.random.fold_in(key(5), value))
         jax.vmap(jax.random.bits)(jax.random.wrap_key_data(jnp.array([[0, 6], [0, 7], [0, 6]], jnp.uint32)))
         jax.lax.fori_loop(0, 2, lambda _, carry: carry + jax.random.randint(key(8), (), 0, 9), 0)
 

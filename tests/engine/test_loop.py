@@ -82,9 +82,12 @@ def timed(small, monkeypatch):
         generation = itertools.count()
 
         def logits(parameters, images):
-            odd = next(generation) == in_generation and otherwise is not None
-            clock[0] += 10 if odd else 0.25
-            return otherwise(fake.host_logits(images)) if odd else fake.host_logits(images)
+            answer = fake.host_logits(images)
+            if next(generation) != in_generation or otherwise is None:
+                clock[0] += 0.25
+                return answer
+            clock[0] += 10
+            return otherwise(answer)
 
         service = replace(fake.classifier, name="service", logits=logits, traceable=False)
         state = jitted_init(evolution)(jax.random.key(0))
