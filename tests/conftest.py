@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,7 @@ CACHE_BYTES = 500_000_000
 
 if OPTIMISED not in os.environ and LITTLE not in os.environ:
     os.environ[LITTLE] = "1"
-    from jax import __version_info__
-
-    if __version_info__ < (0, 11):
+    if tuple(map(int, version("jax").split(".")[:2])) < (0, 11):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {NO_EMITTERS}".strip()
 # What one test compiled serves the others, those of another worker, the processes that tests start, and the next run.
 if CACHE not in os.environ:
@@ -26,7 +25,8 @@ if CACHE not in os.environ:
     os.environ[CACHE] = str(folder / "qdfool" / "compiled-by-tests")
 os.environ.setdefault(LEAST_SECONDS, "0.1")
 
-from qdfool.config import BlackPixels, Config  # noqa: E402 - JAX reads the settings above when it is imported
+# JAX reads the settings above when it is imported, which nothing before this line does.
+from qdfool.config import BlackPixels, Config  # noqa: E402
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
