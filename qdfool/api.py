@@ -75,6 +75,7 @@ def resume(
     generations: int | None = None,
     evaluations: int | None = None,
     seconds: float | None = None,
+    config: Config | None = None,
     on_chunk: Callable[[Result], None] | None = None,
 ) -> Result:
     """Goes on with the run of a folder, from its newest checkpoint, and saves as `evolve` does with `out`.
@@ -89,6 +90,8 @@ def resume(
         evaluations: budget in images classified, those before included.
         seconds: budget in seconds of evolution, those before included. If one of the three is given, they take
             the place of the budget that the run had.
+        config: the config that the run began with; needed only where it held objects of your own that no module
+            can be asked for by name. All else is read from the folder.
         on_chunk: called with the result so far after every chunk of generations.
 
     Raises:
@@ -97,10 +100,10 @@ def resume(
         KeyboardInterrupt: Ctrl-C; its message says what is saved.
         OSError: a file cannot be read or written.
     """
-    config, _ = read_config(Path(directory))
+    saved, _ = read_config(Path(directory), config)
     budget = zip(BUDGET, (generations, evaluations, seconds), strict=True)
-    config = override(config, {name: limit for name, limit in budget if limit is not None})
-    return _evolved(resume_run(config, Path(directory), classifier), on_chunk)
+    saved = override(saved, {name: limit for name, limit in budget if limit is not None})
+    return _evolved(resume_run(saved, Path(directory), classifier), on_chunk)
 
 
 def _evolved(saved: SavedRun, on_chunk: Callable[[Result], None] | None) -> Result:

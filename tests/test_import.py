@@ -67,16 +67,17 @@ def same_as(before, when):
 before = process()
 import qdfool
 import qdfool.results.run
+from qdfool.build.reference import named_object
 from qdfool.results.checkpoint import Checkpoints
 
 same_as(before, "import qdfool")
-sys.path.append(sys.argv[1] + "/tests/audited")
-import fake
-
+os.chdir(sys.argv[1] + "/tests/audited")
+sys.path[:] = [path for path in sys.path if path not in ("", os.getcwd())]
 before = process()
+classifier = named_object("fake:classifier")
 config = replace(qdfool.Config(), generations=2, batch_size=12, chunk_seconds=0.05)
 with tempfile.TemporaryDirectory() as folder:
-    run = qdfool.results.run.Run(config, fake.classifier)
+    run = qdfool.results.run.Run(config, classifier)
     for _ in run.advance():
         pass
     for _ in range(2):
@@ -89,6 +90,8 @@ with tempfile.TemporaryDirectory() as folder:
     assert len(result.archive) == 4
     result.save(Path(folder) / "run")
     qdfool.load(Path(folder) / "run").images()
+    qdfool.evolve(config, classifier, out=Path(folder) / "evolved")
+    qdfool.resume(Path(folder) / "evolved", classifier, generations=3)
 same_as(before, "a run")
 
 # A program's own checkpoints are written from a copy, whatever becomes of the array meanwhile.

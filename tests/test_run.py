@@ -42,14 +42,20 @@ def refused(command, *arguments: str) -> str:
     return out + error
 
 
-def test_a_run_says_how_it_goes_and_leaves_its_folder(command, tmp_path):
-    status, out, error = command(*SMALL, "--out", str(tmp_path / "run"))
+@pytest.mark.parametrize(
+    ("budget", "ended_by"),
+    [((), "--generations 6"), (("--generations", "99", "--evaluations", "75"), "--evaluations 75")],
+)
+def test_a_run_says_how_it_goes_and_leaves_its_folder(command, tmp_path, budget, ended_by):
+    status, out, error = command(*SMALL, *budget, "--out", str(tmp_path / "run"))
     assert (status, error) == (0, "")
     assert "generation 1 | 12 evaluations |" in out
     assert "generation 6 | 72 evaluations |" in out
     assert ">= 99.99 %:" in out
     assert "s left" in out
-    assert ", ended by --generations 6; pictures" in out
+    assert f", ended by {ended_by}; pictures" in out
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert f"--{summary['ended_by']} " in ended_by
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"config.json", "metrics.csv", "summary.json", "elites.npz", "checkpoints"} < names
     assert {"gallery.png", "heatmap.png", "curves.png"} < names

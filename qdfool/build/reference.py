@@ -1,7 +1,9 @@
 """Finds a Python object that a user names as package.module:attribute."""
 
+import contextlib
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,9 @@ def named_object(reference: str) -> Any:
     module_name, _, attribute = reference.partition(":")
     if not module_name or not attribute:
         raise InputError(f"Expected package.module:attribute; got {reference!r}.")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
     try:
-        found = importlib.import_module(module_name)
+        with _working_directory_on_path():
+            found = importlib.import_module(module_name)
     except Exception as error:
         raise InputError(
             f"Cannot import {module_name!r} (named by {reference!r}): {type(error).__name__}: {error}. "
@@ -36,3 +37,18 @@ def named_object(reference: str) -> Any:
             known_name(f"attribute of {module_name}", name, [n for n in dir(found) if n[0] != "_"])
         found = getattr(found, name)
     return found
+
+
+@contextlib.contextmanager
+def _working_directory_on_path() -> Iterator[None]:
+    """What is imported meanwhile is searched for in the working directory first; then the path is as it was."""
+    here = str(Path.cwd())
+    if here in sys.path:
+        yield
+        return
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # The module may have changed the path itself.
+            sys.path.remove(here)

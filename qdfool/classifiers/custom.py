@@ -1,6 +1,7 @@
 """A user's own classifier: any function from images to logits, traceable by JAX or not."""
 
 import functools
+import hashlib
 import logging
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from qdfool.classifiers.logits_check import (
@@ -54,7 +56,13 @@ def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference:
     logits = ask_once(classifier.name, classifier.logits, classifier.parameters, classifier.image_shape)
     names = classifier.class_names or default_names(logits.shape[1])
     check_class_names(classifier.name, names, logits.shape[1])
-    return replace(classifier, class_names=names, reference=reference, file_hash=_file_hash(reference))
+    return replace(
+        classifier,
+        class_names=names,
+        reference=reference,
+        file_hash=_file_hash(reference),
+        fingerprint=classifier.fingerprint or _fingerprint(classifier.parameters),
+    )
 
 
 def _unchecked(found: Any, name: str, image_shape: tuple[int, int, int] | None) -> Classifier:
@@ -122,6 +130,17 @@ def _file_hash(reference: str) -> str:
     """SHA-256 of the file of the module that a reference names; empty where there is none."""
     file = getattr(sys.modules.get(reference.partition(":")[0]), "__file__", None)
     return fingerprint(Path(file)) if file and Path(file).is_file() else ""
+
+
+def _fingerprint(parameters: Parameters) -> str:
+    """SHA-256 of parameters that came in no file; empty where there are none."""
+    leaves = jax.tree_util.tree_leaves_with_path(parameters)
+    digest = hashlib.sha256()
+    for path, leaf in leaves:
+        is_key = jnp.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key)
+        array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape} ".encode() + array.tobytes())
+    return digest.hexdigest() if leaves else ""
 
 
 def _split(module: nnx.Module) -> tuple[Parameters, Callable[[Parameters, Any], Any]]:

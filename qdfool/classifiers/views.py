@@ -96,7 +96,7 @@ def ten_crops(classifier: Classifier, side: int) -> Classifier:
     if side < max(height, width):
         raise InputError(
             f"Ten crops are cut from images at least as large as {classifier.name} takes them, {height} x "
-            f"{width} pixels; got a side of {side}. On the command line it is --crop-from."
+            f"{width} pixels; got a side of {side} (the setting `crop_from`)."
         )
     bottom, right = side - height, side - width
     corners = [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom // 2, right // 2)]

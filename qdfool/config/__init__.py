@@ -12,7 +12,7 @@ from qdfool.config.settings import (
     Selection,
 )
 from qdfool.config.validation import validate
-from qdfool.config.values import differences, from_dict, override, setting_names, to_dict
+from qdfool.config.values import differences, from_dict, needs_objects, override, setting_names, to_dict
 
 __all__ = [
     "BUDGET",
@@ -26,6 +26,7 @@ __all__ = [
     "differences",
     "from_dict",
     "name_of",
+    "needs_objects",
     "override",
     "reference_to",
     "setting_names",

@@ -61,6 +61,17 @@ def _groups() -> frozenset[type]:
     return frozenset({Config, *filter(dataclasses.is_dataclass, kinds_of(Config).values())})
 
 
+def needs_objects(config: Config) -> bool:
+    """Whether the config holds an object that cannot be imported again, so that `from_dict` must be given it."""
+    return _has_object(to_dict(config))
+
+
+def _has_object(written: Any) -> bool:
+    if isinstance(written, dict):
+        return written.keys() == {OBJECT} or any(map(_has_object, written.values()))
+    return isinstance(written, tuple) and any(map(_has_object, written))
+
+
 def from_dict(values: Any, objects: Config | None = None) -> Config:
     """The config that `to_dict` wrote, whether or not it went through JSON.
 
@@ -128,7 +139,7 @@ def _read(setting: str, value: Any, objects: tuple[Any, ...]) -> Any:
             return found
     raise InputError(
         f"`{setting}` was the object {shown(value[OBJECT])}, which no module can be asked for by name. Give it "
-        "from Python, in a config that has it at this setting: config=Config(...)."
+        "from Python, in a config that has it at this setting: qdfool.resume(..., config=...), or qdfool.load."
     )
 
 

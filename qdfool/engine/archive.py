@@ -3,8 +3,11 @@
 Cell n of the archive is class n // G and grid cell n % G, where G is 1 for the class archive.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from qdfool.types import Array, Elites, Genome
 
@@ -30,8 +33,8 @@ def empty(genome: Genome, classes: int, grid_cells: int, measures: int) -> Elite
     )
 
 
-def occupied(fitness: Array) -> Array:
-    """[N] bool: the cells that have an elite, by their fitness [N]; the same for NumPy."""
+def occupied(fitness: Array | np.ndarray) -> Any:
+    """[N] bool: the cells that have an elite, by their fitness [N]; of NumPy where the fitness is."""
     return fitness > -jnp.inf
 
 
@@ -71,7 +74,7 @@ def insert(elites: Elites, challengers: Elites, winner: Array, won: Array) -> El
     Args:
         elites: the archive, N cells.
         challengers: the children as elites [B, ...], but `fitness` [B, K]; `num_replacements` and `curiosity`
-            are not read: a new elite adds one to its cell's changes and starts with no curiosity.
+            are not read: a new elite adds one to its cell's replacements and starts with no curiosity.
         winner: [N] int32, row of the challenger for each cell.
         won: [N] bool, cells that change hands.
     """

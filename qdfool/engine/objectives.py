@@ -19,7 +19,7 @@ def log_odds(logits: Array) -> Array:
         logits: [K] float32, K >= 2.
 
     Returns:
-        [K] float32.
+        [K] float32, finite where the logits are: odds beyond what float32 holds are its largest number.
     """
     largest = jnp.argmax(logits)
     is_largest = jnp.arange(logits.shape[0]) == largest
@@ -27,7 +27,8 @@ def log_odds(logits: Array) -> Array:
     log_p = jax.nn.log_softmax(logits)
     of_the_rest = log_p - jnp.log1p(-jnp.exp(jnp.where(is_largest, -jnp.log(2.0), log_p)))
     of_the_largest = logits[largest] - jax.nn.logsumexp(jnp.where(is_largest, -jnp.inf, logits))
-    return jnp.where(is_largest, of_the_largest, of_the_rest)
+    limits = jnp.finfo(jnp.float32)
+    return jnp.clip(jnp.where(is_largest, of_the_largest, of_the_rest), limits.min, limits.max)
 
 
 def confidence(fitness: ArrayLike) -> np.ndarray:

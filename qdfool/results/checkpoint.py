@@ -92,7 +92,7 @@ class Checkpoints:
         except Exception as error:
             raise OSError(
                 f"Could not write a checkpoint to {self.directory}: {_first_line(error)}. The ones before it are "
-                "whole; make room and go on with --resume."
+                "whole; make room and go on with `resume`."
             ) from error
 
     def close(self) -> None:
@@ -160,7 +160,7 @@ class Checkpoints:
             )
         raise InputError(
             f"No checkpoint in {self.directory}. Expected the folder of a run that saved one; give that, or start "
-            "a new run with another --out."
+            "a new run with another `out`."
         )
 
     def _restore(

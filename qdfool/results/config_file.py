@@ -66,11 +66,15 @@ def write_config(directory: Path, config: Config, classifier: Classifier | Class
     )
 
 
-def read_config(directory: Path) -> tuple[Config, dict[str, Any]]:
+def read_config(directory: Path, objects: Config | None = None) -> tuple[Config, dict[str, Any]]:
     """The settings of a run folder, also of a former version, and all of its `config.json`.
 
+    Args:
+        directory: the run folder.
+        objects: a config that has the run's own objects that no module can be asked for by name; see `from_dict`.
+
     Raises:
-        InputError: it is missing or damaged, or of a later version.
+        InputError: it is missing or damaged, or of a later version, or `objects` lacks an object.
     """
     values = run_folder.read_json(directory / run_folder.CONFIG)
     groups = ("settings", "classifier", "versions")
@@ -84,10 +88,7 @@ def read_config(directory: Path) -> tuple[Config, dict[str, Any]]:
             f"{directory} is of qdfool {_version(values)} (run folder format {str(found)[:40]}); this is qdfool "
             f"{version('qdfool')}, which reads formats 1 to {FORMAT}. Read it with that version."
         )
-    settings = dict(values["settings"])
-    if found == 1 and settings.get("objective") == "whole":
-        settings["objective"] = "full-image"
-    return from_dict(settings), values
+    return from_dict(values["settings"], objects), values
 
 
 def check_resumable(directory: Path, values: dict[str, Any]) -> None:
@@ -100,7 +101,7 @@ def check_resumable(directory: Path, values: dict[str, Any]) -> None:
         raise InputError(
             f"{directory} is a run of qdfool {_version(values)} (run folder format {_format(values)}), which "
             f"qdfool {version('qdfool')} (format {FORMAT}) cannot go on with, because it draws other random "
-            "numbers: go on with it in that version, or start a new run with another --out; qdfool.load reads it."
+            "numbers: go on with it in that version, or start a new run with another `out`; qdfool.load reads it."
         )
 
 

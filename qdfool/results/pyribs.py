@@ -7,6 +7,7 @@ import numpy as np
 from ribs.archives import CategoricalArchive, GridArchive
 
 from qdfool.build.measures import GRID_EPSILON
+from qdfool.engine.archive import occupied
 from qdfool.engine.objectives import confidence
 from qdfool.results.snapshot import take
 from qdfool.types import Elites
@@ -46,7 +47,7 @@ def to_archive(
         cells: of the grid, along each measure; none for the class archive.
         ranges: (low, high) of each measure.
     """
-    (occupied,) = np.nonzero(np.isfinite(elites.fitness))
+    indices = np.flatnonzero(occupied(elites.fitness))
     leaves = jax.tree.leaves(elites.genome)
     dtypes = {leaf.dtype for leaf in leaves}
     settings: dict[str, Any] = {
@@ -66,14 +67,14 @@ def to_archive(
             measures_dtype=np.float64,
             **settings,
         )
-        measures = _measures(archive, occupied, np.asarray(elites.measures)[occupied])
+        measures = _measures(archive, indices, np.asarray(elites.measures)[indices])
     else:
         archive = CategoricalArchive(categories=[list(class_names)], **settings)
-        measures = np.array([[class_names[index]] for index in occupied], object)
+        measures = np.array([[class_names[index]] for index in indices], object)
     genome_bytes = sum(leaf.nbytes // len(leaf) for leaf in leaves)
     part = max(1, GENOME_BYTES_PER_ADD // genome_bytes)
-    for first in range(0, len(occupied), part):
-        rows = take(elites, occupied[first : first + part])
+    for first in range(0, len(indices), part):
+        rows = take(elites, indices[first : first + part])
         flat = [leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(rows.genome)]
         archive.add(
             np.concatenate(flat, axis=1),

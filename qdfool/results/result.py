@@ -11,7 +11,7 @@ import numpy as np
 
 from qdfool.build import build_encoding, build_measures, grid_ranges
 from qdfool.config import Config
-from qdfool.engine.archive import empty
+from qdfool.engine.archive import empty, occupied
 from qdfool.engine.objectives import confidence
 from qdfool.errors import InputError, known_name
 from qdfool.genomes.cppn.graph import Graph
@@ -86,7 +86,7 @@ class Result:
 
     def cells(self) -> np.ndarray:
         """[n] the occupied cells, in order: what the rows of `images` and `confidences` belong to."""
-        return np.flatnonzero(np.isfinite(self.snapshot.fitness))
+        return np.flatnonzero(occupied(self.snapshot.fitness))
 
     def images(self) -> np.ndarray:
         """[n, H, W, C] float32 in [0, 1], the image of each elite as the classifier saw it."""
@@ -136,10 +136,12 @@ class Result:
         return fitness.argmax(axis=1) + np.arange(len(self.class_names)) * fitness.shape[1]
 
     def summary(self) -> dict[str, Any]:
-        """The figures of `summary.json`. Medians are over classes, each by its elite of the highest confidence."""
+        """The figures of `summary.json`. Medians are over classes, each by its elite of the highest confidence;
+        `ended_by` is the budget that is spent, None where the run was ended otherwise or goes on."""
         fitness = self.snapshot.fitness
         sure = confidence(fitness[self.best()])
         evaluations = self.generations * self.config.batch_size
+        spent = self.config.spent_budget(self.generations, evaluations, self.seconds)
         return {
             "median_confidence": float(np.median(sure)),
             "min_confidence": float(sure.min()),
@@ -148,10 +150,11 @@ class Result:
             "classes_at_9999": int((sure >= VERY_SURE).sum()),
             "qd_score": float(confidence(fitness).sum()),
             "qd_score_is": "sum of the confidence over all cells",
-            "coverage": float(np.isfinite(fitness).mean()),
-            "elites": int(np.isfinite(fitness).sum()),
+            "coverage": float(occupied(fitness).mean()),
+            "elites": int(occupied(fitness).sum()),
             "generations": self.generations,
             "evaluations": evaluations,
+            "ended_by": spent[0] if spent else None,
             "seconds": self.seconds,
             "evaluations_per_second": evaluations / self.seconds if self.seconds else 0.0,
             "compile_seconds": self.compile_seconds,
@@ -256,7 +259,7 @@ class Result:
         """[1] the cell of a class's elite of the highest confidence."""
         known_name("class", str(class_name), self.class_names)
         cell = self.best()[[self.class_names.index(str(class_name))]]
-        if not np.isfinite(self.snapshot.fitness[cell[0]]):
+        if not occupied(self.snapshot.fitness[cell[0]]):
             raise InputError(
                 f"The class {class_name!r} has no elite: no image with finite logits was classified yet."
             )
@@ -272,14 +275,19 @@ def _decoder(config: Config, image_shape: tuple[int, int, int]) -> Callable[[Any
     return jax.jit(jax.vmap(build_encoding(config, image_shape).decode))
 
 
-def load(directory: str | Path) -> Result:
+def load(directory: str | Path, config: Config | None = None) -> Result:
     """The result that a run folder holds, as it was saved; needs neither classifier nor checkpoint.
 
+    Args:
+        directory: the run folder.
+        config: the config that the run began with; needed only where it held objects of your own that no module
+            can be asked for by name. All else is read from the folder.
+
     Raises:
-        InputError: a file is missing or damaged.
+        InputError: a file is missing or damaged, or the config's objects are needed.
     """
     directory = Path(directory)
-    config, values = read_config(directory)
+    config, values = read_config(directory, config)
     summary = run_folder.read_json(directory / run_folder.SUMMARY)
     figures: dict[str, Any] = {
         name: summary.get(name) for name in ("generations", "seconds", "compile_seconds")

@@ -44,8 +44,8 @@ def prepare(directory: Path, overwrite: bool) -> None:
     found = [name for name in OWN if (directory / name).exists()]
     if found and not overwrite:
         raise InputError(
-            f"{directory} has a run in it ({', '.join(found)}). Give another --out, go on with --resume "
-            f"{directory}, or throw that run away with --overwrite."
+            f"{directory} has a run in it ({', '.join(found)}). Give another `out`, go on with `resume` "
+            f"{directory}, or throw that run away with `overwrite`."
         )
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def prepare(directory: Path, overwrite: bool) -> None:
     except OSError as error:
         raise InputError(
             f"Cannot write to {directory}: {error.strerror or error}. Expected a folder that can be made and "
-            "written to; give another --out."
+            "written to; give another `out`."
         ) from error
 
 
@@ -85,7 +85,7 @@ def read_json(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise InputError(
-            f"No {path.name} in {path.parent}. Expected the folder of a run, as --out names it."
+            f"No {path.name} in {path.parent}. Expected the folder of a run, as `out` names it."
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}. Expected the file as the run wrote it.") from error
@@ -150,7 +150,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: file[name] for name in file.files}
     except FileNotFoundError as error:
         raise InputError(
-            f"No {path.name} in {path.parent}. Expected the folder of a run, as --out names it."
+            f"No {path.name} in {path.parent}. Expected the folder of a run, as `out` names it."
         ) from error
     except MemoryError:
         raise

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from qdfool.build import build_classifier, is_known, with_classifier
-from qdfool.config import Config, validate
+from qdfool.config import Config, needs_objects, validate
 from qdfool.errors import InputError
 from qdfool.results import run_folder
 from qdfool.results.checkpoint import Checkpoints
@@ -34,6 +34,7 @@ class SavedRun:
         self.run = run
         self.directory = directory
         given = "" if is_known(run.config.classifier) else ", classifier=..."
+        given += ", config=..." if needs_objects(run.config) else ""
         self.how_to_resume = how_to_resume or f"qdfool.resume({str(directory)!r}{given})"
         self._saved_generations = run.generations
 
@@ -148,7 +149,7 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         OSError: a file cannot be read or written.
     """
     validate(config)
-    _, values = read_config(directory)
+    _, values = read_config(directory, config)
     check_resumable(directory, values)
     if not (directory / run_folder.CHECKPOINTS).is_dir():
         raise InputError(

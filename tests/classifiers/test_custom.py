@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,7 +69,8 @@ def test_a_module_is_split_and_evaluated_without_dropout():
 
 def test_a_classifier_is_taken_as_it_is():
     classifier = wrap(fake.classifier)
-    assert classifier == fake.classifier
+    assert classifier == replace(fake.classifier, fingerprint=classifier.fingerprint)
+    assert re.fullmatch("[0-9a-f]{64}", classifier.fingerprint)
     assert classifier.logits is fake.classifier.logits
 
 

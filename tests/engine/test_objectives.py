@@ -32,6 +32,12 @@ def test_orders_where_the_softmax_has_saturated():
     assert (np.diff(fitness) > 0).all()
 
 
+def test_finite_logits_have_finite_log_odds():
+    largest = np.finfo(np.float32).max
+    fitness = np.asarray(log_odds(jnp.array([largest, -largest, -largest])))
+    np.testing.assert_array_equal(fitness, [largest, -largest, -largest])
+
+
 @pytest.mark.parametrize("classes", [2, 10, 1000])
 def test_all_classes_alike(classes):
     fitness = log_odds(jnp.full(classes, 3.0))

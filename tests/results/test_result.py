@@ -63,6 +63,21 @@ def test_a_png_classified_again_has_the_confidence_of_the_archive(tmp_path, arch
         np.testing.assert_allclose(again, elites["confidence"], atol=1e-5)
 
 
+def test_what_is_occupied_is_the_same_on_the_device_and_in_every_file(small, tmp_path):
+    """Log-odds beyond what float32 holds are an elite like others."""
+    audit = qdfool.AskTell(small, fake.SHAPE, ("a", "b", "c"))
+    logits = np.zeros((small.batch_size, 3), np.float32)
+    logits[:, 1] = np.finfo(np.float32).max
+    logits[:, 2] = np.finfo(np.float32).min
+    audit.tell(logits)
+    result = audit.result()
+    assert result.summary()["coverage"] == result.metrics[-1].coverage == 1
+    assert len(result.archive) == result.summary()["elites"] == 3
+    assert result.image("b").shape == result.image("c").shape == fake.SHAPE
+    result.save(tmp_path / "run")
+    np.testing.assert_array_equal(qdfool.load(tmp_path / "run").cells(), result.cells())
+
+
 def test_a_run_folder_comes_back(tmp_path, result):
     result.save(tmp_path / "run")
     loaded = qdfool.load(tmp_path / "run")

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import fake
 import numpy as np
+import own_parts
 import pytest
+from flax import nnx
 
 import qdfool
 from qdfool.build import with_classifier
+from qdfool.config import Mutation
 from qdfool.errors import InputError
+from qdfool.results.saved_run import start
 from qdfool.run import main
 
 
@@ -175,6 +179,68 @@ def test_what_was_audited_is_recorded(small, tmp_path):
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_a_service_is_asked_for_the_check_and_then_for_each_batch(small, tmp_path):
+    asked = []
+
+    def service(images):
+        answer = fake.host_logits(images)  # not of JAX's tracers
+        asked.append(len(images))
+        return answer
+
+    qdfool.evolve(replace(small, generations=3, image_shape=fake.SHAPE), service, out=tmp_path)
+    assert asked == [8] + 3 * [12]
+    qdfool.resume(tmp_path, service, generations=5)
+    assert asked == [8] + 3 * [12] + [8] + 2 * [12]
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_run_with_objects_that_no_module_has_is_gone_on_with_and_read(small, whole, tmp_path):
+    def local(key, genome):
+        return own_parts.jitter(key, genome)
+
+    config = replace(small, mutation=Mutation(operators=(local,)))
+    uninterrupted = qdfool.evolve(config, fake.host_logits, out=tmp_path / "whole")
+    saved = start(replace(config, generations=4), tmp_path / "run", fake.host_logits)
+    saved.evolve()
+    assert saved.what_is_saved().endswith(f"qdfool.resume({str(tmp_path / 'run')!r}, config=...)")
+    for read in (qdfool.load, qdfool.resume):
+        with pytest.raises(InputError, match=r"the object 'local'.*config=\.\.\."):
+            read(tmp_path / "run")
+    assert qdfool.resume(tmp_path / "run", generations=10, config=config).generations == 10
+    assert elites(tmp_path / "run") == elites(tmp_path / "whole")
+    loaded = qdfool.load(tmp_path / "run", config=config)
+    np.testing.assert_array_equal(loaded.images(), uninterrupted.images())
+
+
+def test_messages_to_python_are_in_the_words_of_python(small, whole, tmp_path):
+    for call in (
+        lambda: qdfool.evolve(small, fake.host_logits, out=whole),
+        lambda: qdfool.load(tmp_path / "nothing"),
+        lambda: qdfool.resume(tmp_path),
+    ):
+        with pytest.raises(InputError) as refused:
+            call()
+        assert "--" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_flax_module_is_known_by_its_parameters(small, tmp_path):
+    class Linear(nnx.Module):
+        def __init__(self, seed):
+            self.layer = nnx.Linear(64, 4, rngs=nnx.Rngs(seed))
+            self.dropout = nnx.Dropout(0.5, rngs=nnx.Rngs(seed))
+
+        def __call__(self, images):
+            return self.dropout(self.layer(images.reshape(images.shape[0], -1)))
+
+    config = replace(small, generations=1, image_shape=fake.SHAPE)
+    qdfool.evolve(config, Linear(0), out=tmp_path)
+    assert qdfool.resume(tmp_path, Linear(0), generations=2).generations == 2
+    with pytest.raises(InputError, match="was run with other weights"):
+        qdfool.resume(tmp_path, Linear(1), generations=3)
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_code_that_changed_is_warned_of_and_other_weights_are_refused(small, tmp_path, caplog):
     own = replace(fake.classifier, traceable=False, fingerprint="1" * 64)
     qdfool.evolve(replace(small, generations=1), own, out=tmp_path / "weights")
@@ -212,7 +278,7 @@ def test_groups_and_crops_apply_to_a_classifier_of_ones_own_and_weights_do_not(s
         ({"precision": "bfloat16"}, "`precision` goes with one of qdfool's own"),
         ({"image_shape": (28, 28, 1)}, "`image_shape` 28 x 28 x 1"),
         ({"group": ("one=0,11",)}, "between 0 and 3; got 11"),
-        ({"objective": "ten-crop", "crop_from": 4}, "got a side of 4"),
+        ({"objective": "ten-crop", "crop_from": 4}, r"got a side of 4 \(the setting `crop_from`\)"),
     ):
         with pytest.raises(InputError, match=message):
             qdfool.evolve(replace(small, **setting), fake.host_logits)

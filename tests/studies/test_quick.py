@@ -58,6 +58,7 @@ def test_quick_study(name, tmp_path, data_folder):
     assert set(re.findall(r"^## (.*)$", report, re.MULTILINE)) >= IN_ALL
     assert "This is the quick form" in report
     assert "±" in report
+    assert "Holm" in report
     check_named(report)
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", report)
     assert pictures

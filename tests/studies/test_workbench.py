@@ -124,7 +124,12 @@ def test_a_unit_of_other_code_data_or_versions_is_computed_again_and_the_log_say
         return float(bench.unit("one", 0, lambda: {"value": of}, inputs=inputs)["value"])
 
     here = origin.origin()
-    assert set(here) == {"code", "data", "device", "jax", "jaxlib", "numpy", "optax"}
+    assert set(here) == {"code", "data", "device", "jax", "jaxlib", "flax", "numpy", "optax"}
+    assert here["code"] == origin.code_digest(origin.PACKAGE)
+    assert here["jax"] == jax.__version__
+    with monkeypatch.context() as patched:
+        patched.setattr(origin.mnist, "FILES", origin.mnist.FILES[1:])
+        assert origin.origin()["data"] != here["data"]
     assert (value(0), value(1)) == (0, 0)
     assert logged[-1].endswith("one, seed 0: saved before")
     for name, reason in (
