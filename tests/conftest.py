@@ -23,7 +23,7 @@ if OPTIMISED not in os.environ and LITTLE not in os.environ:
 if CACHE not in os.environ:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     os.environ[CACHE] = str(folder / "qdfool" / "compiled-by-tests")
-os.environ.setdefault(LEAST_SECONDS, "0.1")
+os.environ.setdefault(LEAST_SECONDS, "0")
 
 # JAX reads the settings above when it is imported, which nothing before this line does.
 from qdfool.config import BlackPixels, Config  # noqa: E402

@@ -137,7 +137,7 @@ def _fingerprint(parameters: Parameters) -> str:
     leaves = jax.tree_util.tree_leaves_with_path(parameters)
     digest = hashlib.sha256()
     for path, leaf in leaves:
-        is_key = jnp.issubdtype(getattr(leaf, "dtype", None), jax.dtypes.prng_key)
+        is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape} ".encode() + array.tobytes())
     return digest.hexdigest() if leaves else ""

@@ -116,7 +116,8 @@ def test_an_empty_archive_says_so():
 
 def test_occupied_is_all_but_minus_infinity():
     fitness = jnp.array([-np.inf, -3e38, 0.0, np.inf, np.nan], np.float32)
-    np.testing.assert_array_equal(occupied(fitness), [False, True, True, True, False])
+    for same in (fitness, np.asarray(fitness)):
+        np.testing.assert_array_equal(occupied(same), [False, True, True, True, False])
 
 
 def test_every_replacement_is_counted():

@@ -335,7 +335,7 @@ def evolved(made: Maker, loop: Loop, generations: int, seed: int) -> dict[str, A
     last, records = generational.run(
         made.algorithm, made.classifier.parameters, white, jax.random.key(seed), generations, made.record
     )
-    best = members(last.genome, fittest(last.fitness, 1))
+    best = _best(last)
     final = odds(made.classifier, made.classifier.parameters, best)[0]
     return {
         **records,
@@ -343,6 +343,12 @@ def evolved(made: Maker, loop: Loop, generations: int, seed: int) -> dict[str, A
         "final_asked": final[loop.asked],
         "image": to_uint8(best.image[0]),
     }
+
+
+@jax.jit
+def _best(population: Population) -> Member:
+    """The first of the members with the best score; leaves [1, ...]."""
+    return members(population.genome, fittest(population.fitness, 1))
 
 
 def map_elites(name: str, generations: int, seed: int) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class Size(NamedTuple):
 
 
 FULL = Size(1400, 5, 10_000, 2, 10_000, tuple(loop.PRESETS))
-QUICK = Size(40, 2, 2_000, 1, 1_000, ("map-elites",))
+QUICK = Size(40, 2, 1_000, 1, 1_000, ("map-elites",))
 
 
 class Looks(NamedTuple):

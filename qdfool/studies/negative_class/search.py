@@ -51,6 +51,8 @@ class Size(NamedTuple):
     """How large the study is."""
 
     training_images: int
+    test_images: int
+    """At most."""
     epochs: int
     generations: int
     """Of the genetic algorithm; the engine has as many evaluations."""
@@ -64,8 +66,8 @@ class Size(NamedTuple):
     """In the ensemble, at most."""
 
 
-FULL = Size(10_000, 1, 200, 20, 5, 10_000, 4000, rounds=3, networks=5)
-QUICK = Size(400, 1, 6, 2, 2, 300, 200, rounds=1, networks=2)
+FULL = Size(10_000, 10_000, 1, 200, 20, 5, 10_000, 4000, rounds=3, networks=5)
+QUICK = Size(400, 1_000, 1, 6, 2, 2, 300, 200, rounds=1, networks=2)
 
 
 def score(settings: tuple[Parameters, Array], key: Key, genome: Genome) -> Array:
@@ -146,7 +148,7 @@ def studied(
     classifier_key, search_key, numpy_key = jax.random.split(root_key(seed, f"negative class {name}"), 3)
     learning, testing = np.random.default_rng(np.asarray(jax.random.key_data(numpy_key))).spawn(2)
     parameters, _ = classifier(negative, digits, classifier_key, learning, size)
-    test = negative.make(tests, testing)
+    test = negative.make(Examples(*(part[: size.test_images] for part in tests)), testing)
     _, records = genetic(parameters, ONE, search_key, size.generations)
     fittest = int(np.argmax(records["softmax"]))
     evaluations = POPULATION * (size.generations + 1)
