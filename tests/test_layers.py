@@ -1,6 +1,7 @@
 """The architecture, walked: imports go to strictly lower layers, and some packages have one importer."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ def imports(path: Path) -> set[str]:
 
 def own(path: Path) -> set[str]:
     return {name.split(".")[1] for name in imports(path) if name.startswith("qdfool.")}
+
+
+def test_the_design_has_the_same_layers():
+    page = (ROOT.parent / "docs" / "design.md").read_text()
+    rows = re.findall(r"^\| (\d) \| ([^|]+) \|", page, re.MULTILINE)
+    written = [(number, room) for number, rooms in rows for room in re.findall(r"`(\w+)[./]", rooms)]
+    assert sorted(written) == sorted(
+        (str(number), room) for number, rooms in enumerate(LAYERS, 1) for room in rooms
+    )
+    assert {unit(path) for path in FILES} == set(LEVEL)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
