@@ -114,7 +114,7 @@ def class_order(fitness: NDArray[np.float64]) -> NDArray[np.intp]:
     """[K] the classes in the order of a heatmap's rows, from the top; `fitness` is [T, K] log-odds.
 
     Up to `MOST_NAMED_CLASSES` are named, and in the order of their indices. More are sorted by the last row of
-    `fitness`, the highest first; of equals, the lower index.
+    `fitness`, the highest first; among equals, the lower index first.
     """
     classes = fitness.shape[1]
     return np.arange(classes) if classes <= MOST_NAMED_CLASSES else np.argsort(-fitness[-1], kind="stable")

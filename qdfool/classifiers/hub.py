@@ -155,7 +155,7 @@ def _size(hub: Any, repository: str, file_name: str) -> int | None:
     """Bytes of a file on the hub; None where it does not say."""
     try:
         return hub.get_hf_file_metadata(hub.hf_hub_url(repository, file_name)).size
-    except Exception:  # as above; the download that follows says what is wrong
+    except Exception:  # whatever it is, the download that follows says it
         return None
 
 

@@ -52,7 +52,7 @@ class Epoch(NamedTuple):
     loss: float
     """Mean cross-entropy in nats over the batches, each taken before its step."""
     error: float
-    """Share of training images called wrongly, in [0, 1], likewise; moved images count."""
+    """Share of training images called wrongly, in [0, 1], each taken before its step; moved images count."""
 
 
 def train(

@@ -55,7 +55,7 @@ def breeding(
     Args:
         select: (key, population, size) to [size] int32 members; drawn once for first and once for second parents.
         vary: (key, generation, first parent, second parent) to a child, for one individual.
-        elitism: how many of the fittest are kept; of equals, those that come first.
+        elitism: how many of the fittest survive; among equals, those that come first.
 
     Raises:
         InputError: `elitism` is negative; or, when it breeds, more than there are individuals.
@@ -138,7 +138,7 @@ def _run(
 
 
 def fittest(fitness: Array, count: int) -> Array:
-    """[count] int32: the best of [P], best first; of equals, those that come first."""
+    """[count] int32: the best of [P], best first; among equals, those that come first."""
     return jnp.argsort(-fitness, stable=True)[:count].astype(jnp.int32)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from qdfool.engine.objectives import confidence
 from qdfool.types import Record
 
-LONGEST = 1024
+MOST_ROWS = 1024
 """Rows that a history keeps: past that, every second one is dropped."""
 SURE, VERY_SURE = 0.99, 0.9999
 """The confidences that the paper counts classes at."""
@@ -123,7 +123,7 @@ def extend(history: History, records: Record, generation: int) -> History:
         last_updates=updates[-1],
     )
     stride = 1
-    while generation // stride > LONGEST:
+    while generation // stride > MOST_ROWS:
         stride *= 2
     kept = (rows.generation % stride == 0) | (rows.generation == 1)
     return History(

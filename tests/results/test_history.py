@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 
 from qdfool.engine.objectives import confidence
-from qdfool.results.history import LONGEST, empty_history, extend, metrics
+from qdfool.results.history import MOST_ROWS, empty_history, extend, metrics
 from qdfool.types import Record
 
 
@@ -37,7 +37,7 @@ def test_a_long_history_is_thinned_whatever_the_chunks():
     one, other = history([5000]), history([1, 1500, 3000, 499])
     for name in vars(one):
         np.testing.assert_array_equal(vars(one)[name], vars(other)[name])
-    assert len(one.generation) <= LONGEST + 1
+    assert len(one.generation) <= MOST_ROWS + 1
     assert one.generation[0] == 1
     assert one.generation[-1] == 5000
     np.testing.assert_array_equal(one.fitness[:, 0], one.generation)

@@ -88,10 +88,10 @@ def redraw(
         margin: as in `random_pixels`; may be traced. Pixels that the parent has there may stay.
     """
     free = height * width
-    place, which, pixel = jax.random.split(key, 3)
-    positions = changed_positions(place, genome.shape[0], rate, max_changes)
-    drawn = random_pixels(pixel, (max_changes,), height=height, width=width, margin=margin)
-    drawn = jnp.where(jax.random.bernoulli(which, shape=(max_changes,)), drawn, free)
+    place_key, which_key, pixel_key = jax.random.split(key, 3)
+    positions = changed_positions(place_key, genome.shape[0], rate, max_changes)
+    drawn = random_pixels(pixel_key, (max_changes,), height=height, width=width, margin=margin)
+    drawn = jnp.where(jax.random.bernoulli(which_key, shape=(max_changes,)), drawn, free)
     changed = genome.at[positions].set(drawn, mode="drop", unique_indices=True, indices_are_sorted=True)
     return _distinct(changed, free)
 
@@ -123,8 +123,8 @@ def _merged(stays: Genome, comes: Genome, free: int) -> Genome:
     out."""
     entries = jnp.concatenate([stays, comes])
     slots, taken = stays.shape[0], entries != free
-    place = jnp.where(taken, jnp.cumsum(taken) - 1, slots)
-    return jnp.full(slots, free, jnp.int32).at[place].set(entries, mode="drop")
+    slot = jnp.where(taken, jnp.cumsum(taken) - 1, slots)
+    return jnp.full(slots, free, jnp.int32).at[slot].set(entries, mode="drop")
 
 
 def _distinct(genome: Genome, free: int) -> Genome:

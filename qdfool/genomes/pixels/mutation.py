@@ -77,10 +77,10 @@ def polynomial(key: Key, genome: Genome, *, rate: Array | float, eta: float, max
     ignores the bounds: (2u)^(1/(eta+1)) - 1 for u < 1/2, else 1 - (2(1-u))^(1/(eta+1)). Its standard
     deviation is about 0.081 at eta 15. float32 only.
     """
-    place, step = jax.random.split(key)
-    positions = changed_positions(place, genome.size, rate, max_changes)
+    place_key, step_key = jax.random.split(key)
+    positions = changed_positions(place_key, genome.size, rate, max_changes)
     # 2u - 1: the sign says which half of the density, the magnitude how far into it.
-    side = jax.random.uniform(step, (max_changes,), minval=-1.0, maxval=1.0)
+    side = jax.random.uniform(step_key, (max_changes,), minval=-1.0, maxval=1.0)
     remainder = jnp.exp(jnp.log(1.0 - jnp.abs(side)) / (eta + 1.0))  # a power; `**` is slower on the CPU
     return _added(genome, positions, jnp.sign(side) * (1.0 - remainder))
 
@@ -89,18 +89,18 @@ def gaussian(
     key: Key, genome: Genome, *, rate: Array | float, sigma: Array | float, max_changes: int
 ) -> Genome:
     """Adds normal noise of standard deviation `sigma` and clips to [0, 1]. float32 only."""
-    place, step = jax.random.split(key)
-    positions = changed_positions(place, genome.size, rate, max_changes)
-    return _added(genome, positions, sigma * jax.random.normal(step, (max_changes,)))
+    place_key, step_key = jax.random.split(key)
+    positions = changed_positions(place_key, genome.size, rate, max_changes)
+    return _added(genome, positions, sigma * jax.random.normal(step_key, (max_changes,)))
 
 
 def reset(key: Key, genome: Genome, *, rate: Array | float, max_changes: int) -> Genome:
     """Draws genes anew: uniform in [0, 1) for float32, a fair bit for uint8."""
-    place, value = jax.random.split(key)
-    positions = changed_positions(place, genome.size, rate, max_changes)
+    place_key, value_key = jax.random.split(key)
+    positions = changed_positions(place_key, genome.size, rate, max_changes)
     if jnp.issubdtype(genome.dtype, jnp.integer):
-        return _replaced(genome, positions, jax.random.bits(value, (max_changes,), jnp.uint8) & 1)
-    return _replaced(genome, positions, jax.random.uniform(value, (max_changes,)))
+        return _replaced(genome, positions, jax.random.bits(value_key, (max_changes,), jnp.uint8) & 1)
+    return _replaced(genome, positions, jax.random.uniform(value_key, (max_changes,)))
 
 
 def bit_flip(key: Key, genome: Genome, *, rate: Array | float, max_changes: int) -> Genome:
@@ -194,5 +194,5 @@ def _added(genome: Genome, positions: Array, step: Array) -> Genome:
 
 def _replaced(genome: Genome, positions: Array, values: Array) -> Genome:
     """The genome [H, W, C] with `values` [max_changes] as the genes at `positions` [max_changes]."""
-    place = genome.reshape(-1).at[positions]
-    return place.set(values, mode="drop", unique_indices=True, indices_are_sorted=True).reshape(genome.shape)
+    genes = genome.reshape(-1).at[positions]
+    return genes.set(values, mode="drop", unique_indices=True, indices_are_sorted=True).reshape(genome.shape)
