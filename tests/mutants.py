@@ -12,7 +12,8 @@ call of an exception or a warning, or after the comma of an assert. Decorators s
 Each drawn mutant is written into a copy of the tree, and pytest run there on the tests that mirror its module; if
 they all pass, on the rest of the default suite. It is killed when a test fails, when the tests cannot begin, or when
 they take three times as long, and a minute, as without it: first every set of tests has to pass without a mutant.
-With `--json` the results are written after each mutant, and a file that is there already is gone on with. Whatever
+With `--json` the results are written after each mutant, and a file that is there already is gone on with;
+`--mirror-only` leaves out the rest of the suite and those that it might kill, for a second command without it. Whatever
 the tests want in the environment (QDFOOL_DATA, JAX_COMPILATION_CACHE_DIR) is passed on.
 """
 
@@ -183,15 +184,16 @@ class Suite:
         print(f"without a mutant {' '.join(arguments)} takes {seconds:.0f} s", flush=True)
         return 3 * seconds + 60
 
-    def killer(self, mutant: Mutant) -> str | None:
-        """The test that kills a mutant, or None if it survives."""
+    def killer(self, mutant: Mutant, mirror_only: bool = False) -> str | None:
+        """The test that kills a mutant, or None if it survives all of them, or those that mirror its module."""
         mirror = Path("tests", *Path(mutant.path).parts[1:-1])
         while not (self.tree / mirror).is_dir():
             mirror = mirror.parent
         file = self.tree / mutant.path
         before = file.read_text()
         nearest, rest = ("-n0", str(mirror)), ("-n", "auto", "tests", f"--ignore={mirror}")
-        for arguments in (nearest, rest) if mirror != Path("tests") else (("-n", "auto", "tests"),):
+        stages = (nearest, rest) if mirror != Path("tests") else (("-n", "auto", "tests"),)
+        for arguments in stages[: 1 if mirror_only else None]:
             limit = self.limit(arguments)
             file.write_text(mutant.code)
             try:
@@ -210,6 +212,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default 0)")
     parser.add_argument("--folders", nargs="+", default=list(FOLDERS), help="of qdfool/")
     parser.add_argument("--list", action="store_true", help="print the mutants drawn, run nothing")
+    parser.add_argument("--mirror-only", action="store_true", help="only the tests that mirror its module")
     parser.add_argument("--only", type=int, metavar="N", help="run the Nth of those drawn alone, also again")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write results here, and go on with it")
     options = parser.parse_args()
@@ -247,7 +250,7 @@ def main() -> None:
             if number != options.only and (options.only is not None or str(number) in results):
                 continue
             start = time.monotonic()
-            killer = suite.killer(mutant)
+            killer = suite.killer(mutant, options.mirror_only)
             seconds = round(time.monotonic() - start, 1)
             results[str(number)] = {
                 "at": f"{mutant.path}:{mutant.line}",
@@ -257,7 +260,7 @@ def main() -> None:
             }
             verdict = f"killed by {killer}" if killer else "SURVIVED"
             print(f"{line}\n    {verdict} ({seconds:.0f} s)", flush=True)
-            if options.json:
+            if options.json and (killer or not options.mirror_only):
                 part = options.json.with_name(f"{options.json.name}.part")
                 part.write_text(json.dumps(report, indent=1) + "\n")
                 part.replace(options.json)
