@@ -1,6 +1,6 @@
 import pytest
 
-from qdfool.errors import InputError, in_range, known_name
+from qdfool.errors import LONGEST_MESSAGE, InputError, in_range, known_name, listed, shown
 
 
 def test_a_known_name_is_returned():
@@ -37,3 +37,42 @@ def test_a_thousand_names_are_not_all_listed():
         known_name("class", "class 77x", names)
     assert "Did you mean 'class 77'?" in str(caught.value)
     assert str(caught.value).endswith("class 39 and 960 more.")
+
+
+ATTACK = "\x1b[2J\x07\r\nqdfool: all good\u202e\x9b31m\ud800"
+
+
+def test_a_message_is_one_line_without_what_a_terminal_obeys():
+    message = str(InputError(f"The file {ATTACK} is damaged. Copy it again."))
+    assert message.isprintable()
+    assert message.startswith(r"The file \x1b[2J\x07\r\nqdfool: all good\u202e\x9b31m\ud800 is damaged")
+
+
+def test_a_message_keeps_its_beginning_and_its_end():
+    message = str(InputError(f"Bad file: {'x' * 5_000_000}. Copy it again."))
+    assert len(message) < LONGEST_MESSAGE + 10
+    assert message.startswith("Bad file")
+    assert message.endswith("Copy it again.")
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [ATTACK, "x" * 5_000_000, 10**10_000, Unprintable(), [ATTACK] * 99, b"\x1b" * 999],
+    ids=["text", "long text", "digits", "object", "list", "bytes"],
+)
+def test_a_value_is_shown_short_and_printable(value: object):
+    assert shown(value).isprintable()
+    assert len(shown(value)) < 120 + 4 * len(ATTACK)
+
+
+def test_an_odd_name_is_quoted_and_shortened_and_a_usual_one_is_not():
+    assert listed(["conv1/kernel", "a\nb", "z"], 2) == r"conv1/kernel, 'a\nb' and 1 more"
+    assert len(listed(["x" * 1_000_000] * 3)) < 400
+    with pytest.raises(InputError, match=r"Unknown class '\\x1b.*Known: '\\x1b.*'\.$") as caught:
+        known_name("class", ATTACK * 100_000, [ATTACK])
+    assert len(str(caught.value)) < 1000
