@@ -21,7 +21,7 @@ from qdfool.types import Parameters
 
 Tensors = dict[str, np.ndarray]
 LARGEST_HEADER = 4 * 2**20
-"""Bytes of a header: a tensor takes some 100, so that this is 40,000 of them. To parse it takes ten times the memory."""
+"""Bytes of a header: a tensor takes some 100, so that this is 40,000 of them. Parsing takes ten times the memory."""
 FLOATING_POINT = ("F16", "BF16", "F32", "F64")
 """What weights may be kept as; networks compute with float32."""
 COUNTS = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64")
