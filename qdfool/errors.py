@@ -21,10 +21,15 @@ class InputError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        if len(message) > LONGEST_MESSAGE:
-            half = LONGEST_MESSAGE // 2
-            message = f"{message[:half]} ... {message[-half:]}"
-        super().__init__(printable(message))
+        super().__init__(one_line(message))
+
+
+def one_line(message: str) -> str:
+    """A message as a terminal may have it: one line, `printable`, and the middle of a very long one left out."""
+    if len(message) > LONGEST_MESSAGE:
+        half = LONGEST_MESSAGE // 2
+        message = f"{message[:half]} ... {message[-half:]}"
+    return printable(message)
 
 
 def printable(text: str) -> str:
@@ -53,9 +58,10 @@ def listed(names: Iterable[str], most: int = MOST_LISTED) -> str:
     return ", ".join(map(named, names[:most])) + more
 
 
-def named(name: str) -> str:
-    """A name from outside as a message has it: as it is, if it is short and can be printed, else quoted as `shown`."""
-    return name if name.isprintable() and len(name) <= LONGEST_SHOWN else shown(name)
+def named(name: object) -> str:
+    """A name from outside as a message has it: as it is, if it is a short text that can be printed, else `shown`."""
+    usual = isinstance(name, str) and len(name) <= LONGEST_SHOWN and name.isprintable()
+    return str(name) if usual else shown(name)
 
 
 def known_name(kind: str, name: str, known: Iterable[str]) -> str:

@@ -1,5 +1,12 @@
+from dataclasses import replace
+
+import fake
 import pytest
 
+from qdfool.build import build_classifier
+from qdfool.classifiers.logits_check import check_class_names
+from qdfool.classifiers.views import grouped
+from qdfool.config import Config, differences, from_dict
 from qdfool.errors import LONGEST_MESSAGE, InputError, in_range, known_name, listed, shown
 
 
@@ -76,3 +83,32 @@ def test_an_odd_name_is_quoted_and_shortened_and_a_usual_one_is_not():
     with pytest.raises(InputError, match=r"Unknown class '\\x1b.*Known: '\\x1b.*'\.$") as caught:
         known_name("class", ATTACK * 100_000, [ATTACK])
     assert len(str(caught.value)) < 1000
+
+
+FOUR = replace(fake.classifier, class_names=(ATTACK, "b", "c", "d"))
+MESSAGES = {
+    "a group": lambda: grouped(FOUR, [f"{ATTACK * 9_999}=0,0"]),
+    "a class of a group": lambda: grouped(FOUR, [f"x={ATTACK * 9_999}"]),
+    "doubled class names": lambda: check_class_names("fake", [ATTACK * 9_999] * 2, 2),
+    "a classifier": lambda: build_classifier(replace(Config(), classifier=ATTACK * 9_999)),
+    "a reference": lambda: build_classifier(replace(Config(), classifier=f"no_such_module:{ATTACK * 9_999}")),
+    "a setting": lambda: from_dict({ATTACK * 9_999: 1}),
+    "a value": lambda: from_dict({"seed": [ATTACK * 9_999]}),
+    "weights": lambda: build_classifier(replace(Config(), weights=ATTACK)),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_what_comes_from_outside_is_quoted_and_shortened(name: str):
+    with pytest.raises(InputError) as caught:
+        MESSAGES[name]()
+    assert str(caught.value).isprintable()
+    assert r"\x1b[2J" in str(caught.value)
+    assert len(str(caught.value)) < 2000
+
+
+def test_settings_that_differ_are_quoted_and_shortened():
+    (difference,) = differences(Config(), replace(Config(), classifier=ATTACK * 9_999))
+    assert difference.startswith(r"classifier: 'lenet' -> '\x1b[2J")
+    assert difference.isprintable()
+    assert len(difference) < 300

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from qdfool.errors import InputError, known_name
+from qdfool.errors import InputError, known_name, shown
 
 
 def is_reference(name: str) -> bool:
@@ -21,14 +21,14 @@ def named_object(reference: str) -> Any:
     """
     module_name, _, attribute = reference.partition(":")
     if not module_name or not attribute:
-        raise InputError(f"Expected package.module:attribute; got {reference!r}.")
+        raise InputError(f"Expected package.module:attribute; got {shown(reference)}.")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
         found = importlib.import_module(module_name)
     except Exception as error:
         raise InputError(
-            f"Cannot import {module_name!r} (named by {reference!r}): {type(error).__name__}: {error}. "
+            f"Cannot import {shown(module_name)} (named by {shown(reference)}): {type(error).__name__}: {error}. "
             "Expected the name of a module in the working directory or installed beside qdfool."
         ) from error
     for name in attribute.split("."):

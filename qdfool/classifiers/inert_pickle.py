@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import IO, Any
 
-from qdfool.errors import InputError, shown
+from qdfool.errors import InputError, named
 
 MOST_BYTES = 16 * 2**20
 """Of a pickle; a tensor takes some 300, so that a network of 10,000 of them has 3 MB."""
@@ -211,11 +211,10 @@ class _Stack:
             raise ValueError("a name that is no text")
         full = f"{module}.{name}"
         if full not in self._allowed:
-            # Without quotes where it is what a name should be.
             raise InputError(
-                f"names {full if full.isprintable() and len(full) <= 100 else shown(full)}, which is not a tensor, "
-                "a float or integer storage or an ordered dictionary. Reading it could execute code, so nothing of "
-                "it was read. If you trust the file, load it with PyTorch and save its state dict as safetensors."
+                f"names {named(full)}, which is not a tensor, a float or integer storage or an ordered dictionary. "
+                "Reading it could execute code, so nothing of it was read. If you trust the file, load it with "
+                "PyTorch and save its state dict as safetensors."
             )
         self.values.append(Name(full))
 
