@@ -243,7 +243,7 @@ class _Stack:
 
 def kind_of(value: object) -> str:
     """What a value is called in a message."""
-    return type(value).__name__.lower()
+    return "None" if value is None else type(value).__name__.lower()
 
 
 def _too_much(bound: str) -> InputError:

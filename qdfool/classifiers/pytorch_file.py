@@ -54,6 +54,8 @@ ALLOWED = frozenset(
     {inert_pickle.DICTIONARY, *REBUILT, *PARAMETERS, *(f"torch.{storage}" for storage in DTYPES)}
 )
 """Everything that a file may name."""
+MOST_TENSORS = 20_000
+"""Of a network; the largest here has a thousand."""
 MOST_AXES = 32
 """Of a tensor."""
 MOST_SHARED = 4
@@ -211,6 +213,10 @@ def _named(found: Any) -> dict[str, _Tensor]:
             found = found.parts[wrapper]
     if not isinstance(found, Dict) or not found.parts:
         raise InputError("holds no dictionary of tensors. Save the network's state dict.")
+    if len(found.parts) > MOST_TENSORS:
+        raise InputError(
+            f"has {len(found.parts):,} tensors; expected {MOST_TENSORS:,} at most. Save the network's state dict alone."
+        )
     for name, value in found.parts.items():
         if not isinstance(value, Call):
             raise InputError(

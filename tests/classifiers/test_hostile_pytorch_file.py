@@ -157,6 +157,13 @@ def test_one_row_of_numbers_under_thousands_of_names_is_refused(path: Path):
         pytorch_file.read(path)
 
 
+def test_more_tensors_than_a_network_has_are_refused(path: Path):
+    names = b"".join(text(str(number)) + b"h\x00" for number in range(pytorch_file.MOST_TENSORS + 1))
+    as_zip(path, b"\x80\x02}" + text("a") + shaped(b")", b")") + b"q\x00s(" + names + b"u.")
+    with pytest.raises(InputError, match="has 20,002 tensors; expected 20,000 at most"):
+        pytorch_file.read(path)
+
+
 def test_storages_that_are_more_than_the_file_are_refused_before_one_is_read(path: Path):
     many = {str(n): tensor("0", (1,), (1,), 0, 12) for n in range(3)}
     many["other"] = tensor("0", (1,), (1,), 0, 10)
