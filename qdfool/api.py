@@ -19,7 +19,7 @@ from qdfool.classifiers.logits_check import as_array, check_values
 from qdfool.config import BUDGET, Config, override
 from qdfool.engine.loop import Chunk, jitted_tell
 from qdfool.engine.step import ask
-from qdfool.errors import InputError
+from qdfool.errors import InputError, shown
 from qdfool.results.config_file import read_config
 from qdfool.results.result import Result
 from qdfool.results.run import Run
@@ -206,7 +206,7 @@ def _check_applies(config: Config, image_shape: tuple[int, int, int]) -> None:
         if getattr(config, name) != getattr(asked, name):
             raise InputError(
                 f"`{name}` goes with a classifier that qdfool calls, not with ask and tell. Got "
-                f"{getattr(config, name)!r}."
+                f"{shown(getattr(config, name))}."
             )
     if config.image_shape not in (None, tuple(image_shape)):
         raise InputError(

@@ -17,7 +17,7 @@ from qdfool.cli.exits import run_and_exit
 from qdfool.config import Config
 from qdfool.data.image import read_image
 from qdfool.engine.objectives import confidence, log_odds
-from qdfool.errors import InputError, in_range
+from qdfool.errors import InputError, in_range, named, printable
 from qdfool.types import Classifier
 
 
@@ -103,10 +103,10 @@ def _top(classifier: Classifier, logits: np.ndarray, count: int) -> list[dict[st
 def _as_text(answers: list[dict[str, Any]]) -> str:
     lines = []
     for answer in answers:
-        lines.append(answer["image"])
+        lines.append(printable(answer["image"]))
         for row in answer["top"]:
             lines.append(
-                f"  {percent(log_odds=row['log_odds']):>14}  {row['class_index']:>4}  {row['class_name']}"
+                f"  {percent(log_odds=row['log_odds']):>14}  {row['class_index']:>4}  {named(row['class_name'])}"
             )
     return "\n".join(lines)
 

@@ -7,6 +7,8 @@ MOST_LISTED = 40
 """Names that a message lists."""
 LONGEST_SHOWN = 100
 """Characters of a value that a message shows."""
+LONGEST_MESSAGE = 8000
+"""Characters of a message; of a longer one the middle is left out."""
 
 
 class InputError(ValueError):
@@ -14,16 +16,52 @@ class InputError(ValueError):
 
     It names a setting as Python does, between backticks: `mutation.rate`. The command line shows that as the
     option --mutation.rate (`qdfool.cli.options.as_options`), without a traceback, and exits with 2.
+
+    Whatever a message quotes, it is one line that can be printed on any terminal, and no page.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(message: str) -> str:
+    """A message as a terminal may have it: one line, `printable`, and the middle of a very long one left out."""
+    if len(message) > LONGEST_MESSAGE:
+        half = LONGEST_MESSAGE // 2
+        message = f"{message[:half]} ... {message[-half:]}"
+    return printable(message)
+
+
+def printable(text: str) -> str:
+    """Text with what a terminal would obey (control characters, line breaks, marks that turn the direction of
+    writing) as Python escapes it."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def shown(value: object) -> str:
-    """A value from outside as a message quotes it: its repr, shortened."""
+    """A value from outside as a message quotes it: its repr, shortened, in characters that can be printed."""
+    if isinstance(value, str):
+        value = value[: LONGEST_SHOWN + 1]  # Else the repr of megabytes is made for a hundred characters.
     try:
         text = repr(value)
-    except ValueError:  # An integer of thousands of digits.
+    except Exception:  # An integer of thousands of digits; a user's own object may raise anything.
         return f"a {type(value).__name__} too long to show"
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+    return printable(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}...")
+
+
+def listed(names: Iterable[str], most: int = MOST_LISTED) -> str:
+    """The first of names from outside, quoted only where they are long or odd, and how many there are more."""
+    names = list(names)
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(map(named, names[:most])) + more
+
+
+def named(name: object) -> str:
+    """A name from outside as a message has it: as it is, if it is a short text that can be printed, else `shown`."""
+    usual = isinstance(name, str) and len(name) <= LONGEST_SHOWN and name.isprintable()
+    return str(name) if usual else shown(name)
 
 
 def known_name(kind: str, name: str, known: Iterable[str]) -> str:
@@ -35,10 +73,10 @@ def known_name(kind: str, name: str, known: Iterable[str]) -> str:
     names = list(known)
     if name in names:
         return name
-    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    more = f" and {len(names) - MOST_LISTED:,} more" if len(names) > MOST_LISTED else ""
-    raise InputError(f"Unknown {kind} {shown(name)}.{hint} Known: {', '.join(names[:MOST_LISTED])}{more}.")
+    # Comparing texts takes the product of their lengths.
+    nearest = difflib.get_close_matches(name[:LONGEST_SHOWN], names, n=1, cutoff=0.5)
+    hint = f" Did you mean {shown(nearest[0])}?" if nearest else ""
+    raise InputError(f"Unknown {kind} {shown(name)}.{hint} Known: {listed(names)}.")
 
 
 def in_range(name: str, value: float, low: float, high: float = float("inf")) -> None:

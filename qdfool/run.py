@@ -17,7 +17,7 @@ from qdfool.cli.exits import DONE, INTERRUPTED, run_and_exit
 from qdfool.cli.options import registry, typed_settings
 from qdfool.cli.progress import Progress
 from qdfool.config import BUDGET, KEEPING, Config, differences, override
-from qdfool.errors import InputError
+from qdfool.errors import InputError, one_line, shown
 from qdfool.genomes.cppn.encoding import ACTIVATIONS
 from qdfool.measures import MEASURES
 from qdfool.presets import PRESETS, preset
@@ -69,8 +69,8 @@ def _main(arguments: list[str]) -> int:
         base, _ = read_config(Path(resume))
         if named is not None and named != base.preset:
             raise InputError(
-                f"{resume} is a run of another config: preset: {base.preset!r} -> {named!r}. Leave the preset "
-                "away, or start a new run with --out."
+                f"{resume} is a run of another config: preset: {shown(base.preset)} -> {shown(named)}. Leave the "
+                "preset away, or start a new run with --out."
             )
     command = parse(arguments, base)
     if command.list:
@@ -149,7 +149,7 @@ def _evolve(saved: SavedRun, command: CommandLine) -> int:
             )
         saved.evolve(lambda: bool(received), lambda run: progress.show(run.metrics[-1]))
     if received:
-        print(f"qdfool: interrupted. {saved.what_is_saved()}", file=sys.stderr)
+        print(one_line(f"qdfool: interrupted. {saved.what_is_saved()}"), file=sys.stderr)
         return INTERRUPTED
     if not command.quiet:
         print(progress.summary(run.result().summary(), out))

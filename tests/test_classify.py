@@ -1,8 +1,10 @@
 """What a classifier sees in image files, from the command line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import fake
 import numpy as np
 import pytest
 from PIL import Image
@@ -149,3 +151,19 @@ def test_the_real_networks_know_a_cat_and_an_espresso(command, weights_folder, t
     first, second = (answer["top"][0]["class_index"] for answer in json.loads(out))
     assert first in (281, 282, 285)
     assert second == 967
+
+
+def test_names_from_outside_are_printed_and_not_obeyed(command, square, monkeypatch):
+    attack = "\x1b[2J\r\nqdfool: all good"
+    names = (attack, "b" * 5_000_000, "c", f"{attack}2")
+    monkeypatch.setattr(fake, "classifier", replace(fake.classifier, class_names=names))
+    path = square.rename(square.with_name(f"{attack}.png"))
+    status, out, _ = command(path, "--classifier", "fake:classifier")
+    assert status == 0
+    assert len(lines := out.splitlines()) == 5
+    assert all(line.isprintable() and len(line) < 500 for line in lines)
+    path.write_bytes(b"damaged")
+    status, _, error = command(path, "--classifier", "fake:classifier")
+    assert status == 2
+    assert error[:-1].isprintable()
+    assert r"\x1b[2J\r\nqdfool: all good.png cannot be read as an image" in error

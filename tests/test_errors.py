@@ -1,6 +1,13 @@
+from dataclasses import replace
+
+import fake
 import pytest
 
-from qdfool.errors import InputError, in_range, known_name
+from qdfool.build import build_classifier
+from qdfool.classifiers.logits_check import check_class_names
+from qdfool.classifiers.views import grouped
+from qdfool.config import Config, differences, from_dict
+from qdfool.errors import LONGEST_MESSAGE, InputError, in_range, known_name, listed, shown
 
 
 def test_a_known_name_is_returned():
@@ -37,3 +44,71 @@ def test_a_thousand_names_are_not_all_listed():
         known_name("class", "class 77x", names)
     assert "Did you mean 'class 77'?" in str(caught.value)
     assert str(caught.value).endswith("class 39 and 960 more.")
+
+
+ATTACK = "\x1b[2J\x07\r\nqdfool: all good\u202e\x9b31m\ud800"
+
+
+def test_a_message_is_one_line_without_what_a_terminal_obeys():
+    message = str(InputError(f"The file {ATTACK} is damaged. Copy it again."))
+    assert message.isprintable()
+    assert message.startswith(r"The file \x1b[2J\x07\r\nqdfool: all good\u202e\x9b31m\ud800 is damaged")
+
+
+def test_a_message_keeps_its_beginning_and_its_end():
+    message = str(InputError(f"Bad file: {'x' * 5_000_000}. Copy it again."))
+    assert len(message) < LONGEST_MESSAGE + 10
+    assert message.startswith("Bad file")
+    assert message.endswith("Copy it again.")
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [ATTACK, "x" * 5_000_000, 10**10_000, Unprintable(), [ATTACK] * 99, b"\x1b" * 999],
+    ids=["text", "long text", "digits", "object", "list", "bytes"],
+)
+def test_a_value_is_shown_short_and_printable(value: object):
+    assert shown(value).isprintable()
+    assert len(shown(value)) < 120 + 4 * len(ATTACK)
+
+
+def test_an_odd_name_is_quoted_and_shortened_and_a_usual_one_is_not():
+    assert listed(["conv1/kernel", "a\nb", "z"], 2) == r"conv1/kernel, 'a\nb' and 1 more"
+    assert len(listed(["x" * 1_000_000] * 3)) < 400
+    with pytest.raises(InputError, match=r"Unknown class '\\x1b.*Known: '\\x1b.*'\.$") as caught:
+        known_name("class", ATTACK * 100_000, [ATTACK])
+    assert len(str(caught.value)) < 1000
+
+
+FOUR = replace(fake.classifier, class_names=(ATTACK, "b", "c", "d"))
+MESSAGES = {
+    "a group": lambda: grouped(FOUR, [f"{ATTACK * 9_999}=0,0"]),
+    "a class of a group": lambda: grouped(FOUR, [f"x={ATTACK * 9_999}"]),
+    "doubled class names": lambda: check_class_names("fake", [ATTACK * 9_999] * 2, 2),
+    "a classifier": lambda: build_classifier(replace(Config(), classifier=ATTACK * 9_999)),
+    "a reference": lambda: build_classifier(replace(Config(), classifier=f"no_such_module:{ATTACK * 9_999}")),
+    "a setting": lambda: from_dict({ATTACK * 9_999: 1}),
+    "a value": lambda: from_dict({"seed": [ATTACK * 9_999]}),
+    "weights": lambda: build_classifier(replace(Config(), weights=ATTACK)),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_what_comes_from_outside_is_quoted_and_shortened(name: str):
+    with pytest.raises(InputError) as caught:
+        MESSAGES[name]()
+    assert str(caught.value).isprintable()
+    assert r"\x1b[2J" in str(caught.value)
+    assert len(str(caught.value)) < 2000
+
+
+def test_settings_that_differ_are_quoted_and_shortened():
+    (difference,) = differences(Config(), replace(Config(), classifier=ATTACK * 9_999))
+    assert difference.startswith(r"classifier: 'lenet' -> '\x1b[2J")
+    assert difference.isprintable()
+    assert len(difference) < 300

@@ -16,7 +16,7 @@ from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.networks import ARCHITECTURES, architecture
 from qdfool.classifiers.views import grouped, ten_crops
 from qdfool.config import Config
-from qdfool.errors import InputError, known_name
+from qdfool.errors import InputError, known_name, shown
 from qdfool.types import Classifier
 
 HUB, RANDOM = "hub", porting.RANDOM
@@ -31,7 +31,9 @@ def _lenet(config: Config) -> Classifier:
     if config.precision != "float32":
         raise InputError("The `precision` bfloat16 goes with the ImageNet networks; lenet has float32.")
     if config.weights in (HUB, RANDOM):
-        raise InputError(f"lenet's weights are packaged; `weights` takes a file. Got {config.weights!r}.")
+        raise InputError(
+            f"lenet's weights are packaged; `weights` takes a file. Got {shown(config.weights)}."
+        )
     return lenet.classifier(None if config.weights is None else Path(config.weights))
 
 
@@ -105,7 +107,7 @@ def _own(config: Config, found: Any, reference: str = "") -> Classifier:
     if config.weights is not None:
         raise InputError(
             f"`weights` goes with one of qdfool's own classifiers; {name} must load its own. Got "
-            f"{config.weights!r}."
+            f"{shown(config.weights)}."
         )
     if config.precision != "float32":
         raise InputError(f"`precision` goes with one of qdfool's own classifiers; {name} has its own.")

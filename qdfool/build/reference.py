@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qdfool.errors import InputError, known_name
+from qdfool.errors import InputError, known_name, shown
 
 
 def is_reference(name: str) -> bool:
@@ -23,13 +23,13 @@ def named_object(reference: str) -> Any:
     """
     module_name, _, attribute = reference.partition(":")
     if not module_name or not attribute:
-        raise InputError(f"Expected package.module:attribute; got {reference!r}.")
+        raise InputError(f"Expected package.module:attribute; got {shown(reference)}.")
     try:
         with _working_directory_on_path():
             found = importlib.import_module(module_name)
     except Exception as error:
         raise InputError(
-            f"Cannot import {module_name!r} (named by {reference!r}): {type(error).__name__}: {error}. "
+            f"Cannot import {shown(module_name)} (named by {shown(reference)}): {type(error).__name__}: {error}. "
             "Expected the name of a module in the working directory or installed beside qdfool."
         ) from error
     for name in attribute.split("."):

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from qdfool.build.encoding import activation_numbers, is_own_encoding, list_capacity, shapes
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config, name_of
-from qdfool.errors import InputError, known_name
+from qdfool.errors import InputError, known_name, shown
 from qdfool.genomes.black_pixels import operators as black_pixels
 from qdfool.genomes.cppn import encoding as cppns
 from qdfool.genomes.cppn import mutation as cppn
@@ -207,7 +207,7 @@ def _suiting(config: Config, kind: str, name: str, table: dict[str, tuple[str, t
     if not is_own_encoding(config) and config.encoding not in encodings:
         suiting = [other for other, (_, encodings, _) in table.items() if config.encoding in encodings]
         raise InputError(
-            f"The {kind} {name!r} does not work on the encoding {config.encoding!r}. Those that do: "
+            f"The {kind} {shown(name)} does not work on the encoding {shown(config.encoding)}. Those that do: "
             f"{', '.join(suiting) or 'none'}. Name one of them, or leave `{kind}.operators` away."
         )
     return name

@@ -24,7 +24,7 @@ from qdfool.classifiers.logits_check import (
 )
 from qdfool.classifiers.torch_adapter import adapted, is_torch_module
 from qdfool.classifiers.weights import fingerprint
-from qdfool.errors import InputError
+from qdfool.errors import InputError, shown
 from qdfool.types import Classifier, Parameters
 
 _LOG = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def _shape(found: Any, name: str, image_shape: tuple[int, int, int] | None) -> t
         height, width, channels = (int(size) for size in own)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{name} says that its image_shape is {own!r}. Expected height, width, channels."
+            f"{name} says that its image_shape is {shown(own)}. Expected height, width, channels."
         ) from error
     shape = (height, width, channels)
     if image_shape not in (None, shape):

@@ -17,7 +17,7 @@ from flax import nnx
 
 from qdfool.classifiers import weights as weight_files
 from qdfool.classifiers.layers import exactly
-from qdfool.errors import InputError
+from qdfool.errors import InputError, shown
 from qdfool.types import Array, Classifier, Image, Key, Parameters
 
 NAME = "lenet"
@@ -111,7 +111,7 @@ def classifier(weights: Path | None = None) -> Classifier:
     if preprocessing not in PIXEL_SCALES:
         raise InputError(
             f"The metadata of {path} must have a 'preprocessing' out of {', '.join(PIXEL_SCALES)}; "
-            f"got {preprocessing!r}. Say there how the network was trained."
+            f"got {shown(preprocessing)}. Say there how the network was trained."
         )
     return Classifier(
         name=NAME,

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.errors import InputError
+from qdfool.errors import InputError, listed
 from qdfool.types import Parameters
 
 DEFAULT_SHAPE = (28, 28, 1)
@@ -93,9 +93,7 @@ def check_class_names(name: str, class_names: Sequence[str], classes: int) -> No
     """
     if len(set(class_names)) < len(class_names):
         doubles = sorted({known for known in class_names if class_names.count(known) > 1})
-        raise InputError(
-            f"Class names must be unique; {name} has twice: {', '.join(doubles[:NAMES_LISTED])}."
-        )
+        raise InputError(f"Class names must be unique; {name} has twice: {listed(doubles, NAMES_LISTED)}.")
     if classes != len(class_names):
         raise InputError(
             f"{name} names {len(class_names)} classes but returns {classes} logits an image. Expected as many "

@@ -6,7 +6,7 @@ is folded into the kernel and bias, in float64.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from qdfool.classifiers.architecture import Architecture, Framework, Variant
 from qdfool.classifiers.imagenet import CLASS_NAMES
 from qdfool.classifiers.layers import CHANNELS_LAST, Formulation, exactly
 from qdfool.classifiers.weights import Tensors
-from qdfool.errors import InputError
+from qdfool.errors import InputError, listed
 from qdfool.types import Array, Classifier, Image, Parameters
 
 RANDOM = "random"
@@ -63,7 +63,8 @@ def port(
         The variant, and its parameters by path ("stem/kernel"), float32.
 
     Raises:
-        InputError: a parameter has no tensor, a tensor is not used, a shape is wrong, or a variance negative.
+        InputError: a parameter has no tensor, a tensor is not used, is not of floating-point numbers or of a wrong
+            shape, a variance is negative, or what becomes of the weights is not finite.
     """
     if all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
@@ -80,6 +81,8 @@ def port(
             scale, shift, mean, variance = (tensors[framework.join(norm, name)] for name in framework.norm)
             kernel, bias = _folded(kernel, bias, scale, shift, mean, variance, variant.epsilon)
         parameters |= {f"{path}/kernel": kernel, f"{path}/bias": bias}
+    # Finite weights can become infinite when they are folded into each other.
+    weight_files.check_finite(parameters, source)
     return variant, {path: np.asarray(parameter, np.float32) for path, parameter in parameters.items()}
 
 
@@ -181,6 +184,7 @@ def _names(variant: Variant) -> set[str]:
 
 def _check(architecture: Architecture, variant: Variant, tensors: Tensors, source: Path | str) -> None:
     expected = _expected_shapes(variant, tensors)
+    weight_files.check_floating_point({name: tensors[name] for name in expected if name in tensors}, source)
     ignored = tuple(variant.framework.separator + name for name in variant.framework.ignored)
     faults = {
         "missing": [name for name in expected if name not in tensors],
@@ -197,7 +201,9 @@ def _check(architecture: Architecture, variant: Variant, tensors: Tensors, sourc
         ],
     }
     if any(faults.values()):
-        clauses = [_listed(f"{len(names)} {fault}", names) for fault, names in faults.items() if names]
+        clauses = [
+            f"{len(names)} {fault}: {listed(names, LISTED)}" for fault, names in faults.items() if names
+        ]
         forms = " or ".join(form.name for form in architecture.variants)
         raise InputError(
             f"{source} does not hold the weights of {architecture.name}. Tensors, against those of {variant.name}: "
@@ -260,8 +266,3 @@ def _folded(
     """Kernel and bias, float64, that do what these and the batch normalisation after them do."""
     factor = scale / np.sqrt(variance.astype(np.float64) + epsilon)
     return kernel * factor, (bias - mean.astype(np.float64)) * factor + shift
-
-
-def _listed(heading: str, names: Sequence[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return f"{heading}: {', '.join(names[:LISTED])}{more}"

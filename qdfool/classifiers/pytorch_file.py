@@ -1,8 +1,9 @@
 """Reads the tensors of a PyTorch `.pth` file, without PyTorch and without executing anything that it names.
 
 Such a file is a pickle, and a pickle may name any function of any module to be called with any arguments. Here
-an allow-list stands in its way: ordered dictionaries, and PyTorch's tensors, parameters and storages, which
-become plain descriptions of where their numbers lie. Whatever else a file names is refused, by name.
+it is read into records that do nothing (`inert_pickle`), and only names of ordered dictionaries, and of PyTorch's
+tensors, parameters and storages, may be in it; whatever else it names is refused, by name. What the tensors say
+of themselves is checked before any of their numbers are read.
 
 Two formats are read. Since PyTorch 1.6 a file is a zip archive of one pickle and one entry of raw numbers for
 each storage. Before, it was a row of pickles (a magic number, a version, facts about the machine, the tensors,
@@ -11,10 +12,9 @@ the keys of the storages) with the storages behind them; some files of torchvisi
 
 import io
 import math
-import pickle
+import os
 import zipfile
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,8 +22,10 @@ from typing import IO, Any
 import ml_dtypes
 import numpy as np
 
+from qdfool.classifiers import inert_pickle
+from qdfool.classifiers.inert_pickle import Call, Dict, List, Name, Reference, kind_of
 from qdfool.classifiers.weights import Tensors, check_finite
-from qdfool.errors import InputError
+from qdfool.errors import InputError, shown
 
 ROW_OF_PICKLES = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """The magic number that begins a file of the older format, as pickled."""
@@ -44,6 +46,22 @@ WRAPPERS = ("state_dict", "model")
 """Under these names a training checkpoint keeps the network's tensors."""
 
 
+REBUILT = ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2")
+"""What makes a tensor of a storage, an offset, a shape and strides."""
+PARAMETERS = ("torch._utils._rebuild_parameter", "torch.nn.parameter.Parameter")
+"""What makes a parameter of a tensor; the oldest files have the second."""
+ALLOWED = frozenset(
+    {inert_pickle.DICTIONARY, *REBUILT, *PARAMETERS, *(f"torch.{storage}" for storage in DTYPES)}
+)
+"""Everything that a file may name."""
+MOST_TENSORS = 20_000
+"""Of a network; the largest here has a thousand."""
+MOST_AXES = 32
+"""Of a tensor."""
+MOST_SHARED = 4
+"""How many times the size of its file all tensors may have together: tied weights are the same numbers twice."""
+
+
 def read(path: Path) -> Tensors:
     """Returns the tensors of a `.pth` file by name.
 
@@ -51,16 +69,20 @@ def read(path: Path) -> Tensors:
 
     Raises:
         InputError: the file is not there, damaged or cut short, names anything but tensors and ordered
-            dictionaries, or a tensor holds NaN or infinity.
+            dictionaries, is not what a state dict's would be in depth or size, or a tensor holds NaN or infinity.
     """
     try:
         with path.open("rb") as file:
             zipped = zipfile.is_zipfile(file)
             file.seek(0)
-            found, numbers = _read_zip(file) if zipped else _read_row(file)
-            tensors = {name: _array(tensor, numbers) for name, tensor in _named(found).items()}
+            found, rows = _read_zip(file) if zipped else _read_row(file)
+            named = _named(found)
+            _check_sharing(named, os.fstat(file.fileno()).st_size)
+            tensors = {name: _array(tensor, rows[tensor.storage.key]) for name, tensor in named.items()}
     except InputError as error:
         raise InputError(f"{path} {error}") from error
+    except MemoryError:
+        raise
     except Exception as error:
         # A damaged pickle can fail in any way: what it builds is decided by its bytes.
         raise InputError(
@@ -78,6 +100,11 @@ class _Storage:
     dtype: np.dtype
     count: int
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.count * self.dtype.itemsize
+
 
 @dataclass(frozen=True)
 class _Tensor:
@@ -89,192 +116,170 @@ class _Tensor:
     strides: tuple[int, ...]
 
 
-class _Parameter:
-    """A parameter as the oldest files have it: a tensor, and a state that only training needs."""
-
-    tensor: _Tensor
-
-    def __new__(cls, tensor: _Tensor) -> "_Parameter":
-        # Not `__init__`, which a pickle does not call.
-        parameter = super().__new__(cls)
-        parameter.tensor = tensor
-        return parameter
-
-    def __setstate__(self, state: object) -> None:
-        pass
+Rows = Mapping[str, np.ndarray]
+"""The numbers of each storage, by its key."""
 
 
-def _rebuild_tensor(
-    storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: object
-) -> _Tensor:
-    return _Tensor(storage, offset, shape, strides)
-
-
-def _rebuild_parameter(tensor: _Tensor, *_: object) -> _Tensor:
-    return tensor
-
-
-ALLOWED: dict[str, Any] = {
-    "collections.OrderedDict": OrderedDict,
-    "torch._utils._rebuild_tensor": _rebuild_tensor,
-    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-    "torch._utils._rebuild_parameter": _rebuild_parameter,
-    "torch.nn.parameter.Parameter": _Parameter,
-    # A storage is never called, only named: its own name will do.
-    **{f"torch.{name}": name for name in DTYPES},
-}
-"""Everything that a file may name, and what stands in for it here."""
-
-
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]
-    # The one written in Python: the other makes room for as many objects as a few bytes of the file claim.
-
-    def find_class(self, module: str, name: str) -> Any:
-        name = f"{module}.{name}"
-        if name not in ALLOWED:
-            raise InputError(
-                f"names {name}, which is not a tensor, a float or integer storage or an ordered dictionary. "
-                "Reading it could execute code, so nothing of it was read. If you trust the file, load it with "
-                "PyTorch and save its state dict as safetensors."
-            )
-        return ALLOWED[name]
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        kind, storage_type, key, _, count, *view = pid
-        if kind != "storage" or any(part is not None for part in view):
-            raise InputError("refers to what is no whole storage. Save it anew with PyTorch.")
-        return _Storage(str(key), DTYPES[storage_type], count)
-
-
-Numbers = Callable[[_Storage], np.ndarray]
-"""The row of numbers of a storage."""
-
-
-class _Whole:
-    """A file that says so when it ends too early; the unpickler would take what there is."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def read(self, size: int) -> bytes:
-        content = self._file.read(size)
-        if len(content) < size:
-            raise EOFError("it ends in the middle")
-        return content
-
-    def readline(self) -> bytes:
-        line = self._file.readline()
-        if not line.endswith(b"\n"):
-            raise EOFError("it ends in the middle of a name")
-        return line
-
-
-def _load(file: IO[bytes]) -> Any:
-    return _Unpickler(_Whole(file), encoding="utf-8").load()
-
-
-def _read_zip(file: IO[bytes]) -> tuple[Any, Numbers]:
+def _read_zip(file: IO[bytes]) -> tuple[Any, Rows]:
     archive = zipfile.ZipFile(file)
-    names = archive.namelist()
-    (pickled,) = [name for name in names if name.endswith("data.pkl") and name.count("/") <= 1]
-    root = pickled.removesuffix("data.pkl")
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+    entries = {entry.filename: entry for entry in archive.infolist()}
+    if len(entries) < len(archive.infolist()):
+        raise InputError(
+            "has two entries of one name, of which only one can be meant. Save it anew with PyTorch."
+        )
+    pickled = [name for name in entries if name.endswith("data.pkl") and name.count("/") <= 1]
+    if len(pickled) != 1:
+        raise InputError(
+            f"has {len(pickled)} entries data.pkl; expected one, as PyTorch writes it. Save it anew with PyTorch."
+        )
+    root = pickled[0].removesuffix("data.pkl")
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
         raise InputError("is compressed, which PyTorch's files are not. Save it anew with PyTorch.")
-    if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
+    if f"{root}byteorder" in entries and _entry(archive, f"{root}byteorder", len(b"little")) != b"little":
         raise InputError("was written on a big-endian machine. Save it anew on another.")
-    found = _load(io.BytesIO(archive.read(pickled)))  # read whole, its checksum is compared
-    rows: dict[_Storage, np.ndarray] = {}
+    found = inert_pickle.load(io.BytesIO(_entry(archive, pickled[0], inert_pickle.MOST_BYTES)), ALLOWED)
+    storages = _storages(found, file)
+    # Not those of what stands beside the network, which may be three times as much.
+    keys = {tensor.storage.key for tensor in _named(found).values()}
+    rows = {
+        key: _row(_entry(archive, f"{root}data/{key}", storages[key].size), storages[key]) for key in keys
+    }
+    return found, rows
 
-    def numbers(storage: _Storage) -> np.ndarray:
-        if storage not in rows:
-            rows[storage] = _row(archive.read(f"{root}data/{storage.key}"), storage)
-        return rows[storage]
 
-    return found, numbers
+def _entry(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+    """The content of an entry, `most` bytes and one at most; where it is whole, its checksum was compared."""
+    with archive.open(name) as entry:
+        return entry.read(most + 1)
 
 
-def _read_row(file: IO[bytes]) -> tuple[Any, Numbers]:
+def _read_row(file: IO[bytes]) -> tuple[Any, Rows]:
     if file.read(len(ROW_OF_PICKLES)) != ROW_OF_PICKLES:
         raise InputError(
             "is no PyTorch file that this reads: neither a zip archive, whole to its end, nor a row of pickles. "
             "Copy or download it again, or save its state dict anew with PyTorch."
         )
-    version, machine = _load(file), _load(file)
-    if version != 1001 or not machine["little_endian"]:
+    version, machine, found, keys = (inert_pickle.load(file, ALLOWED) for _ in range(4))
+    if version != 1001 or not isinstance(machine, Dict) or machine.parts.get("little_endian") is not True:
         raise InputError(
             "is of another version than 1001, or of a big-endian machine. Save it anew with PyTorch."
         )
-    found, keys = _load(file), _load(file)
-    storages = {tensor.storage.key: tensor.storage for tensor in _all_tensors(found)}
-    rows: dict[str, np.ndarray] = {}
-    for key in map(str, keys):
-        if key not in storages:
-            raise InputError(f"holds a storage {key!r} that no tensor has. Save it anew with PyTorch.")
+    storages = _storages(found, file)
+    rows = {}
+    for key in keys.parts:
+        if not isinstance(key, str) or key not in storages:
+            raise InputError(f"holds a storage {_quoted(key)} that no tensor has. Save it anew with PyTorch.")
         storage = storages[key]
         count = int.from_bytes(file.read(8), "little")
         if count != storage.count:
-            raise ValueError(f"storage {key} has {count} numbers where {storage.count} are expected")
-        rows[key] = _row(file.read(count * storage.dtype.itemsize), storage)
-    return found, lambda storage: rows[storage.key]
+            raise ValueError(f"storage {shown(key)} has {count} numbers where {storage.count} are expected")
+        rows[key] = _row(file.read(storage.size), storage)
+    return found, rows
 
 
 def _row(content: bytes, storage: _Storage) -> np.ndarray:
-    if len(content) != storage.count * storage.dtype.itemsize:
-        raise ValueError(
-            f"storage {storage.key} has {len(content)} bytes, not {storage.count} {storage.dtype}"
-        )
+    if len(content) != storage.size:
+        raise ValueError(f"storage {shown(storage.key)} has not its {storage.count} {storage.dtype}")
     return np.frombuffer(content, storage.dtype)
 
 
-def _array(tensor: _Tensor, numbers: Numbers) -> np.ndarray:
-    row = numbers(tensor.storage)
-    places = (tensor.offset, *tensor.shape, *tensor.strides)
-    size = math.prod(tensor.shape)
-    reach = (
-        tensor.offset + 1 + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.strides, strict=True))
-    )
-    if min(places) < 0 or size > len(row) or (size and reach > len(row)):
-        raise ValueError(f"a tensor reaches beyond its storage: {tensor}")
-    steps = [step * row.itemsize for step in tensor.strides]
-    if not size:
-        return np.zeros(tensor.shape, row.dtype)
-    return np.lib.stride_tricks.as_strided(row[tensor.offset :], tensor.shape, steps, writeable=False)
-
-
-def _all_tensors(found: Any) -> list[_Tensor]:
-    """All tensors of nested dictionaries, lists and tuples, each once: parts may be shared, again and again."""
-    tensors: list[_Tensor] = []
-    seen: set[int] = set()
+def _storages(found: Any, file: IO[bytes]) -> dict[str, _Storage]:
+    """The storages of all tensors of nested dictionaries and lists, by key; together no larger than the file."""
+    storages: dict[str, _Storage] = {}
+    seen: set[int] = set()  # Parts may be shared, again and again.
     ahead = [found]
     while ahead:
         part = ahead.pop()
         if id(part) in seen:
             continue
         seen.add(id(part))
-        if isinstance(part, _Parameter):
-            tensors.append(part.tensor)
-        elif isinstance(part, _Tensor):
-            tensors.append(part)
-        elif isinstance(part, Mapping):
-            ahead.extend(part.values())
-        elif isinstance(part, list | tuple):
-            ahead.extend(part)
-    return tensors
+        if isinstance(part, Dict):
+            ahead.extend(part.parts.values())
+        elif isinstance(part, List):
+            ahead.extend(part.parts)
+        elif isinstance(part, Call):
+            storage = _tensor(part).storage
+            if storages.setdefault(storage.key, storage) != storage:
+                raise ValueError(f"storage {shown(storage.key)} is two different ones")
+    size, most = sum(storage.size for storage in storages.values()), os.fstat(file.fileno()).st_size
+    if size > most:
+        raise ValueError(f"its tensors say that they have {size} bytes, and the file has {most}")
+    return storages
 
 
 def _named(found: Any) -> dict[str, _Tensor]:
     for wrapper in WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(wrapper), Mapping):
-            found = found[wrapper]
-    if not isinstance(found, Mapping) or not found:
+        if isinstance(found, Dict) and isinstance(found.parts.get(wrapper), Dict):
+            found = found.parts[wrapper]
+    if not isinstance(found, Dict) or not found.parts:
         raise InputError("holds no dictionary of tensors. Save the network's state dict.")
-    named = {}
-    for name, tensor in found.items():
-        tensor = tensor.tensor if isinstance(tensor, _Parameter) else tensor
-        if not isinstance(tensor, _Tensor):
+    if len(found.parts) > MOST_TENSORS:
+        raise InputError(
+            f"has {len(found.parts):,} tensors; expected {MOST_TENSORS:,} at most. Save the network's state dict alone."
+        )
+    for name, value in found.parts.items():
+        if not isinstance(value, Call):
             raise InputError(
-                f"has no tensor but a {type(tensor).__name__} under {name!r}. Save the network's state dict, or a "
+                f"has no tensor but a {kind_of(value)} under {shown(name)}. Save the network's state dict, or a "
                 f"checkpoint that has it under {' or '.join(map(repr, WRAPPERS))}."
             )
-        named[str(name)] = tensor
-    return named
+    return {str(name): _tensor(value) for name, value in found.parts.items()}
+
+
+def _check_sharing(named: Mapping[str, _Tensor], file_size: int) -> None:
+    """A small file could hold one row of numbers under a million names, each of which is looked through."""
+    size = sum(math.prod(tensor.shape) * tensor.storage.dtype.itemsize for tensor in named.values())
+    if size > MOST_SHARED * file_size:
+        raise ValueError(f"its tensors have {size} bytes together, far more than the file's {file_size}")
+
+
+def _tensor(call: Call) -> _Tensor:
+    """What a call describes.
+
+    Raises:
+        ValueError: it is no tensor and no parameter, or has other arguments than a tensor has.
+    """
+    if call.name in PARAMETERS and call.arguments and isinstance(call.arguments[0], Call):
+        call = call.arguments[0]
+    match call.arguments:
+        case (Reference() as storage, int(offset), List() as shape, List() as strides, *_) if (
+            call.name in REBUILT
+        ):
+            return _Tensor(_storage(storage), offset, _whole_numbers(shape), _whole_numbers(strides))
+    raise ValueError("a tensor is made of something else than a storage, an offset, a shape and strides")
+
+
+def _storage(reference: Reference) -> _Storage:
+    match reference.parts:
+        case ("storage", Name(text), str(key), _, int(count), *view) if all(part is None for part in view):
+            name = text.removeprefix("torch.")
+            if name in DTYPES and count >= 0:
+                return _Storage(key, DTYPES[name], count)
+    raise InputError("refers to what is no whole storage. Save it anew with PyTorch.")
+
+
+def _whole_numbers(found: List) -> tuple[int, ...]:
+    if len(found.parts) > MOST_AXES or not all(type(part) is int for part in found.parts):
+        raise ValueError(f"a shape or strides that are not {MOST_AXES} whole numbers at most")
+    return tuple(found.parts)
+
+
+def _array(tensor: _Tensor, row: np.ndarray) -> np.ndarray:
+    places = (tensor.offset, *tensor.shape, *tensor.strides)
+    size = math.prod(tensor.shape)
+    reach = (
+        tensor.offset + 1 + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.strides, strict=True))
+    )
+    if min(places) < 0 or size > len(row) or (size and reach > len(row)):
+        raise ValueError(
+            f"a tensor reaches beyond its storage of {len(row)}: offset {tensor.offset}, shape "
+            f"{shown(tensor.shape)}, strides {shown(tensor.strides)}"
+        )
+    steps = [step * row.itemsize for step in tensor.strides]
+    if not size:
+        return np.zeros(tensor.shape, row.dtype)
+    return np.lib.stride_tricks.as_strided(row[tensor.offset :], tensor.shape, steps, writeable=False)
+
+
+def _quoted(key: Any) -> str:
+    return shown(key) if isinstance(key, str | int) else f"({kind_of(key)})"

@@ -18,7 +18,7 @@ from qdfool.classifiers.logits_check import (
     check_class_names,
     default_names,
 )
-from qdfool.errors import InputError
+from qdfool.errors import InputError, shown
 from qdfool.types import Classifier
 
 
@@ -77,7 +77,7 @@ def adapted(
     shift = torch.from_numpy(_per_channel("mean", 0.0 if mean is None else mean, channels))
     scale = torch.from_numpy(_per_channel("std", 1.0 if std is None else std, channels))
     if not (scale > 0).all():
-        raise InputError(f"std must be above 0; got {std!r}.")
+        raise InputError(f"std must be above 0; got {shown(std)}.")
     # Where its tensors are, and in which precision it computes.
     example = next((tensor for tensor in module.parameters() if tensor.is_floating_point()), torch.empty(0))
 
@@ -103,7 +103,7 @@ def _per_channel(name: str, given: float | Sequence[float], channels: int) -> np
     values = np.atleast_1d(np.asarray(given, np.float32))
     if values.shape not in ((1,), (channels,)) or not np.isfinite(values).all():
         raise InputError(
-            f"{name} must be a finite number, or {channels} of them, one per channel; got {given!r}."
+            f"{name} must be a finite number, or {channels} of them, one per channel; got {shown(given)}."
         )
     return values[:, None, None]
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.errors import InputError, in_range, known_name
+from qdfool.errors import InputError, in_range, known_name, named, shown
 from qdfool.types import Array, Classifier, Parameters
 
 REST = "rest"
@@ -45,13 +45,13 @@ def grouped(classifier: Classifier, groups: Sequence[str]) -> Classifier:
         name, indices = _group(group, classifier)
         if name == REST or name in members:
             taken = "is the name of what no group has" if name == REST else "names two groups"
-            raise InputError(f"{name!r} {taken}; give the group {group!r} another name.")
+            raise InputError(f"{shown(name)} {taken}; give the group {shown(group)} another name.")
         for index in indices:
             if index in group_of:
-                where = f"the groups {group_of[index]!r} and {name!r} overlap in"
+                where = f"the groups {shown(group_of[index])} and {shown(name)} overlap in"
                 raise InputError(
-                    f"{f'the group {name!r} has twice' if group_of[index] == name else where} class {index} "
-                    f"({classifier.class_names[index]}). Expected each class in one group, once."
+                    f"{f'the group {shown(name)} has twice' if group_of[index] == name else where} class {index} "
+                    f"({named(classifier.class_names[index])}). Expected each class in one group, once."
                 )
             group_of[index] = name
         members[name] = indices
@@ -60,7 +60,7 @@ def grouped(classifier: Classifier, groups: Sequence[str]) -> Classifier:
         members[REST] = rest
     if len(members) < 2:
         raise InputError(
-            f"The group {groups[0]!r} has all the classes of {classifier.name}. Expected a group that leaves "
+            f"The group {shown(groups[0])} has all the classes of {classifier.name}. Expected a group that leaves "
             "some over, or two groups."
         )
     rows = [np.array(indices) for indices in members.values()]
@@ -179,7 +179,7 @@ def _group(group: str, classifier: Classifier) -> tuple[str, list[int]]:
     name, equals, listed = (part.strip() for part in group.partition("="))
     parts = [part.strip() for part in listed.split(",")]
     if not equals or not name or not all(parts):
-        raise InputError(f"The group {group!r} has no name, or a class is missing. {_EXAMPLE}.")
+        raise InputError(f"The group {shown(group)} has no name, or a class is missing. {_EXAMPLE}.")
     return name, [index for part in parts for index in _indices(part, group, classifier)]
 
 
@@ -187,10 +187,10 @@ def _indices(part: str, group: str, classifier: Classifier) -> Sequence[int]:
     names = classifier.class_names
     numbers = re.fullmatch(r"(-?[0-9]{1,9})(?:-([0-9]{1,9}))?", part)
     if numbers is None:
-        return [names.index(known_name(f"class in the group {group!r}", part, names))]
+        return [names.index(known_name(f"class in the group {shown(group)}", part, names))]
     first, last = int(numbers[1]), int(numbers[2] or numbers[1])
     for index in (first, last):
-        in_range(f"a class in the group {group!r}", index, 0, len(names) - 1)
+        in_range(f"a class in the group {shown(group)}", index, 0, len(names) - 1)
     if first > last:
-        raise InputError(f"The range {part!r} in the group {group!r} is empty. {_EXAMPLE}.")
+        raise InputError(f"The range {shown(part)} in the group {shown(group)} is empty. {_EXAMPLE}.")
     return range(first, last + 1)

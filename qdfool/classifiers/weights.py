@@ -15,26 +15,47 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from qdfool.errors import InputError
+from qdfool.errors import MOST_LISTED, InputError, shown
 from qdfool.files.atomic import atomic_write
 from qdfool.types import Parameters
 
 Tensors = dict[str, np.ndarray]
+LARGEST_HEADER = 4 * 2**20
+"""Bytes of a header: a tensor takes some 100, so that this is 40,000 of them. Parsing takes ten times the memory."""
+FLOATING_POINT = ("F16", "BF16", "F32", "F64")
+"""What weights may be kept as; networks compute with float32."""
+COUNTS = ("BOOL", "U8", "I8", "U16", "I16", "U32", "I32", "U64", "I64")
+"""What may stand beside weights, such as how many batches there were; a weight itself may not be one."""
 
 
 def read(path: Path) -> tuple[Tensors, dict[str, str]]:
     """Returns the tensors of a safetensors file by name, and its metadata.
 
+    They may be float16, bfloat16, float32 or float64; also booleans and whole numbers, which are no weights and
+    which `fill` refuses.
+
     Raises:
-        InputError: there is no such file, it is no whole safetensors file, or a tensor holds NaN or infinity.
+        InputError: there is no such file, it is no whole safetensors file, a tensor is of another dtype, or
+            holds what is NaN or infinity as float32.
     """
     if not path.is_file():
         found = "a folder" if path.is_dir() else "nothing"
         raise InputError(f"Weights must be a safetensors file; found {found} at {path}.")
+    _check_header(path)
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it has no __iter__)
+            names = list(file.keys())
+            dtypes = {name: file.get_slice(name).get_dtype() for name in names}
+            other = [name for name in names if dtypes[name] not in (*FLOATING_POINT, *COUNTS)]
+            if other:
+                raise InputError(
+                    f"Tensor {shown(other[0])} of {path} is {dtypes[other[0]]}. Expected weights as "
+                    f"{', '.join(FLOATING_POINT)}; convert them first."
+                )
+            tensors = {name: file.get_tensor(name) for name in names}
+    except InputError:
+        raise
     except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise InputError(
             f"{path} is not a whole safetensors file of floating-point numbers ({error}). "
@@ -44,17 +65,45 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
     return tensors, metadata
 
 
-def check_finite(tensors: Mapping[str, np.ndarray], path: Path) -> None:
-    """Checks that every number of the tensors of a file is finite.
+def _check_header(path: Path) -> None:
+    """Checks what the file says is the size of its header, before anything makes room for it."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > LARGEST_HEADER:
+        raise InputError(
+            f"{path} is not a whole safetensors file: it says that its header has {size:,} bytes, and "
+            f"{LARGEST_HEADER:,} are enough for any network. Copy or download it again; other formats must be "
+            "converted first."
+        )
+
+
+def check_floating_point(tensors: Mapping[str, np.ndarray], source: Path | str) -> None:
+    """Checks that tensors which are to be weights are of floating-point numbers, bfloat16 among them.
 
     Raises:
-        InputError: one holds NaN or infinity; the message names it.
+        InputError: one is of booleans, whole or complex numbers; the message names it.
     """
     for name, tensor in tensors.items():
-        if not np.all(np.isfinite(tensor)):
+        if not jnp.issubdtype(tensor.dtype, jnp.floating):
             raise InputError(
-                f"Tensor {name!r} of {path} holds NaN or infinity; every weight must be finite. Take another "
-                "file, or train again."
+                f"Tensor {shown(name)} of {source} is {tensor.dtype}. Expected weights as float16, bfloat16, float32 "
+                "or float64; convert them first, or take another file."
+            )
+
+
+def check_finite(tensors: Mapping[str, np.ndarray], source: Path | str) -> None:
+    """Checks that every number of the tensors of a file is finite as float32, which networks compute with.
+
+    Raises:
+        InputError: one is NaN or infinity, or too large for float32; the message names its tensor.
+    """
+    for name, tensor in tensors.items():
+        with np.errstate(over="ignore"):
+            finite = np.isfinite(tensor.astype(np.float32, copy=False))
+        if not np.all(finite):
+            raise InputError(
+                f"Tensor {shown(name)} of {source} holds NaN or infinity, or more than float32 can be; every weight "
+                "must be finite. Take another file, or train again."
             )
 
 
@@ -99,20 +148,23 @@ def fill(expected: Parameters, tensors: Mapping[str, np.ndarray], source: Path |
         A pytree like `expected`, of JAX arrays.
 
     Raises:
-        InputError: a parameter has no tensor, a tensor no parameter, or their shapes differ.
+        InputError: a parameter has no tensor, a tensor no parameter, their shapes differ, or a tensor is not of
+            floating-point numbers.
     """
     leaves, structure = jax.tree_util.tree_flatten_with_path(expected)
     shapes = {_name(path): leaf.shape for path, leaf in leaves}
+    check_floating_point({name: tensors[name] for name in shapes if name in tensors}, source)
     faults = [f"no tensor {name!r} {shape}" for name, shape in shapes.items() if name not in tensors]
-    faults += [f"unknown tensor {name!r} {t.shape}" for name, t in tensors.items() if name not in shapes]
+    faults += [f"unknown tensor {shown(name)} {t.shape}" for name, t in tensors.items() if name not in shapes]
     faults += [
         f"tensor {name!r} has shape {tensors[name].shape} where {shape} is expected"
         for name, shape in shapes.items()
         if name in tensors and tensors[name].shape != shape
     ]
     if faults:
+        more = f"; and {len(faults) - MOST_LISTED:,} more" if len(faults) > MOST_LISTED else ""
         raise InputError(
-            f"{source} holds the weights of another network: {'; '.join(faults)}. "
+            f"{source} holds the weights of another network: {'; '.join(faults[:MOST_LISTED])}{more}. "
             f"Expected exactly: {', '.join(f'{name} {shape}' for name, shape in shapes.items())}."
         )
     filled = [jnp.asarray(tensors[_name(path)], dtype=leaf.dtype) for path, leaf in leaves]

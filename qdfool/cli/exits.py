@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from qdfool.cli.options import as_options
-from qdfool.errors import InputError
+from qdfool.errors import InputError, one_line
 
 DONE, DISK_TROUBLE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit codes of all command lines."""
@@ -32,7 +32,7 @@ def run_and_exit(
     """
 
     def say(*sentences: str) -> None:
-        print(as_options(f"{program}: {' '.join(filter(None, sentences))}"), file=sys.stderr)
+        print(one_line(as_options(f"{program}: {' '.join(filter(None, sentences))}")), file=sys.stderr)
 
     try:
         with _log_on_stderr(program):
@@ -62,10 +62,15 @@ def disk_trouble(error: OSError) -> str:
     return f"{error.strerror}: {error.filename or 'a file that was being written'}."
 
 
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
+
+
 @contextlib.contextmanager
 def _log_on_stderr(program: str) -> Iterator[None]:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(f"{program}: %(message)s"))
+    handler.setFormatter(_OneLine(f"{program}: %(message)s"))
     logger = logging.getLogger("qdfool")
     logger.addHandler(handler)
     try:

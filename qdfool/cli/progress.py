@@ -12,6 +12,7 @@ from rich.text import Text
 from qdfool.analysis import percent
 from qdfool.cli.options import option
 from qdfool.config import Config
+from qdfool.errors import one_line, printable
 from qdfool.results.history import Metrics
 
 
@@ -36,8 +37,8 @@ class Progress:
             self._live.stop()
 
     def say(self, text: str) -> None:
-        """Prints a line of its own."""
-        self._console.print(text, markup=False)
+        """Prints a line of its own, in which a terminal finds nothing to obey."""
+        self._console.print(one_line(text), markup=False)
 
     def show(self, metrics: Metrics) -> None:
         """Shows the metrics of a chunk."""
@@ -55,7 +56,7 @@ class Progress:
             f"lowest {percent(figures['min_confidence'])}\n"
             f"{figures['evaluations']:,} evaluations in {figures['seconds']:.1f} s, compilation "
             f"{figures['compile_seconds']:.1f} s{self._ended_by(figures)}; pictures, elites and checkpoints are "
-            f"in {out}/"
+            f"in {printable(str(out))}/"
         )
         cppn = figures.get("cppn")
         if cppn and cppn["refusals"]:

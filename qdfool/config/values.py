@@ -169,5 +169,5 @@ def _differences(
         if isinstance(value, dict) and isinstance(second[name], dict) and value.keys() != {OBJECT}:
             found += _differences(value, second[name], (), f"{path}{name}.")
         elif value != second[name]:
-            found.append(f"{path}{name}: {value!r} -> {second[name]!r}")
+            found.append(f"{path}{name}: {shown(value)} -> {shown(second[name])}")
     return found

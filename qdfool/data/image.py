@@ -4,15 +4,18 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from qdfool.errors import InputError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 """What is read. Not all that Pillow can: for some formats it starts other programs."""
+MOST_PIXELS = 50_000_000
+"""A photograph of the largest cameras of a phone has as many. Decoded and flattened it takes up to 800 MB."""
 MARGIN = 256 / 224
 """How much longer than the crop the shorter side is, as in ImageNet's usual evaluation."""
 _MODES = {1: "L", 3: "RGB"}
+_SCALE_DOWN = "Scale it down first."
 _EXPECTED = "Expected a PNG, JPEG, WebP, GIF, BMP or TIFF file"
 
 
@@ -33,7 +36,8 @@ def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray
         [height, width, channels] float32 in [0, 1].
 
     Raises:
-        InputError: no such file, no image, a damaged or gigantic one, or another number of channels.
+        InputError: no such file, no image, a damaged one, one of more than `MOST_PIXELS` or of more than 8 bits a
+            channel, or another number of channels.
     """
     if channels not in _MODES:
         raise InputError(
@@ -46,16 +50,15 @@ def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray
     try:
         image = _read(path)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"{path} is too large an image: {error} Scale it down first.") from error
-    except MemoryError:
+        # Pillow's own limit, which a program may have set lower than ours.
+        raise InputError(f"{path} is too large an image: {error} {_SCALE_DOWN}") from error
+    except (MemoryError, InputError):
         raise
     except Exception as error:
         # Each of Pillow's formats fails in ways of its own: which, is decided by the damaged bytes.
         raise InputError(
             f"{path} cannot be read as an image ({error}). {_EXPECTED} that is whole."
         ) from error
-    if image.mode.startswith(("I", "F")):
-        raise InputError(f"{path} has more than 8 bits a channel. Expected 8; convert it first.")
     image = _flat(image, _MODES[channels])
     if (image.height, image.width) != (height, width):
         image = _centre(image, height, width)
@@ -66,7 +69,30 @@ def _read(path: Path) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         with Image.open(path, formats=FORMATS) as image:
+            # Nothing is decoded yet: this is what the header says.
+            if image.width * image.height > MOST_PIXELS:
+                raise InputError(
+                    f"{path} is too large an image: {image.width:,} x {image.height:,} pixels; expected "
+                    f"{MOST_PIXELS:,} at most. {_SCALE_DOWN}"
+                )
+            if _has_deep_channels(image):
+                raise InputError(
+                    f"{path} has more than 8 bits a channel. Expected 8: save it with 8 bits a channel first."
+                )
             return ImageOps.exif_transpose(image)
+
+
+def _has_deep_channels(image: ImageFile.ImageFile) -> bool:
+    """Whether a channel has more than 8 bits: grey that Pillow keeps so, or colours that it would cut to 8."""
+    # How the numbers lie in the file, such as RGB;16B. BMP's BGR;16 is a pixel of 16 bits, not a channel.
+    raw = [
+        part for tile in image.tile for part in (tile.args if isinstance(tile.args, tuple) else (tile.args,))
+    ]
+    deep = any(isinstance(part, str) and ";16" in part and not part.startswith("BGR") for part in raw)
+    # In a TIFF each channel may lie for itself, where Pillow no longer says how.
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    deep |= any(bits > 8 for bits in tags.get(TiffImagePlugin.BITSPERSAMPLE, ()))
+    return deep or image.mode.startswith(("I", "F"))
 
 
 def _flat(image: Image.Image, mode: str) -> Image.Image:

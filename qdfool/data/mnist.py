@@ -157,21 +157,19 @@ def _what_is_missing(folder: Path, files: Sequence[IdxFile]) -> str:
 def _read(folder: Path, file: IdxFile, files: Sequence[IdxFile]) -> np.ndarray:
     path = _path(folder, file)
     assert path is not None
+    expected = len(file.header) + int(np.prod(file.shape))
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as opened:
+            # One byte too many tells as much as all: a small gzip file can hold gigabytes.
+            content = opened.read(expected + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}. Is it truncated? {_AGAIN}") from error
     for other in files:
         if other.header != file.header and content.startswith(other.header):
             raise InputError(f"{path} holds what belongs into {other.name}. Are the two swapped? {_AGAIN}")
-    expected = len(file.header) + int(np.prod(file.shape))
     if len(content) != expected:
-        raise InputError(
-            f"{path} must hold {expected:,} bytes, decompressed; got {len(content):,}. Is it truncated? "
-            f"{_AGAIN}"
-        )
+        got = "more." if len(content) > expected else f"{len(content):,}. Is it truncated?"
+        raise InputError(f"{path} must hold {expected:,} bytes, decompressed; got {got} {_AGAIN}")
     digest = hashlib.sha256(content).hexdigest()
     if digest != file.sha256:
         raise InputError(

@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from qdfool.errors import InputError
+from qdfool.errors import InputError, named
 from qdfool.files.atomic import atomic_write
 
 CHECKPOINTS_KEPT = 2
@@ -175,9 +175,9 @@ class Checkpoints:
         if saved != wanted:
             name = min(name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name))
             raise InputError(
-                f"Checkpoint {generation} in {self.directory} is whole but not of this run: its {name} is "
-                f"{saved.get(name, 'missing')}, expected {wanted.get(name, 'none')}. Resume it with the settings "
-                "and the version of qdfool that saved it."
+                f"Checkpoint {generation} in {self.directory} is whole but not of this run: its {named(name)} is "
+                f"{named(saved.get(name, 'missing'))}, expected {wanted.get(name, 'none')}. Resume it with the "
+                "settings and the version of qdfool that saved it."
             )
         arrays = _not_empty(state)
         restore = ocp.args.PyTreeRestore(arrays, ocp.checkpoint_utils.construct_restore_args(arrays))

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 
 from qdfool.config import Config, from_dict, to_dict
-from qdfool.errors import InputError
+from qdfool.errors import InputError, named, shown
 from qdfool.results import run_folder
 from qdfool.types import Classifier
 
@@ -85,7 +85,7 @@ def read_config(directory: Path, objects: Config | None = None) -> tuple[Config,
     found = _format(values)
     if not isinstance(found, int) or found > FORMAT:
         raise InputError(
-            f"{directory} is of qdfool {_version(values)} (run folder format {str(found)[:40]}); this is qdfool "
+            f"{directory} is of qdfool {_version(values)} (run folder format {shown(found)}); this is qdfool "
             f"{version('qdfool')}, which reads formats 1 to {FORMAT}. Read it with that version."
         )
     return from_dict(values["settings"], objects), values
@@ -137,5 +137,5 @@ def _format(values: dict[str, Any]) -> Any:
 
 
 def _version(values: dict[str, Any]) -> str:
-    """As the folder says, shortened: it may be from anywhere."""
-    return str(values["versions"].get("qdfool", "of no known version"))[:40]
+    """As the folder says: it may be from anywhere."""
+    return named(values["versions"].get("qdfool", "of no known version"))

@@ -13,7 +13,7 @@ from qdfool.build import build_encoding, build_measures, grid_ranges
 from qdfool.config import Config
 from qdfool.engine.archive import empty, occupied
 from qdfool.engine.objectives import confidence
-from qdfool.errors import InputError, known_name
+from qdfool.errors import InputError, known_name, shown
 from qdfool.genomes.cppn.graph import Graph
 from qdfool.genomes.levels import to_uint8
 from qdfool.results import elites_file, run_folder
@@ -241,7 +241,7 @@ class Result:
         """
         if self.config.encoding != "cppn":
             raise InputError(
-                f"Only a CPPN has a graph to draw; this run's encoding is {self.config.encoding!r}."
+                f"Only a CPPN has a graph to draw; this run's encoding is {shown(self.config.encoding)}."
             )
         cell = self._cell_of(class_name)
         # Imported here for the same reason as in `draw`.
@@ -261,7 +261,7 @@ class Result:
         cell = self.best()[[self.class_names.index(str(class_name))]]
         if not occupied(self.snapshot.fitness[cell[0]]):
             raise InputError(
-                f"The class {class_name!r} has no elite: no image with finite logits was classified yet."
+                f"The class {shown(class_name)} has no elite: no image with finite logits was classified yet."
             )
         return cell
 

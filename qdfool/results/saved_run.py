@@ -10,7 +10,7 @@ import jax
 
 from qdfool.build import build_classifier, is_known, with_classifier
 from qdfool.config import Config, needs_objects, validate
-from qdfool.errors import InputError
+from qdfool.errors import InputError, named, shown
 from qdfool.results import run_folder
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.config_file import check_resumable, read_config, write_config
@@ -158,14 +158,14 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         )
     if classifier is None and not is_known(config.classifier):
         raise InputError(
-            f"{directory} is a run on {config.classifier!r}, which no module can be asked for by name. Go on with it "
-            f"in Python, and give it: qdfool.resume({str(directory)!r}, classifier=...)."
+            f"{directory} is a run on {shown(config.classifier)}, which no module can be asked for by name. Go on with "
+            f"it in Python, and give it: qdfool.resume({str(directory)!r}, classifier=...)."
         )
     began_with = config.classifier
     config, built = _built(config, classifier)
     if config.classifier != began_with:
         _LOG.warning(
-            f"{directory} began on the classifier {began_with}, and goes on with {config.classifier}."
+            f"{directory} began on the classifier {named(began_with)}, and goes on with {named(config.classifier)}."
         )
     _check_same(directory, values["classifier"], built)
     run = Run(config, built)
@@ -187,8 +187,8 @@ def _check_same(directory: Path, saved: dict[str, Any], classifier: Classifier) 
     """Checks that a run goes on with the classifier that it began with, as far as that can be told."""
     if saved["fingerprint"] != classifier.fingerprint:
         raise InputError(
-            f"{directory} was run with other weights: SHA-256 {saved['fingerprint'] or 'none'} -> "
-            f"{classifier.fingerprint or 'none'}. Give the weights it began with."
+            f"{directory} was run with other weights: SHA-256 {_hash(saved['fingerprint'])} -> "
+            f"{_hash(classifier.fingerprint)}. Give the weights it began with."
         )
     if saved["class_names"] != list(classifier.class_names):
         raise InputError(
@@ -196,14 +196,19 @@ def _check_same(directory: Path, saved: dict[str, Any], classifier: Classifier) 
         )
     if saved["image_shape"] != list(classifier.image_shape):
         raise InputError(
-            f"{directory} was run on a classifier of images {saved['image_shape']}; this one takes "
+            f"{directory} was run on a classifier of images {shown(saved['image_shape'])}; this one takes "
             f"{list(classifier.image_shape)}. Give the one it began with."
         )
     if saved.get("file_hash", "") and saved["file_hash"] != classifier.file_hash:
         _LOG.warning(
             f"The file of {classifier.reference or classifier.name} has changed since {directory} began: SHA-256 "
-            f"{saved['file_hash']} -> {classifier.file_hash or 'none'}. The run goes on with the new one."
+            f"{_hash(saved['file_hash'])} -> {_hash(classifier.file_hash)}. The run goes on with the new one."
         )
+
+
+def _hash(found: object) -> str:
+    """As a message has it; a folder may say anything."""
+    return named(found) if found else "none"
 
 
 def _is_donated(state: State) -> bool:

@@ -90,6 +90,30 @@ def test_a_negative_variance_is_named():
         porting.port(SMALL, tensors, "x.pth")
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.bool_, np.complex64])
+def test_weights_that_are_no_floating_point_numbers_are_refused(dtype):
+    tensors = timm_tensors()
+    tensors["bn1.weight"] = tensors["bn1.weight"].astype(dtype)
+    with pytest.raises(InputError, match=r"Tensor 'bn1\.weight' of x\.pth is .*Expected weights as float16"):
+        porting.port(SMALL, tensors, "x.pth")
+
+
+def test_weights_that_become_infinite_when_folded_are_refused():
+    tensors = timm_tensors()
+    tensors["conv_stem.weight"] = tensors["conv_stem.weight"] * np.float32(1e38)
+    tensors["bn1.weight"] = tensors["bn1.weight"] * np.float32(1e20)
+    with pytest.raises(InputError, match=r"'stem/kernel' of x\.pth holds NaN or infinity"):
+        porting.port(SMALL, tensors, "x.pth")
+
+
+def test_names_of_a_file_are_quoted_and_shortened():
+    tensors = {**timm_tensors(), "\x1b[2J\nqdfool: all good" + "x" * 5_000_000: np.zeros(1, np.float32)}
+    with pytest.raises(InputError, match=r"1 not used: '\\x1b\[2J\\nqdfool: all good") as caught:
+        porting.port(SMALL, tensors, "x.pth")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
+
+
 def test_weights_of_another_width_are_refused():
     with pytest.raises(InputError) as error:
         porting.port(architecture("mobilenet_v1_008"), timm_tensors(), "x.pth")

@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from qdfool.classifiers import weights
+from qdfool.classifiers import lenet, weights
 from qdfool.errors import InputError
 
 TENSORS = {"conv/kernel": np.arange(6, dtype=np.float32).reshape(2, 3), "conv/bias": np.ones(3, np.float32)}
@@ -130,3 +131,67 @@ def test_the_fingerprint_is_of_the_bytes(file: Path):
     assert len(before) == 64
     file.write_bytes(file.read_bytes() + b" ")
     assert weights.fingerprint(file) != before
+
+
+def by_hand(path: Path, content: bytes, **tensors: tuple[str, list[int], int]) -> Path:
+    """A file of tensors as (dtype, shape, bytes), which share nothing: what the library refuses to write."""
+    header, start = {}, 0
+    for name, (dtype, shape, size) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, start + size]}
+        start += size
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content)
+    return path
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("F8_E4M3", 1), ("F8_E5M2", 1), ("C64", 8)])
+def test_another_dtype_is_refused_before_anything_is_read(tmp_path: Path, dtype: str, size: int):
+    path = by_hand(tmp_path / "network.safetensors", bytes(2 * size), weight=(dtype, [2], 2 * size))
+    with pytest.raises(
+        InputError, match=f"Tensor 'weight' of .* is {dtype}. Expected weights as F16, BF16, F32, F64"
+    ):
+        weights.read(path)
+
+
+def test_bfloat16_and_float16_and_float64_are_read(tmp_path: Path):
+    one = {"F16": b"\x00\x3c", "BF16": b"\x80\x3f", "F64": np.float64(1).tobytes()}
+    tensors = {name: (name, [1], len(content)) for name, content in one.items()}
+    read, _ = weights.read(by_hand(tmp_path / "a.safetensors", b"".join(one.values()), **tensors))
+    assert {name: float(tensor[0]) for name, tensor in read.items()} == dict.fromkeys(one, 1.0)
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.int8, np.int64, np.uint8, np.complex64])
+def test_lenet_of_what_are_no_weights_is_refused(tmp_path: Path, dtype: type):
+    tensors, metadata = weights.read(lenet.PRETRAINED)
+    path = tmp_path / "lenet.safetensors"
+    save_file({name: tensor.astype(dtype) for name, tensor in tensors.items()}, path, metadata)
+    with pytest.raises(
+        InputError, match=r"Tensor 'conv1/\w+' of .*lenet\.safetensors is .*\. Expected weights as"
+    ):
+        lenet.classifier(path)
+
+
+@pytest.mark.parametrize("value", [1e60, -1e39])
+def test_what_is_infinite_as_float32_is_refused(tmp_path: Path, value: float):
+    save_file({"a": np.array([1.0, value])}, tmp_path / "large.safetensors")
+    with pytest.raises(InputError, match=r"'a' of .* holds NaN or infinity, or more than float32 can be"):
+        weights.read(tmp_path / "large.safetensors")
+
+
+def test_a_long_header_is_refused_before_it_is_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(weights, "safe_open", lambda *_, **__: pytest.fail("the library was asked"))
+    path = tmp_path / "network.safetensors"
+    path.write_bytes((99_000_000).to_bytes(8, "little") + b"{" + b" " * 1000)
+    with pytest.raises(InputError, match="says that its header has 99,000,000 bytes"):
+        weights.read(path)
+
+
+def test_names_are_quoted_and_shortened(tmp_path: Path):
+    odd = "\x1b[2J\nqdfool: all good"
+    path = by_hand(tmp_path / "a.safetensors", b"\x00" * 4, **{odd + "x" * 100_000: ("F8_E4M3", [4], 4)})
+    unknown = {f"{odd}{n}" + "x" * 10_000: np.ones(1, np.float32) for n in range(500)}
+    for read in (lambda: weights.read(path), lambda: weights.fill({"a": jnp.ones(1)}, unknown, "here")):
+        with pytest.raises(InputError, match=r"'\\x1b\[2J\\nqdfool: all good") as caught:
+            read()
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 8_500

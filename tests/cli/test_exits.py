@@ -68,3 +68,23 @@ def test_what_is_logged_is_shown_and_the_logger_left_as_it_was(ends):
     program, code, said = ends(lambda arguments: logging.getLogger("qdfool.some.module").warning("look"))
     assert (code, said) == (0, f"{program}: look\n")
     assert logging.getLogger("qdfool").handlers == before
+
+
+ATTACK = "\x1b[2J\r\n\u202eqdfool: all good"
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        raising(OSError(28, "No space left on device", ATTACK)),
+        raising(OSError(ATTACK)),
+        raising(InputError(f"{ATTACK} is bad")),
+        lambda arguments: logging.getLogger("qdfool").warning(ATTACK),
+    ],
+    ids=["a file name", "another's words", "bad input", "a log"],
+)
+def test_what_comes_from_outside_is_printed_and_not_obeyed(ends, work):
+    _, _, said = ends(work)
+    assert said.endswith("\n")
+    assert said[:-1].isprintable()
+    assert r"\x1b[2J\r\n\u202eqdfool: all good" in said

@@ -1,10 +1,12 @@
 """Image files: what becomes of them, and which are refused."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from qdfool.data.image import read_image
 from qdfool.errors import InputError
@@ -154,6 +156,78 @@ def test_sixteen_bits_are_refused(tmp_path):
     path = save(tmp_path / "a.png", np.full((8, 8), 40_000, np.uint16))
     with pytest.raises(InputError, match="more than 8 bits a channel"):
         read_image(path, 8, 8, 1)
+
+
+def png(width: int, height: int, bits: int, colours: int, rows: bytes) -> bytes:
+    """A PNG of what the library does not write; `colours` is 0 grey, 2 RGB, 4 grey and alpha, 6 RGB and alpha."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, bits, colours, 0, 0, 0)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + content
+
+
+def tiff(height: int, width: int, planes: int) -> bytes:
+    """A TIFF of 16-bit colours, not compressed; its channels lie together (1) or apart (2)."""
+    bits = 8 + 2 + 10 * 12 + 4
+    values = {
+        256: (3, 1, width),
+        257: (3, 1, height),
+        258: (3, 3, bits),
+        259: (3, 1, 1),
+        262: (3, 1, 2),
+        273: (4, 1, bits + 6),
+        277: (3, 1, 3),
+        278: (3, 1, height),
+        279: (4, 1, height * width * 6),
+        284: (3, 1, planes),
+    }
+    entries = b"".join(struct.pack("<HHII", tag, *value) for tag, value in values.items())
+    header = b"II*\0" + struct.pack("<IH", 8, len(values)) + entries + bytes(4)
+    return header + struct.pack("<3H", 16, 16, 16) + bytes(height * width * 6)
+
+
+@pytest.mark.parametrize(("colours", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_a_channel_are_refused_not_cut(tmp_path, colours, channels):
+    path = tmp_path / "a.png"
+    for bits in (8, 16):
+        path.write_bytes(png(4, 4, bits, colours, (b"\0" + b"\x80" * (4 * channels * bits // 8)) * 4))
+        if bits == 8:
+            assert read_image(path, 4, 4, 3).shape == (4, 4, 3)
+    with pytest.raises(InputError, match=r"more than 8 bits a channel.*save it with 8 bits"):
+        read_image(path, 4, 4, 3)
+
+
+@pytest.mark.parametrize("planes", [1, 2])
+def test_sixteen_bits_a_channel_of_a_tiff_are_refused(tmp_path, planes):
+    path = tmp_path / "a.tiff"
+    path.write_bytes(tiff(4, 4, planes))
+    with pytest.raises(InputError, match="more than 8 bits a channel"):
+        read_image(path, 4, 4, 3)
+
+
+def test_a_bitmap_of_sixteen_bits_a_pixel_is_read(tmp_path):
+    """Five bits a channel, six for green."""
+    header = b"BM" + struct.pack("<IIIIiiHHIIiiII", 66 + 32, 0, 66, 40, 4, 4, 1, 16, 3, 32, 0, 0, 0, 0)
+    path = tmp_path / "a.bmp"
+    path.write_bytes(header + struct.pack("<III", 0xF800, 0x7E0, 0x1F) + b"\xff" * 32)
+    assert (read_image(path, 4, 4, 3) == 1).all()
+
+
+def test_a_gigantic_image_is_refused_by_its_header(tmp_path, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # a program that uses Pillow may have set this
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
+    path = tmp_path / "a.png"
+    for width, height in ((8_000, 8_000), (2**31 - 1, 2**31 - 1), (50_000_001, 1)):
+        path.write_bytes(png(width, height, 8, 2, b""))
+        with pytest.raises(
+            InputError, match=rf"too large an image: {width:,} x {height:,} .*50,000,000 at most"
+        ):
+            read_image(path, 8, 8, 3)
 
 
 def test_only_grey_and_colour_can_be_shown(tmp_path):

@@ -54,6 +54,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "qdfool" / "mnist"
 
 
+def test_a_small_file_of_gigabytes_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    _fill(tmp_path)
+    (tmp_path / f"{TEST_LABELS}.gz").write_bytes(gzip.compress(bytes(10_000_000)))
+    monkeypatch.setattr(gzip, "decompress", lambda _: pytest.fail("it was unpacked whole"))
+    with pytest.raises(InputError, match=rf"{TEST_LABELS}\.gz must hold 12 bytes, decompressed; got more"):
+        mnist.load(tmp_path, FILES)
+
+
 @pytest.mark.parametrize("compressed", [True, False])
 @pytest.mark.parametrize("subfolder", ["", "mnist"])
 def test_load_reads_all_four(tmp_path: Path, compressed: bool, subfolder: str):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,12 +47,14 @@ def whole(tmp_path_factory) -> Path:
 
 def test_evolve_leaves_the_folder_that_the_command_line_leaves(small, whole, tmp_path):
     saved_on_the_way = []
-    result = qdfool.evolve(
-        small,
-        fake.host_logits,
-        out=tmp_path / "run",
-        on_chunk=lambda _: saved_on_the_way.extend((tmp_path / "run" / "checkpoints").glob("[0-9]*")),
-    )
+
+    def look(result: qdfool.Result) -> None:
+        """From the second chunk on there is a checkpoint of those before, as soon as its thread has written it."""
+        until = time.monotonic() + 60
+        while result.generations > 1 and not saved_on_the_way and time.monotonic() < until:
+            saved_on_the_way.extend((tmp_path / "run" / "checkpoints").glob("[0-9]*"))
+
+    result = qdfool.evolve(small, fake.host_logits, out=tmp_path / "run", on_chunk=look)
     assert result.config.classifier == "fake:host_logits"
     names = [sorted(path.name for path in folder.iterdir()) for folder in (tmp_path / "run", whole)]
     assert names[0] == names[1]
