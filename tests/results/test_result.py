@@ -63,6 +63,22 @@ def test_a_png_classified_again_has_the_confidence_of_the_archive(tmp_path, arch
         np.testing.assert_allclose(again, elites["confidence"], atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("budget", "ended_by"),
+    [
+        ({"generations": 10}, "generations"),
+        ({"evaluations": 120}, "evaluations"),
+        ({"seconds": 1e-9}, "seconds"),
+        ({"generations": 11}, None),
+        ({"evaluations": 132, "seconds": 1e9}, None),
+    ],
+)
+def test_the_summary_names_the_budget_that_ended_the_run(result, budget, ended_by):
+    none = {"generations": None, "evaluations": None, "seconds": None}
+    other = replace(result, config=replace(result.config, **{**none, **budget}))
+    assert other.summary()["ended_by"] == ended_by
+
+
 def test_what_is_occupied_is_the_same_on_the_device_and_in_every_file(small, tmp_path):
     """Log-odds beyond what float32 holds are an elite like others."""
     audit = qdfool.AskTell(small, fake.SHAPE, ("a", "b", "c"))
