@@ -7,6 +7,8 @@ MOST_LISTED = 40
 """Names that a message lists."""
 LONGEST_SHOWN = 100
 """Characters of a value that a message shows."""
+LONGEST_DESCRIBED = 600
+"""Characters of an error of a user's own code that a message shows."""
 
 
 class InputError(ValueError):
@@ -14,6 +16,13 @@ class InputError(ValueError):
 
     It names a setting as Python does, between backticks: `mutation.rate`. The command line shows that as the
     option --mutation.rate (`qdfool.cli.options.as_options`), without a traceback, and exits with 2.
+    """
+
+
+class ClassifierInterrupt(KeyboardInterrupt):
+    """A KeyboardInterrupt that came out of a classifier, between two generations; the message names the generation.
+
+    It is the user's Ctrl-C or the classifier's own: who has a handler for Ctrl-C knows (`qdfool.interrupts`).
     """
 
 
@@ -50,3 +59,17 @@ def in_range(name: str, value: float, low: float, high: float = float("inf")) ->
     if not low <= value <= high:
         bounds = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
         raise InputError(f"{name} must be {bounds}; got {shown(value)}.")
+
+
+def described(error: BaseException) -> str:
+    """What a user's own code raised, as a message says it: its type and text, on one line, shortened."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # The user's code once more.
+        text = "(has no text)"
+    text = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
+    if len(text) > LONGEST_DESCRIBED:
+        text = f"{text[:LONGEST_DESCRIBED]}..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

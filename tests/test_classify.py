@@ -116,19 +116,22 @@ def test_bad_input_is_named_without_a_traceback(command, elite, square, tmp_path
         assert "Traceback" not in error
 
 
-def test_a_classifier_that_fails_on_an_image_is_named(command, square, tmp_path, monkeypatch):
-    (tmp_path / "gone_later.py").write_text(
+@pytest.mark.parametrize("failure", ["ConnectionError: the service has gone", "SystemExit: 0"])
+def test_a_classifier_that_fails_on_an_image_is_named(command, square, tmp_path, monkeypatch, failure):
+    kind, _, text = failure.partition(": ")
+    module = f"gone_later_{kind}"
+    (tmp_path / f"{module}.py").write_text(
         "import numpy as np\n"
         "def logits(images):\n"
         "    if len(images) == 1:\n"
-        "        raise ConnectionError('the service has gone')\n"
+        f"        raise {kind}({text!r})\n"
         "    return np.asarray(images).reshape(len(images), -1)[:, :3] - 0.5\n"
         "logits.image_shape = (8, 8, 1)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    status, _, error = command(square, "--classifier", "gone_later:logits")
+    status, _, error = command(square, "--classifier", f"{module}:logits")
     assert status == 2
-    assert f"failed on {square}: ConnectionError: the service has gone" in error
+    assert f"failed on {square}: {failure}" in error
 
 
 @pytest.mark.parametrize(
