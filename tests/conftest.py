@@ -1,6 +1,7 @@
 """How tests are compiled, where they find the data beside a checkout, and what most of them evolve."""
 
 import os
+import signal
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +28,12 @@ os.environ.setdefault(LEAST_SECONDS, "0")
 
 # JAX reads the settings above when it is imported, which nothing before this line does.
 from qdfool.config import BlackPixels, Config  # noqa: E402
+
+
+def pytest_configure() -> None:
+    """Takes Ctrl-C back where the shell that began the tests in the background ignores it, as their processes would."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
