@@ -40,7 +40,7 @@ def run_and_exit(
                 code = work()
             output.flush()
             if output.failure is not None:
-                _say(program, f"Standard output is not complete. {disk_trouble(output.failure)}")
+                _say(program, f"standard output is not complete: {output.failure.strerror}.")
                 code = code or DISK_TROUBLE
             sys.exit(code or DONE)
         except InputError as error:
@@ -49,12 +49,12 @@ def run_and_exit(
         except OSError as error:
             _say(program, disk_trouble(error), after_disk_trouble if error.errno is not None else "")
             sys.exit(DISK_TROUBLE)
-        except Terminated as error:
-            _say(program, f"interrupted by {error}.", after_interrupt)
-            sys.exit(exit_code(error.signal))
-        except KeyboardInterrupt:
-            _say(program, "interrupted.", after_interrupt)
-            sys.exit(exit_code(signal.SIGINT))
+        except KeyboardInterrupt as error:
+            number, by = (
+                (error.signal, f" by {error}") if isinstance(error, Terminated) else (signal.SIGINT, "")
+            )
+            _say(program, f"interrupted{by}.", after_interrupt)
+            sys.exit(exit_code(number))
 
 
 def _say(program: str, *sentences: str) -> None:

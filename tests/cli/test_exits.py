@@ -112,7 +112,7 @@ def test_a_standard_output_on_a_full_disk_is_said_at_the_end(ends, monkeypatch):
         monkeypatch.setattr("sys.stdout", full)
         program, code, said = ends(work)
     assert (done, code) == ([True], 1)
-    assert said.startswith(f"{program}: Standard output is not complete. No space left on device")
+    assert said.startswith(f"{program}: standard output is not complete: No space left on device")
 
 
 def test_what_the_encoding_lacks_is_escaped(ends, monkeypatch):
