@@ -5,6 +5,7 @@ import signal
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -55,6 +56,14 @@ def compiled_for_a_user() -> dict[str, str]:
     environment.pop(LITTLE, None)
     flags = environment.pop("XLA_FLAGS", "").replace(NO_EMITTERS, "").strip()
     return {**environment, **({"XLA_FLAGS": flags} if flags else {}), OPTIMISED: "1"}
+
+
+@pytest.fixture(autouse=True)
+def at_exit(monkeypatch) -> list[tuple]:
+    """What an interrupted command line wants called when its process ends: the tests' own goes on."""
+    calls: list[tuple] = []
+    monkeypatch.setattr("qdfool.cli.exits.atexit", SimpleNamespace(register=lambda *call: calls.append(call)))
+    return calls
 
 
 def _folder(variable: str) -> Path:

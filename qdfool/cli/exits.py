@@ -1,7 +1,9 @@
 """How the command lines end: their exit codes, and what they say to what went wrong."""
 
+import atexit
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -54,6 +56,9 @@ def run_and_exit(
                 (error.signal, f" by {error}") if isinstance(error, Terminated) else (signal.SIGINT, "")
             )
             _say(program, f"interrupted{by}.", after_interrupt)
+            # XLA goes on with a compilation that was interrupted, and crashes where Python takes its devices down
+            # meanwhile, with an exit code of its own. So the process ends before that, when all threads are done.
+            atexit.register(os._exit, exit_code(number))
             sys.exit(exit_code(number))
 
 

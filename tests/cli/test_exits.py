@@ -123,12 +123,13 @@ def test_what_the_encoding_lacks_is_escaped(ends, monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
-def test_terminations_are_interrupts_with_a_code_of_their_own(ends, name, code):
+def test_terminations_are_interrupts_with_a_code_of_their_own(ends, at_exit, name, code):
     number = signal.Signals[name]
     before = signal.getsignal(number)
     program, found, said = ends(lambda arguments: signal.raise_signal(number))
     assert found == code
     assert said.startswith(f"{program}: interrupted by {name}.")
+    assert at_exit == [(os._exit, code)], "JAX is taken down amid what it computes"
     assert signal.getsignal(number) is before
 
 
