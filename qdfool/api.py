@@ -1,14 +1,11 @@
 """Runs evolution and keeps what it finds: the Python interface."""
 
-import contextlib
-import os
+import logging
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import jax
@@ -16,10 +13,12 @@ import numpy as np
 
 from qdfool.build import build_classifier, with_classifier
 from qdfool.classifiers.logits_check import as_array, check_values
+from qdfool.classifiers.names_check import check_class_names
 from qdfool.config import BUDGET, Config, override
 from qdfool.engine.loop import Chunk, jitted_tell
 from qdfool.engine.step import ask
 from qdfool.errors import InputError, shown
+from qdfool.interrupts import exit_code, interrupts
 from qdfool.results.config_file import read_config
 from qdfool.results.result import Result
 from qdfool.results.run import Run
@@ -27,6 +26,8 @@ from qdfool.results.saved_run import SavedRun
 from qdfool.results.saved_run import resume as resume_run
 from qdfool.results.saved_run import start as start_run
 from qdfool.types import Classifier, Record
+
+_LOG = logging.getLogger(__name__)
 
 
 def evolve(
@@ -44,16 +45,18 @@ def evolve(
             in [0, 1] to logits [B, K], traceable by JAX or not; by default the one that the config names. It
             is called once to be checked. The result's config says what it was instead of `config.classifier`.
         out: run folder, which is made and left as the command line leaves it: a checkpoint every
-            `checkpoint_every` seconds and at the end, numbers and pictures at the end. Ctrl-C then stops after
-            the chunk that is running, and saves. Without it nothing is written; see `Result.save`.
+            `checkpoint_every` seconds and at the end, numbers and pictures at the end. Ctrl-C, SIGTERM and SIGHUP
+            then stop after the chunk that is running, and save, where the program has not set handlers of its own
+            for them. Without it nothing is written; see `Result.save`.
         overwrite: throw away the run that is in the run folder.
         on_chunk: called with the result so far after every chunk of generations (about a second's work).
 
     Raises:
-        InputError: bad settings, a setting that does not apply to your own classifier, or a classifier that fails
-            or does not return finite logits. With `out`, what was found until then is saved, and the message
-            says so, as do the notes of what `on_chunk` raises.
+        InputError: bad settings, a setting that does not apply to your own classifier, a classifier that fails,
+            whatever it raises, or does not return finite logits; or another process has the folder. With `out`,
+            what was found until then is saved, and the message says so, as do the notes of what `on_chunk` raises.
         KeyboardInterrupt: Ctrl-C; with `out`, its message says what is saved.
+        SystemExit: SIGTERM or SIGHUP, with `out`, after all is saved: 128 and the signal's number.
         OSError: a file cannot be written.
     """
     if out is not None:
@@ -98,6 +101,7 @@ def resume(
         InputError: there is no run or checkpoint, a file is damaged, the classifier is not given or has other
             weights, classes or images; and as `evolve` does.
         KeyboardInterrupt: Ctrl-C; its message says what is saved.
+        SystemExit: as `evolve` does.
         OSError: a file cannot be read or written.
     """
     saved, _ = read_config(Path(directory), config)
@@ -112,37 +116,12 @@ def _evolved(saved: SavedRun, on_chunk: Callable[[Result], None] | None) -> Resu
             stop=lambda: bool(received),
             on_chunk=None if on_chunk is None else lambda run: on_chunk(run.result()),
         )
-    if received:
+    if received == [signal.SIGINT]:
         raise KeyboardInterrupt(saved.what_is_saved())
+    if received:
+        _LOG.warning(f"{received[0].name}: {saved.what_is_saved()}")
+        raise SystemExit(exit_code(received[0]))
     return saved.run.result()
-
-
-@contextlib.contextmanager
-def interrupts(second: Any) -> Iterator[list[int]]:
-    """A list that is empty until Ctrl-C, which then no longer raises an exception in the middle of a chunk.
-
-    A handler of the host program stays, and so does everything in another thread than the first.
-
-    Args:
-        second: handler of the second Ctrl-C, as `signal.signal` takes it.
-    """
-    received: list[int] = []
-
-    def receive(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        signal.signal(signal.SIGINT, second)
-        os.write(2, b"\nqdfool: stopping after this chunk and saving; Ctrl-C again stops at once.\n")
-
-    before = signal.getsignal(signal.SIGINT)
-    hosts = before is None or (callable(before) and before is not signal.default_int_handler)
-    if hosts or threading.current_thread() is not threading.main_thread():
-        yield received
-        return
-    signal.signal(signal.SIGINT, receive)
-    try:
-        yield received
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 class AskTell:
@@ -162,10 +141,12 @@ class AskTell:
         """Makes the first children. The config needs no budget: the caller decides when to stop.
 
         Raises:
-            InputError: bad settings, or one that goes with a classifier which qdfool calls.
+            InputError: bad settings, or one that goes with a classifier which qdfool calls; or names that are not
+                two or more unique lines of text.
         """
         _check_applies(config, image_shape)
-        classifier = Classifier("ask/tell", image_shape, tuple(class_names), {}, _not_called, traceable=False)
+        names = check_class_names("ask/tell", class_names, None)
+        classifier = Classifier("ask/tell", image_shape, names, {}, _not_called, traceable=False)
         self._run = Run(replace(config, classifier=classifier.name), classifier, needs_budget=False)
         self._tell = jitted_tell(self._run.evolution)
         self._since = time.perf_counter()

@@ -17,7 +17,7 @@ from qdfool.cli.exits import run_and_exit
 from qdfool.config import Config
 from qdfool.data.image import read_image
 from qdfool.engine.objectives import confidence, log_odds
-from qdfool.errors import InputError, in_range, named, printable
+from qdfool.errors import InputError, described, in_range, named, printable
 from qdfool.types import Classifier
 
 
@@ -43,7 +43,7 @@ class CommandLine:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted."""
+    """Runs the command line and ends the process; `qdfool.cli.exits.run_and_exit` has the exit codes."""
     run_and_exit(
         "qdfool.classify",
         lambda: _main(arguments),
@@ -78,10 +78,12 @@ def classify(command: CommandLine) -> list[dict[str, Any]]:
     for path, image in zip(command.images, images, strict=True):
         try:
             of_image = np.asarray(logits(classifier.parameters, image[None]), np.float32)
-        except Exception as error:  # A user's own classifier may raise anything.
-            raise InputError(
-                f"{classifier.name} failed on {path}: {type(error).__name__}: {error}."
-            ) from error
+        except KeyboardInterrupt:
+            raise
+        except (
+            BaseException
+        ) as error:  # A user's own classifier may raise anything, also what sys.exit raises.
+            raise InputError(f"{classifier.name} failed on {path}: {described(error)}.") from error
         check_values(f"{classifier.name} on {path}", of_image)
         answers.append({"image": str(path), "top": _top(classifier, of_image[0], command.top)})
     return answers

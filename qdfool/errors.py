@@ -9,6 +9,8 @@ LONGEST_SHOWN = 100
 """Characters of a value that a message shows."""
 LONGEST_MESSAGE = 8000
 """Characters of a message; of a longer one the middle is left out."""
+LONGEST_DESCRIBED = 600
+"""Characters of an error of a user's own code that a message shows."""
 
 
 class InputError(ValueError):
@@ -38,6 +40,13 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+class ClassifierInterrupt(KeyboardInterrupt):
+    """A KeyboardInterrupt that came out of a classifier, between two generations; the message names the generation.
+
+    It is the user's Ctrl-C or the classifier's own: who has a handler for Ctrl-C knows (`qdfool.interrupts`).
+    """
 
 
 def shown(value: object) -> str:
@@ -88,3 +97,14 @@ def in_range(name: str, value: float, low: float, high: float = float("inf")) ->
     if not low <= value <= high:
         bounds = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
         raise InputError(f"{name} must be {bounds}; got {shown(value)}.")
+
+
+def described(error: BaseException) -> str:
+    """What a user's own code raised, as a message says it: its type and text, on one line, shortened."""
+    try:
+        text = printable(" ".join(str(error).split()))
+    except Exception:  # The user's code once more.
+        text = "(has no text)"
+    if len(text) > LONGEST_DESCRIBED:
+        text = f"{text[:LONGEST_DESCRIBED]}..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -11,14 +11,14 @@ from typing import Annotated
 
 import tyro
 
-from qdfool.api import interrupts
 from qdfool.build import CLASSIFIERS, CROSSOVERS, DEFAULT_MUTATIONS, ENCODINGS, INITIAL, MUTATIONS, SELECTIONS
-from qdfool.cli.exits import DONE, INTERRUPTED, run_and_exit
+from qdfool.cli.exits import DONE, run_and_exit
 from qdfool.cli.options import registry, typed_settings
 from qdfool.cli.progress import Progress
 from qdfool.config import BUDGET, KEEPING, Config, differences, override
 from qdfool.errors import InputError, one_line, shown
 from qdfool.genomes.cppn.encoding import ACTIVATIONS
+from qdfool.interrupts import exit_code, interrupts
 from qdfool.measures import MEASURES
 from qdfool.presets import PRESETS, preset
 from qdfool.results.config_file import read_config
@@ -50,7 +50,7 @@ class CommandLine:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted."""
+    """Runs the command line and ends the process; `qdfool.cli.exits.run_and_exit` has the exit codes."""
     run_and_exit(
         "qdfool",
         lambda: _main(list(sys.argv[1:] if arguments is None else arguments)),
@@ -138,7 +138,7 @@ def _resume_command(folder: Path) -> str:
 
 
 def _evolve(saved: SavedRun, command: CommandLine) -> int:
-    """Evolves while progress is shown; Ctrl-C ends it after a chunk, once more at once, as the system does it."""
+    """Evolves while progress is shown; a signal ends it after a chunk, a second at once, as the system does it."""
     run, out = saved.run, saved.directory
     progress = Progress(run.config, command.quiet)
     with interrupts(signal.SIG_DFL) as received, progress:
@@ -149,8 +149,9 @@ def _evolve(saved: SavedRun, command: CommandLine) -> int:
             )
         saved.evolve(lambda: bool(received), lambda run: progress.show(run.metrics[-1]))
     if received:
-        print(one_line(f"qdfool: interrupted. {saved.what_is_saved()}"), file=sys.stderr)
-        return INTERRUPTED
+        by = "" if received[0] == signal.SIGINT else f" by {received[0].name}"
+        print(one_line(f"qdfool: interrupted{by}. {saved.what_is_saved()}"), file=sys.stderr)
+        return exit_code(received[0])
     if not command.quiet:
         print(progress.summary(run.result().summary(), out))
     return DONE

@@ -75,7 +75,7 @@ class Command:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted."""
+    """Runs the command line and ends the process; `qdfool.cli.exits.run_and_exit` has the exit codes."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     run_and_exit(
         "qdfool.train",

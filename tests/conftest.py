@@ -1,9 +1,11 @@
 """How tests are compiled, where they find the data beside a checkout, and what most of them evolve."""
 
 import os
+import signal
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,6 +31,12 @@ os.environ.setdefault(LEAST_SECONDS, "0")
 from qdfool.config import BlackPixels, Config  # noqa: E402
 
 
+def pytest_configure() -> None:
+    """Takes Ctrl-C back where the shell that began the tests in the background ignores it, as their processes would."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Removes the programs of longest ago that are too many to keep."""
     if hasattr(session.config, "workerinput"):
@@ -48,6 +56,14 @@ def compiled_for_a_user() -> dict[str, str]:
     environment.pop(LITTLE, None)
     flags = environment.pop("XLA_FLAGS", "").replace(NO_EMITTERS, "").strip()
     return {**environment, **({"XLA_FLAGS": flags} if flags else {}), OPTIMISED: "1"}
+
+
+@pytest.fixture(autouse=True)
+def at_exit(monkeypatch) -> list[tuple]:
+    """What an interrupted command line wants called when its process ends: the tests' own goes on."""
+    calls: list[tuple] = []
+    monkeypatch.setattr("qdfool.cli.exits.atexit", SimpleNamespace(register=lambda *call: calls.append(call)))
+    return calls
 
 
 def _folder(variable: str) -> Path:

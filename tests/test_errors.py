@@ -4,7 +4,7 @@ import fake
 import pytest
 
 from qdfool.build import build_classifier
-from qdfool.classifiers.logits_check import check_class_names
+from qdfool.classifiers.names_check import check_class_names
 from qdfool.classifiers.views import grouped
 from qdfool.config import Config, differences, from_dict
 from qdfool.errors import LONGEST_MESSAGE, InputError, in_range, known_name, listed, shown
@@ -89,7 +89,7 @@ FOUR = replace(fake.classifier, class_names=(ATTACK, "b", "c", "d"))
 MESSAGES = {
     "a group": lambda: grouped(FOUR, [f"{ATTACK * 9_999}=0,0"]),
     "a class of a group": lambda: grouped(FOUR, [f"x={ATTACK * 9_999}"]),
-    "doubled class names": lambda: check_class_names("fake", [ATTACK * 9_999] * 2, 2),
+    "doubled class names": lambda: check_class_names("fake", [ATTACK] * 2, 2),
     "a classifier": lambda: build_classifier(replace(Config(), classifier=ATTACK * 9_999)),
     "a reference": lambda: build_classifier(replace(Config(), classifier=f"no_such_module:{ATTACK * 9_999}")),
     "a setting": lambda: from_dict({ATTACK * 9_999: 1}),

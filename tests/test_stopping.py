@@ -1,4 +1,4 @@
-"""Runs that are stopped from outside: Ctrl-C, SIGKILL, a full disk. Each is a process of its own."""
+"""Runs that are stopped from outside: signals, a reader who leaves, a full disk. Each is a process of its own."""
 
 import os
 import random
@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from qdfool.interrupts import TOGETHER
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["--classifier", "fake:host_logits", "--batch-size", "12", "--chunk-seconds", "0.05"]
@@ -76,6 +78,31 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
+
+
+def test_a_second_sigterm_stops_at_once(tmp_path):
+    slow = [*SMALL, "--classifier", "fake:slow_logits", "--chunk-seconds", "300"]
+    process = start(*slow, "--generations", "100000", "--out", str(tmp_path / "run"))
+    wait_for_generation(process, 1)
+    process.terminate()
+    assert process.stderr is not None
+    assert "SIGTERM: stopping after this chunk" in next(line for line in process.stderr if line.strip())
+    time.sleep(TOGETHER + 0.1)
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_what_nobody_reads_costs_no_result(tmp_path):
+    process = start(*SMALL, "--generations", "40", "--out", str(tmp_path / "run"))
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()  # as `| head -1` does
+    assert process.stderr is not None
+    error = process.stderr.read()
+    assert (process.wait(timeout=120), error) == (0, "")
+    assert (tmp_path / "run" / "checkpoints" / "40").is_dir()
+    assert (tmp_path / "run" / "curves.png").exists()
 
 
 LIMITED = """

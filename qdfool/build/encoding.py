@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config, name_of
-from qdfool.errors import InputError, known_name
+from qdfool.errors import InputError, described, known_name
 from qdfool.genomes.black_pixels.encoding import black_pixels
 from qdfool.genomes.black_pixels.operators import random_pixels
 from qdfool.genomes.cppn import encoding as cppns
@@ -130,9 +130,11 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
         drawn = jax.eval_shape(lambda key: found.decode(found.initialise(key)), jax.random.key(0))
     except InputError:
         raise
-    except Exception as error:  # A user's own function may raise anything.
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # A user's own function may raise anything, also what sys.exit raises.
         raise InputError(
-            f"The encoding {name} failed on images of {list(image_shape)}: {type(error).__name__}: {error}."
+            f"The encoding {name} failed on images of {list(image_shape)}: {described(error)}."
         ) from error
     if getattr(drawn, "shape", None) != image_shape or drawn.dtype != jnp.float32:
         raise InputError(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qdfool.errors import InputError, known_name, shown
+from qdfool.errors import InputError, described, known_name, shown
 
 
 def is_reference(name: str) -> bool:
@@ -19,7 +19,7 @@ def named_object(reference: str) -> Any:
     """Imports what `package.module:attribute` names; the working directory is searched too.
 
     Raises:
-        InputError: there is no such module or attribute, or the module fails to import.
+        InputError: there is no such module or attribute, or the module fails, whatever it raises.
     """
     module_name, _, attribute = reference.partition(":")
     if not module_name or not attribute:
@@ -27,15 +27,18 @@ def named_object(reference: str) -> Any:
     try:
         with _working_directory_on_path():
             found = importlib.import_module(module_name)
-    except Exception as error:
+            # A module may make what it names only now.
+            for name in attribute.split("."):
+                if not hasattr(found, name):
+                    known_name(f"attribute of {module_name}", name, [n for n in dir(found) if n[0] != "_"])
+                found = getattr(found, name)
+    except (InputError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # A user's own module may raise anything, also what sys.exit raises.
         raise InputError(
-            f"Cannot import {shown(module_name)} (named by {shown(reference)}): {type(error).__name__}: {error}. "
+            f"Cannot import {shown(module_name)} (named by {shown(reference)}): {described(error)}. "
             "Expected the name of a module in the working directory or installed beside qdfool."
         ) from error
-    for name in attribute.split("."):
-        if not hasattr(found, name):
-            known_name(f"attribute of {module_name}", name, [n for n in dir(found) if n[0] != "_"])
-        found = getattr(found, name)
     return found
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from qdfool.build.encoding import activation_numbers, is_own_encoding, list_capacity, shapes
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config, name_of
-from qdfool.errors import InputError, known_name, shown
+from qdfool.errors import InputError, described, known_name, shown
 from qdfool.genomes.black_pixels import operators as black_pixels
 from qdfool.genomes.cppn import encoding as cppns
 from qdfool.genomes.cppn import mutation as cppn
@@ -237,9 +237,11 @@ def _check(kind: str, name: str, operator: Callable[..., Genome], parents: tuple
     """Whether what comes out is a genome as what went in; nothing is computed."""
     try:
         child = jax.eval_shape(operator, jax.random.key(0), *parents)
-    except Exception as error:  # A user's own function may raise anything.
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # A user's own function may raise anything, also what sys.exit raises.
         raise InputError(
-            f"The {kind} {name} failed on a genome of {shapes(parents[0])}: {type(error).__name__}: {error}."
+            f"The {kind} {name} failed on a genome of {shapes(parents[0])}: {described(error)}."
         ) from error
     alike = jax.tree.structure(child) == jax.tree.structure(parents[0]) and all(
         (new.shape, new.dtype) == (old.shape, old.dtype)

@@ -19,12 +19,11 @@ from qdfool.classifiers.logits_check import (
     IMAGES_ASKED,
     as_array,
     ask_once,
-    check_class_names,
-    default_names,
 )
+from qdfool.classifiers.names_check import check_class_names, check_name
 from qdfool.classifiers.torch_adapter import adapted, is_torch_module
 from qdfool.classifiers.weights import fingerprint
-from qdfool.errors import InputError, shown
+from qdfool.errors import InputError, described, shown
 from qdfool.types import Classifier, Parameters
 
 _LOG = logging.getLogger(__name__)
@@ -45,20 +44,18 @@ def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference:
 
     Raises:
         InputError: it is none of these, wants images of another shape, fails, or does not return logits that
-            are finite, as many as its class names, which are unique.
+            are finite, as many as its class names, which are unique lines of text.
     """
     if isinstance(found, Classifier):
-        reference, name = reference or found.reference, found.name
+        reference, name = reference or found.reference, check_name("A classifier of your own", found.name)
     else:
         reference = reference or _importable_name(found)
         name = reference or str(getattr(found, "__name__", type(found).__name__))
     classifier = _unchecked(found, name, image_shape)
     logits = ask_once(classifier.name, classifier.logits, classifier.parameters, classifier.image_shape)
-    names = classifier.class_names or default_names(logits.shape[1])
-    check_class_names(classifier.name, names, logits.shape[1])
     return replace(
         classifier,
-        class_names=names,
+        class_names=check_class_names(classifier.name, classifier.class_names, logits.shape[1]),
         reference=reference,
         file_hash=_file_hash(reference),
         fingerprint=classifier.fingerprint or _fingerprint(classifier.parameters),
@@ -66,7 +63,7 @@ def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference:
 
 
 def _unchecked(found: Any, name: str, image_shape: tuple[int, int, int] | None) -> Classifier:
-    """Without class names where it has none."""
+    """With the class names that it says, whatever they are."""
     shape = _shape(found, name, image_shape)
     if isinstance(found, Classifier):
         return found if found.traceable else replace(found, logits=_on_host(found.logits))
@@ -88,15 +85,25 @@ def _unchecked(found: Any, name: str, image_shape: tuple[int, int, int] | None) 
     return Classifier(
         name,
         shape,
-        tuple(getattr(found, "class_names", None) or ()),
+        _said_by(found, name, "class_names"),  # as it is; see `check_class_names`
         parameters,
         logits if traceable else _on_host(logits),
         traceable,
     )
 
 
+def _said_by(found: Any, name: str, attribute: str) -> Any:
+    """What an object says of itself; None where it says nothing."""
+    try:
+        return getattr(found, attribute, None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # A property of the user's may raise anything.
+        raise InputError(f"{name} fails when it is asked for its {attribute}: {described(error)}.") from error
+
+
 def _shape(found: Any, name: str, image_shape: tuple[int, int, int] | None) -> tuple[int, int, int]:
-    own = getattr(found, "image_shape", None)
+    own = _said_by(found, name, "image_shape")
     if own is None:
         return image_shape or DEFAULT_SHAPE
     try:
@@ -165,7 +172,9 @@ def _on_host(logits: Callable[[Parameters, Any], Any]) -> Callable[[Parameters, 
 def _traceable(logits: Callable[..., Any], parameters: Parameters, shape: tuple[int, ...]) -> bool:
     try:
         traced = jax.eval_shape(logits, parameters, jax.ShapeDtypeStruct((IMAGES_ASKED, *shape), jnp.float32))
-    except Exception:  # Whatever it raises when it meets a tracer, it may still work on NumPy arrays.
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # Whatever it raises when it meets a tracer, it may still work on NumPy arrays.
         return False
     return isinstance(traced, jax.ShapeDtypeStruct)
 

@@ -1,21 +1,19 @@
 """What a classifier answers: asked once before evolution begins, and checked."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.errors import InputError, listed
+from qdfool.errors import InputError, described
 from qdfool.types import Parameters
 
 DEFAULT_SHAPE = (28, 28, 1)
 """(H, W, C) of the images that a user's classifier is taken to want where nothing says so."""
 IMAGES_ASKED = 8
 """Images in the one call that checks a classifier: it may be a service that is paid for."""
-NAMES_LISTED = 5
-"""Doubled class names that a message lists."""
 PROBABILITIES = (
     "The rows of {name}'s output lie in [0, 1] and sum to 1: these are probabilities. Expected logits, the "
     "numbers before the softmax; return those, or their logarithm where only probabilities are to be had."
@@ -48,9 +46,11 @@ def ask_once(
     images[0], images[1], images[2] = 0.0, 1.0, 0.5
     try:
         logits = as_array(function(parameters, images))
-    except Exception as error:
+    except KeyboardInterrupt:  # Ctrl-C, while nothing has begun that could be lost.
+        raise
+    except BaseException as error:  # also what sys.exit raises
         raise InputError(
-            f"{name} failed on images {list(images.shape)} (float32 in [0, 1]): {type(error).__name__}: {error}. "
+            f"{name} failed on images {list(images.shape)} (float32 in [0, 1]): {described(error)}. "
             "If it takes another size, say so with `image_shape`: height, width, channels."
         ) from error
     if logits.ndim != 2 or logits.shape[0] != IMAGES_ASKED or logits.shape[1] < 2:
@@ -78,24 +78,3 @@ def check_values(name: str, logits: np.ndarray) -> None:
         )
     if (logits >= 0).all() and np.allclose(logits.astype(np.float64).sum(axis=1), 1.0, atol=1e-3):
         raise InputError(PROBABILITIES.format(name=name))
-
-
-def default_names(classes: int) -> tuple[str, ...]:
-    """What classes are called that nobody named."""
-    return tuple(f"class {index}" for index in range(classes))
-
-
-def check_class_names(name: str, class_names: Sequence[str], classes: int) -> None:
-    """Checks that the names of the classes are unique and as many as the logits of an image.
-
-    Raises:
-        InputError: they are not.
-    """
-    if len(set(class_names)) < len(class_names):
-        doubles = sorted({known for known in class_names if class_names.count(known) > 1})
-        raise InputError(f"Class names must be unique; {name} has twice: {listed(doubles, NAMES_LISTED)}.")
-    if classes != len(class_names):
-        raise InputError(
-            f"{name} names {len(class_names)} classes but returns {classes} logits an image. Expected as many "
-            "names as logits."
-        )

@@ -15,9 +15,8 @@ from qdfool.classifiers.logits_check import (
     DEFAULT_SHAPE,
     as_array,
     ask_once,
-    check_class_names,
-    default_names,
 )
+from qdfool.classifiers.names_check import check_class_names
 from qdfool.errors import InputError, shown
 from qdfool.types import Classifier
 
@@ -55,9 +54,8 @@ def from_torch(
         raise InputError(f"from_torch takes a torch.nn.Module; got {type(module).__name__}.")
     classifier = adapted(module, image_shape or getattr(module, "image_shape", DEFAULT_SHAPE), mean, std)
     logits = ask_once(classifier.name, classifier.logits, {}, classifier.image_shape)
-    names = class_names or classifier.class_names or default_names(logits.shape[1])
-    check_class_names(classifier.name, names, logits.shape[1])
-    return replace(classifier, class_names=tuple(names))
+    names = classifier.class_names if class_names is None else class_names
+    return replace(classifier, class_names=check_class_names(classifier.name, names, logits.shape[1]))
 
 
 def adapted(
@@ -66,7 +64,7 @@ def adapted(
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
 ) -> Classifier:
-    """The classifier of `from_torch` before it was asked: without class names where the module has none.
+    """The classifier of `from_torch` before it was asked, with the class names that the module says, whatever they are.
 
     Raises:
         InputError: mean or std is out of range, or not one per channel.
@@ -90,7 +88,7 @@ def adapted(
     return Classifier(
         type(module).__name__,
         (height, width, channels),
-        tuple(getattr(module, "class_names", ())),
+        getattr(module, "class_names", ()),  # as it is; see `check_class_names`
         {},
         logits,
         traceable=False,

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qdfool.classifiers.names_check import check_class_names
 from qdfool.errors import InputError, in_range, known_name, named, shown
 from qdfool.types import Array, Classifier, Parameters
 
@@ -63,6 +64,7 @@ def grouped(classifier: Classifier, groups: Sequence[str]) -> Classifier:
             f"The group {shown(groups[0])} has all the classes of {classifier.name}. Expected a group that leaves "
             "some over, or two groups."
         )
+    names = check_class_names("`group`", tuple(members), len(members))
     rows = [np.array(indices) for indices in members.values()]
 
     def compose(logits: Array) -> Array:
@@ -71,7 +73,7 @@ def grouped(classifier: Classifier, groups: Sequence[str]) -> Classifier:
     def logits(parameters: Parameters, images: Any) -> Any:
         return _composed(classifier, compose, classifier.logits(parameters, images))
 
-    return replace(classifier, name=f"{classifier.name}, grouped", class_names=tuple(members), logits=logits)
+    return replace(classifier, name=f"{classifier.name}, grouped", class_names=names, logits=logits)
 
 
 def ten_crops(classifier: Classifier, side: int) -> Classifier:

@@ -1,58 +1,69 @@
 """How the command lines end: their exit codes, and what they say to what went wrong."""
 
+import atexit
 import contextlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from qdfool.cli.options import as_options
+from qdfool.cli.streams import lasting_streams
 from qdfool.errors import InputError, one_line
+from qdfool.interrupts import Terminated, exit_code, terminations
 
-DONE, DISK_TROUBLE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
-"""Exit codes of all command lines."""
+DONE, DISK_TROUBLE, BAD_INPUT = 0, 1, 2
+"""Exit codes of all command lines, beside those of signals (`qdfool.interrupts.exit_code`)."""
 
 
 def run_and_exit(
     program: str, work: Callable[[], int | None], *, after_disk_trouble: str = "", after_interrupt: str = ""
 ) -> NoReturn:
-    """Does the work of a command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted.
+    """Does the work of a command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted by
+    Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 
-    What went wrong is said in one line on standard error, without a traceback, and so is what qdfool logs.
+    What went wrong is said in one line on standard error, without a traceback, and so is what qdfool logs. Where nobody
+    reads standard output or error, what is written there is dropped; that is no trouble.
 
     Args:
         program: its name, which these lines begin with.
         work: returns an exit code; None is 0.
         after_disk_trouble: a sentence that says what was saved and what to do; ends the line of an `OSError`.
-        after_interrupt: the same for Ctrl-C.
+        after_interrupt: the same for Ctrl-C and other signals.
 
     Raises:
         SystemExit: always.
     """
+    with lasting_streams() as output, terminations():
+        try:
+            with _log_on_stderr(program):
+                code = work()
+            output.flush()
+            if output.failure is not None:
+                _say(program, f"standard output is not complete: {output.failure.strerror}.")
+                code = code or DISK_TROUBLE
+            sys.exit(code or DONE)
+        except InputError as error:
+            _say(program, str(error))
+            sys.exit(BAD_INPUT)
+        except OSError as error:
+            _say(program, disk_trouble(error), after_disk_trouble if error.errno is not None else "")
+            sys.exit(DISK_TROUBLE)
+        except KeyboardInterrupt as error:
+            number, by = (
+                (error.signal, f" by {error}") if isinstance(error, Terminated) else (signal.SIGINT, "")
+            )
+            _say(program, f"interrupted{by}.", after_interrupt)
+            # XLA goes on with a compilation that was interrupted, and crashes where Python takes its devices down
+            # meanwhile, with an exit code of its own. So the process ends before that, when all threads are done.
+            atexit.register(os._exit, exit_code(number))
+            sys.exit(exit_code(number))
 
-    def say(*sentences: str) -> None:
-        print(one_line(as_options(f"{program}: {' '.join(filter(None, sentences))}")), file=sys.stderr)
 
-    try:
-        with _log_on_stderr(program):
-            code = work()
-            sys.stdout.flush()
-        sys.exit(code or DONE)
-    except InputError as error:
-        say(str(error))
-        sys.exit(BAD_INPUT)
-    except BrokenPipeError:
-        # Nobody reads standard output any more; what Python still holds for it goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        say("standard output was closed.", after_interrupt)
-        sys.exit(DISK_TROUBLE)
-    except OSError as error:
-        say(disk_trouble(error), after_disk_trouble if error.errno is not None else "")
-        sys.exit(DISK_TROUBLE)
-    except KeyboardInterrupt:
-        say("interrupted.", after_interrupt)
-        sys.exit(INTERRUPTED)
+def _say(program: str, *sentences: str) -> None:
+    print(one_line(as_options(f"{program}: {' '.join(filter(None, sentences))}")), file=sys.stderr)
 
 
 def disk_trouble(error: OSError) -> str:

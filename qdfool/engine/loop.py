@@ -15,11 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from qdfool.engine.step import Evolution, ask, init, step, tell
-from qdfool.errors import InputError
+from qdfool.errors import ClassifierInterrupt, InputError, described
 from qdfool.types import Array, Classifier, Parameters, Record, State
 
 LONGEST_CHUNK = 1024
 """Generations that one chunk can have: the length of its buffer of records."""
+
+OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
+"""How XLA begins to say that memory is used up."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +113,11 @@ def chunks(
         stop: asked between chunks.
 
     Raises:
-        InputError: the classifier failed or returned a logit that is not finite, or a measure was out of its
-            range; the generations before, and the valid images of that one, have been yielded. It is raised
-            even if the budget is spent by then, or `stop` says so.
+        InputError: the classifier failed, whatever it raised, or returned a logit that is not finite, or a measure
+            was out of its range; the generations before, and the valid images of that one, have been yielded. It
+            is raised even if the budget is spent by then, or `stop` says so.
+        ClassifierInterrupt: a KeyboardInterrupt came out of a classifier on the host; the generations before have
+            been yielded.
     """
     begun = time.perf_counter()
     runner = (_Traced if classifier.traceable else _Host)(evolution, classifier, state)
@@ -141,22 +146,30 @@ def chunks(
 
 
 class _Traced:
-    """Chunks of generations on the device."""
+    """Chunks of generations on the device. What fails amid one takes the state with it."""
 
-    failure: InputError | None = None
-    """Always: what fails here is seen in the records."""
+    failure: InputError | ClassifierInterrupt | None = None
+    """Always None: what fails here is seen in the records."""
 
     def __init__(self, evolution: Evolution, classifier: Classifier, state: State) -> None:
-        self.parameters = classifier.parameters
+        self.name, self.parameters = classifier.name, classifier.parameters
         self.records = empty_records(evolution.classes)
         run = run_generations(evolution, classifier.logits)
         self.run = run.lower(state, self.records, self.parameters, jnp.int32(1)).compile()
 
     def __call__(self, state: State, count: int) -> tuple[State, Record]:
-        state, self.records = self.run(state, self.records, self.parameters, jnp.int32(count))
-        return jax.block_until_ready(state), jax.tree.map(
-            lambda rows: np.array(np.asarray(rows)[:count]), self.records
-        )
+        first = int(state.generation)
+        try:
+            state, self.records = self.run(state, self.records, self.parameters, jnp.int32(count))
+            state = jax.block_until_ready(state)
+        except jax.errors.JaxRuntimeError as error:
+            if OUT_OF_MEMORY in str(error):
+                raise
+            # A function that JAX traces may call the host; the last line is of what it raised there.
+            raise InputError(
+                f"In generation {first} or one of the next, {self.name} failed: {str(error).strip().splitlines()[-1]}."
+            ) from error
+        return state, jax.tree.map(lambda rows: np.array(np.asarray(rows)[:count]), self.records)
 
 
 class _Host:
@@ -171,7 +184,7 @@ class _Host:
         self.shape = (evolution.batch_size, evolution.classes)
         logits = jax.ShapeDtypeStruct(self.shape, jnp.float32)
         self.tell = jitted_tell(evolution).lower(state, logits).compile()
-        self.failure: InputError | None = None
+        self.failure: InputError | ClassifierInterrupt | None = None
 
     def __call__(self, state: State, count: int) -> tuple[State, Record]:
         records = []
@@ -187,10 +200,11 @@ class _Host:
         images, where = np.array(ask(state)), f"In generation {int(state.generation)}, {self.classifier.name}"
         try:
             logits = np.asarray(self.classifier.logits(self.classifier.parameters, images), np.float32)
-        except Exception as error:
-            self.failure = InputError(
-                f"{where} failed on images {list(images.shape)}: {type(error).__name__}: {error}."
-            )
+        except KeyboardInterrupt:
+            self.failure = ClassifierInterrupt(f"{where} was ended by a KeyboardInterrupt.")
+            return None
+        except BaseException as error:  # What sys.exit raises is no end of the run either.
+            self.failure = InputError(f"{where} failed on images {list(images.shape)}: {described(error)}.")
             return None
         if logits.shape != self.shape:
             self.failure = InputError(

@@ -1,5 +1,6 @@
 """The pictures of a run: which ones, and what goes into them."""
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from qdfool import analysis
 from qdfool.classifiers.imagenet import CLASS_NAMES, DOGS_AND_CATS
 from qdfool.config import Config, name_of
 from qdfool.engine.objectives import confidence
+from qdfool.errors import described
 from qdfool.genomes.cppn.encoding import ACTIVATIONS, INPUTS, OUTPUTS
 from qdfool.genomes.cppn.graph import Graph, adjacency, reachability
 from qdfool.results import run_folder
 from qdfool.results.history import History
 
+_LOG = logging.getLogger(__name__)
 MOST_CLASSES_ON_A_PAGE = 100
 """Of more classes, not all fit on one page."""
 
@@ -28,12 +31,13 @@ def draw(
     images: Callable[[np.ndarray], np.ndarray],
     history: History,
     generations: int,
-    maps: Sequence[Any],
+    maps: Callable[[], Sequence[Any]],
 ) -> None:
     """Draws `gallery.png`, `heatmap.png` and `curves.png`.
 
     Of more than a hundred classes the gallery is an overview, its pages lie in the folder `gallery`, and
-    `classes.png` has the confidence of each class by its index.
+    `classes.png` has the confidence of each class by its index. A picture that fails is left out, with a warning; the
+    others are drawn.
 
     Args:
         directory: of the run.
@@ -43,7 +47,7 @@ def draw(
         images: from class indices [n] to their images [n, H, W, C] uint8.
         history: of the run.
         generations: completed.
-        maps: a map per class of a grid archive; none of a class archive.
+        maps: to a map per class of a grid archive; not called of a class archive.
 
     Raises:
         OSError: they cannot be written.
@@ -51,23 +55,35 @@ def draw(
     run = f"{config.preset}, seed {config.seed}"
     gallery_png, heatmap_png, curves_png = (directory / name for name in run_folder.PICTURES)
     title = f"The best image of each class ({run}, {generations * config.batch_size:,} evaluations)"
-    if len(class_names) > MOST_CLASSES_ON_A_PAGE:
+    many = len(class_names) > MOST_CLASSES_ON_A_PAGE
+
+    def gallery() -> None:
+        analysis.gallery(gallery_png, images(np.arange(len(class_names))), class_names, fitness, title)
+
+    def overview() -> None:
         analysis.overview(gallery_png, images, class_names, fitness, title)
+
+    def sheets() -> None:
         analysis.contact_sheets(directory / run_folder.SHEETS, images, class_names, fitness, title)
+
+    def classes() -> None:
         bands = {"dogs and cats": DOGS_AND_CATS} if tuple(class_names) == CLASS_NAMES else {}
         analysis.class_index_figure(
             directory / run_folder.CLASSES, fitness, f"Confidence by class ({run})", bands
         )
-    else:
-        analysis.gallery(gallery_png, images(np.arange(len(class_names))), class_names, fitness, title)
-    if maps:
-        measures = [name_of(measure) for measure in config.measures]
-        if len(class_names) > MOST_CLASSES_ON_A_PAGE:
-            shown = analysis.sample_classes(len(class_names))
-            maps = [maps[index] for index in shown]
-            class_names = [str(class_names[index]) for index in shown]
-        analysis.grid_heatmaps(heatmap_png, maps, class_names, measures, f"Confidence by measures ({run})")
-    else:
+
+    def grid_heatmaps() -> None:
+        shown = analysis.sample_classes(len(class_names)) if many else range(len(class_names))
+        drawn, measures = maps(), [name_of(measure) for measure in config.measures]
+        analysis.grid_heatmaps(
+            heatmap_png,
+            [drawn[index] for index in shown],
+            [str(class_names[index]) for index in shown],
+            measures,
+            f"Confidence by measures ({run})",
+        )
+
+    def class_heatmap() -> None:
         analysis.class_heatmap(
             heatmap_png,
             history.generation,
@@ -75,20 +91,36 @@ def draw(
             class_names,
             f"Confidence of each class by generation ({run})",
         )
-    confidences = confidence(history.fitness)
-    low, median, high = np.quantile(confidences, [0.05, 0.5, 0.95], axis=1)
-    analysis.curves(
-        curves_png,
-        history.generation.astype(np.int64) * config.batch_size,
-        median,
-        confidences.min(axis=1),
-        low,
-        high,
-        history.qd_score,
-        history.coverage,
-        f"Evolution ({run})",
-        config.batch_size,
-    )
+
+    def curves() -> None:
+        confidences = confidence(history.fitness)
+        low, median, high = np.quantile(confidences, [0.05, 0.5, 0.95], axis=1)
+        analysis.curves(
+            curves_png,
+            history.generation.astype(np.int64) * config.batch_size,
+            median,
+            confidences.min(axis=1),
+            low,
+            high,
+            history.qd_score,
+            history.coverage,
+            f"Evolution ({run})",
+            config.batch_size,
+        )
+
+    pictures = {
+        gallery_png: overview if many else gallery,
+        **({directory / run_folder.SHEETS: sheets, directory / run_folder.CLASSES: classes} if many else {}),
+        heatmap_png: grid_heatmaps if config.archive == "grid" else class_heatmap,
+        curves_png: curves,
+    }
+    for path, picture in pictures.items():
+        try:
+            picture()
+        except OSError:
+            raise
+        except Exception as error:  # The numbers are saved, and worth more than any picture.
+            _LOG.warning(f"{path} could not be drawn: {described(error)}. All else of the run is there.")
 
 
 def draw_graph(path: Path, graph: Graph, image: np.ndarray, title: str) -> None:

@@ -181,12 +181,16 @@ class Result:
         """Writes the run folder: numbers, elites and pictures (a checkpoint is the command line's to keep).
 
         Raises:
-            InputError: the folder has a run in it and `overwrite` is not set, or cannot be written to.
+            InputError: the folder has a run in it and `overwrite` is not set, another process is writing into it,
+                or it cannot be written to.
             OSError: the disk is full.
         """
-        run_folder.prepare(Path(directory), overwrite)
-        write_config(Path(directory), self.config, self.classifier)
-        self.write(Path(directory))
+        lock = run_folder.prepare(Path(directory), overwrite)
+        try:
+            write_config(Path(directory), self.config, self.classifier)
+            self.write(Path(directory))
+        finally:
+            lock.release()
 
     def write(self, directory: Path) -> None:
         """Writes all but `config.json` into a folder that is this run's own.
@@ -212,7 +216,7 @@ class Result:
         }
 
     def draw(self, directory: Path) -> None:
-        """Draws the pictures of a run folder; see `qdfool.results.pictures.draw`.
+        """Draws the pictures of a run folder, and warns of those that fail; see `qdfool.results.pictures.draw`.
 
         Raises:
             OSError: they cannot be written.
@@ -230,7 +234,7 @@ class Result:
             images=lambda classes: self.levels(best[classes]),
             history=self.history,
             generations=self.generations,
-            maps=class_maps(self.archive) if self.config.archive == "grid" else (),
+            maps=lambda: class_maps(self.archive),
         )
 
     def draw_cppn(self, path: str | Path, class_name: str) -> None:

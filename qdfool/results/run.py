@@ -80,14 +80,21 @@ class Run:
 
     def keep(self, chunk: Chunk) -> None:
         """Takes in a chunk that went on from the state of `release`: state, history, metrics."""
+        generations = self.generations + len(chunk.records.invalid)
         self.state = chunk.state
-        self.generations += len(chunk.records.invalid)
         self.seconds += chunk.seconds
         self.compile_seconds += chunk.compile_seconds
-        self.history = extend(self.history, chunk.records, self.generations)
+        self.history = extend(self.history, chunk.records, generations)
         self.metrics.append(
-            metrics(chunk.records, self.generations, self.config.batch_size, self.seconds, chunk.seconds)
+            metrics(chunk.records, generations, self.config.batch_size, self.seconds, chunk.seconds)
         )
+        self.generations = generations  # Last, for `is_whole`.
+
+    def is_whole(self) -> bool:
+        """Whether state and records are of one generation and can be saved: not where an interrupt came amid a chunk,
+        which takes the state with it, or amid `keep`."""
+        donated = any(leaf.is_deleted() for leaf in jax.tree.leaves(self.state))
+        return not donated and int(self.state.generation) == self.generations
 
     def save(self, checkpoints: Checkpoints) -> None:
         """Saves a checkpoint; in the background, if the state is not too large to be copied.

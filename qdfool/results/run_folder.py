@@ -6,7 +6,8 @@
     elites.npz     a row per elite; read by NumPy alone
     history.npz    per generation, thinned
 
-Pictures and checkpoints lie beside them and are written elsewhere.
+Pictures and checkpoints lie beside them and are written elsewhere, and so does `.lock`, which is there while a process
+writes into the folder (`files/lock.py`).
 """
 
 import csv
@@ -22,6 +23,7 @@ import numpy as np
 
 from qdfool.errors import InputError
 from qdfool.files.atomic import atomic_write
+from qdfool.files.lock import FolderLock
 from qdfool.results.history import History, Metrics
 
 CONFIG, METRICS, SUMMARY = "config.json", "metrics.csv", "summary.json"
@@ -35,34 +37,47 @@ LARGE = 1 << 28
 """Bytes of arrays that are not compressed any more."""
 
 
-def prepare(directory: Path, overwrite: bool) -> None:
-    """Makes the folder of a new run, before any work is done.
+def prepare(directory: Path, overwrite: bool) -> FolderLock:
+    """Makes the folder of a new run, before any work is done, and locks it.
 
     Raises:
-        InputError: it has a run in it and `overwrite` is not set, or it cannot be written to.
+        InputError: it has a run in it and `overwrite` is not set, another run is writing into it, or it cannot be
+            written to.
     """
+    _check_free(directory, overwrite)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(directory)
+        try:
+            with atomic_write(directory / ".writable"):
+                pass
+            (directory / ".writable").unlink()
+            for name in _check_free(directory, overwrite):  # Somebody may have run in it meanwhile.
+                path = directory / name
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+    except OSError as error:
+        raise InputError(
+            f"Cannot write to {directory}: {error.strerror or error}. Expected a folder that can be made and "
+            "written to; give another `out`."
+        ) from error
+
+
+def _check_free(directory: Path, overwrite: bool) -> list[str]:
+    """What is to be thrown away."""
     found = [name for name in OWN if (directory / name).exists()]
     if found and not overwrite:
         raise InputError(
             f"{directory} has a run in it ({', '.join(found)}). Give another `out`, go on with `resume` "
             f"{directory}, or throw that run away with `overwrite`."
         )
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with atomic_write(directory / ".writable"):
-            pass
-        (directory / ".writable").unlink()
-        for name in found:
-            path = directory / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-    except OSError as error:
-        raise InputError(
-            f"Cannot write to {directory}: {error.strerror or error}. Expected a folder that can be made and "
-            "written to; give another `out`."
-        ) from error
+    return found
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

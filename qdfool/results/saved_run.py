@@ -6,16 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from qdfool.build import build_classifier, is_known, with_classifier
 from qdfool.config import Config, needs_objects, validate
-from qdfool.errors import InputError, named, shown
+from qdfool.errors import ClassifierInterrupt, InputError, named, shown
+from qdfool.files.lock import FolderLock
 from qdfool.results import run_folder
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.config_file import check_resumable, read_config, write_config
 from qdfool.results.run import Run
-from qdfool.types import Classifier, State
+from qdfool.types import Classifier
 
 _LOG = logging.getLogger(__name__)
 
@@ -23,16 +22,18 @@ _LOG = logging.getLogger(__name__)
 class SavedRun:
     """A run, and the folder that it is saved in."""
 
-    def __init__(self, run: Run, directory: Path, how_to_resume: str = "") -> None:
+    def __init__(self, run: Run, directory: Path, lock: FolderLock, how_to_resume: str = "") -> None:
         """Takes a run whose folder is there; see `start` and `resume`.
 
         Args:
             run: new, or restored from its newest checkpoint.
             directory: the run folder.
+            lock: of the folder; released when it is whole.
             how_to_resume: what a message tells the user to type; a call of `qdfool.resume` if empty.
         """
         self.run = run
         self.directory = directory
+        self._lock = lock
         given = "" if is_known(run.config.classifier) else ", classifier=..."
         given += ", config=..." if needs_objects(run.config) else ""
         self.how_to_resume = how_to_resume or f"qdfool.resume({str(directory)!r}{given})"
@@ -48,31 +49,45 @@ class SavedRun:
             on_chunk: called with the run after every chunk.
 
         Raises:
-            InputError: the classifier failed; the message says what is saved. Whatever else is raised, by
-                `on_chunk` or an interrupt, has a note that says it.
+            InputError: the classifier failed, or another process has the folder by now; the message says what is
+                saved. Whatever else is raised, by `on_chunk` or an interrupt, has a note that says it.
+            ClassifierInterrupt: a KeyboardInterrupt came out of the classifier; its message says what is saved, too.
             OSError: a file cannot be written.
         """
+        self._lock.take()
+        try:
+            failure = self._evolve(stop, on_chunk)
+        finally:
+            self._lock.release()
+        if isinstance(failure, InputError | ClassifierInterrupt):
+            raise type(failure)(f"{failure} {self.what_is_saved()}") from failure
+        if failure is not None:
+            failure.add_note(self.what_is_saved())
+            raise failure
+
+    def _evolve(
+        self, stop: Callable[[], bool], on_chunk: Callable[[Run], None] | None
+    ) -> BaseException | None:
+        """Evolves and saves; returns what ended it before its time."""
         checkpoints = Checkpoints(self.directory / run_folder.CHECKPOINTS)
         try:
             failure = self._advance(checkpoints, stop, on_chunk)
-            if self.run.generations and not _is_donated(self.run.state):
+            if self.run.generations and self.run.is_whole():
                 self.run.save(checkpoints)
-                self.run.result().write(self.directory)
+                # Who interrupts although the run is about to stop does not wait for pictures.
+                if not (isinstance(failure, KeyboardInterrupt) and stop()):
+                    self.run.result().write(self.directory)
                 self._saved_generations = self.run.generations
             checkpoints.finish()
         except OSError:
             raise
-        except BaseException as error:  # An interrupt in the middle of a chunk: the last checkpoint stands.
+        except BaseException as error:  # An interrupt while files are written: the last checkpoint stands.
             checkpoints.finish()
             error.add_note(self.what_is_saved())
             raise
         finally:
             checkpoints.close()
-        if isinstance(failure, InputError):
-            raise InputError(f"{failure} {self.what_is_saved()}") from failure
-        if failure is not None:
-            failure.add_note(self.what_is_saved())
-            raise failure
+        return failure
 
     def _advance(
         self,
@@ -80,21 +95,18 @@ class SavedRun:
         stop: Callable[[], bool],
         on_chunk: Callable[[Run], None] | None,
     ) -> BaseException | None:
-        """Evolves and saves on the way; returns what ended it between two chunks, where all can be saved."""
+        """Evolves and saves on the way; returns what ended it before its time, whatever that is."""
         saved_at = time.monotonic()
         try:
             for _ in self.run.advance(stop):
-                try:
-                    if on_chunk is not None:
-                        on_chunk(self.run)
-                except BaseException as error:
-                    return error
+                if on_chunk is not None:
+                    on_chunk(self.run)
                 if time.monotonic() - saved_at >= self.run.config.checkpoint_every:
                     self.run.save(checkpoints)
                     run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
                     self._saved_generations = self.run.generations
                     saved_at = time.monotonic()
-        except Exception as error:
+        except BaseException as error:
             return error
         return None
 
@@ -122,16 +134,20 @@ def start(
         how_to_resume: see `SavedRun`.
 
     Raises:
-        InputError: bad settings, a classifier that does not return logits, or a folder that has a run in it or
-            cannot be written to.
+        InputError: bad settings, a classifier that does not return logits, or a folder that has a run in it, is in
+            use or cannot be written to.
         OSError: the disk is full.
     """
     validate(config)
     config, built = _built(config, classifier)
     run = Run(config, built)
-    run_folder.prepare(directory, overwrite)
-    write_config(directory, run.config, built)
-    return SavedRun(run, directory, how_to_resume)
+    lock = run_folder.prepare(directory, overwrite)
+    try:
+        write_config(directory, run.config, built)
+    except BaseException:
+        lock.release()
+        raise
+    return SavedRun(run, directory, lock, how_to_resume)
 
 
 def resume(config: Config, directory: Path, classifier: Any = None, how_to_resume: str = "") -> SavedRun:
@@ -144,8 +160,8 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         how_to_resume: see `SavedRun`.
 
     Raises:
-        InputError: the folder has no run or no checkpoint, a file in it is damaged, or the classifier is not
-            given or another one.
+        InputError: the folder has no run or no checkpoint, is in use, a file in it is damaged, or the classifier is
+            not given or another one.
         OSError: a file cannot be read or written.
     """
     validate(config)
@@ -161,6 +177,17 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
             f"{directory} is a run on {shown(config.classifier)}, which no module can be asked for by name. Go on with "
             f"it in Python, and give it: qdfool.resume({str(directory)!r}, classifier=...)."
         )
+    lock = FolderLock(directory)
+    try:
+        run = _restored(config, directory, classifier, values)
+    except BaseException:
+        lock.release()
+        raise
+    return SavedRun(run, directory, lock, how_to_resume)
+
+
+def _restored(config: Config, directory: Path, classifier: Any, values: dict[str, Any]) -> Run:
+    """The run of a folder that is locked; `values` are those of its `config.json`."""
     began_with = config.classifier
     config, built = _built(config, classifier)
     if config.classifier != began_with:
@@ -176,7 +203,7 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
     finally:
         checkpoints.close()
     write_config(directory, run.config, built)
-    return SavedRun(run, directory, how_to_resume)
+    return run
 
 
 def _built(config: Config, classifier: Any) -> tuple[Config, Classifier]:
@@ -209,8 +236,3 @@ def _check_same(directory: Path, saved: dict[str, Any], classifier: Classifier) 
 def _hash(found: object) -> str:
     """As a message has it; a folder may say anything."""
     return named(found) if found else "none"
-
-
-def _is_donated(state: State) -> bool:
-    """Whether a chunk that failed took the state with it."""
-    return any(leaf.is_deleted() for leaf in jax.tree.leaves(state))

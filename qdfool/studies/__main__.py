@@ -55,7 +55,7 @@ class CommandLine(Generic[Settings]):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted."""
+    """Runs the command line and ends the process; `qdfool.cli.exits.run_and_exit` has the exit codes."""
     run_and_exit(
         "qdfool.studies",
         lambda: _main(list(sys.argv[1:] if arguments is None else arguments)),

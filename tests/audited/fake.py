@@ -1,5 +1,8 @@
 """A ten-line classifier, so that unit tests take seconds: a linear map of 8 x 8 grey images to 4 classes."""
 
+import signal
+import time
+
 import numpy as np
 
 from qdfool.types import Classifier, Measure
@@ -26,6 +29,13 @@ classifier = Classifier("fake", SHAPE, ("a", "b", "c", "d"), {"w": WEIGHTS}, lam
 def host_logits(images):
     """The same where JAX cannot see it."""
     return logits(np.asarray(images, np.float32).copy())
+
+
+@sized
+def slow_logits(images):
+    """The same, in a twentieth of a second."""
+    time.sleep(0.05)
+    return host_logits(images)
 
 
 @sized
@@ -57,15 +67,18 @@ not_a_classifier = 7
 
 
 calls = 0
+failure: BaseException | signal.Signals = ConnectionError("the service has gone")
 
 
 @sized
 def fails_later(images):
-    """A service that goes away: fine for the check at the start and a few generations, then an error."""
+    """A service that goes away: fine for the check at the start and a few generations, then an error, or a signal."""
     global calls
     calls += len(images) == 12
-    if calls > 4:
-        raise ConnectionError("the service has gone")
+    if calls > 4 and isinstance(failure, BaseException):
+        raise failure
+    if calls == 5 and isinstance(failure, signal.Signals):
+        signal.raise_signal(failure)
     return host_logits(images)
 
 

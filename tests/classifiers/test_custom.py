@@ -117,6 +117,45 @@ def test_images_of_another_size_than_its_own_are_refused(found):
         wrap(found, (28, 28, 1))
 
 
+class Odd(BaseException):
+    """Of no kind that anybody expects."""
+
+    def __str__(self):
+        raise RuntimeError("not even a text")
+
+
+@pytest.mark.parametrize(
+    "failure", [SystemExit(0), GeneratorExit(), Odd(), ValueError("\x1b[2J\nall good" * 1000)]
+)
+def test_whatever_a_classifier_raises_at_the_start_is_one_short_line(failure):
+    def mine(images):
+        raise failure
+
+    with pytest.raises(
+        InputError, match=rf"mine failed on images .*: {type(failure).__name__}[.:] "
+    ) as refused:
+        wrap(mine)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 1000
+
+
+def test_a_classifier_that_leaves_when_it_meets_a_tracer_is_called_from_the_host():
+    def mine(images):
+        if not isinstance(images, np.ndarray):
+            raise SystemExit(0)
+        return fake.host_logits(images)
+
+    assert not wrap(mine, fake.SHAPE).traceable
+
+
+def test_an_interrupt_at_the_start_is_one():
+    def mine(images):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        wrap(mine)
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [

@@ -1,8 +1,14 @@
 """All command lines end alike: the same exit codes, one line and no traceback."""
 
+import io
 import logging
+import os
+import signal
+import sys
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import qdfool.classify
 import qdfool.run
@@ -55,12 +61,76 @@ def test_what_goes_wrong_has_its_code_and_a_line(ends, error, code, line):
     assert said.count("\n") == 1
 
 
-def test_a_closed_standard_output_is_no_traceback(ends, monkeypatch, tmp_path):
-    with (tmp_path / "out").open("w") as closed:
+def without_a_reader():
+    """A stream into a pipe that nobody reads any more, as after `| head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w", encoding="utf-8")
+
+
+def test_a_closed_standard_output_costs_nothing(ends, monkeypatch):
+    done = []
+
+    def work(arguments):
+        print("a line", flush=True)
+        Console().print("another")
+        print("more than a buffer holds " * 10_000)
+        done.append(True)
+
+    with without_a_reader() as closed:
         monkeypatch.setattr("sys.stdout", closed)
-        _, code, said = ends(raising(BrokenPipeError()))
-    assert code == 1
-    assert "standard output was closed." in said
+        _, code, said = ends(work)
+        assert sys.stdout is closed
+    assert (done, code, said) == ([True], 0, "")
+
+
+def test_a_closed_standard_error_leaves_the_exit_code(ends, monkeypatch):
+    with without_a_reader() as closed:
+        monkeypatch.setattr("sys.stderr", closed)
+        _, code, _ = ends(raising(InputError("this is bad")))
+    assert code == 2
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_standard_streams_that_are_not_there_are_done_without(ends, monkeypatch, stream):
+    monkeypatch.setattr(sys, stream, None)
+    _, code, _ = ends(
+        lambda arguments: (print("out"), logging.getLogger("qdfool.some.module").warning("look"))[0]
+    )
+    assert code == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_standard_output_on_a_full_disk_is_said_at_the_end(ends, monkeypatch):
+    done = []
+
+    def work(arguments):
+        print("a line", flush=True)
+        done.append(True)
+
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        program, code, said = ends(work)
+    assert (done, code) == ([True], 1)
+    assert said.startswith(f"{program}: standard output is not complete: No space left on device")
+
+
+def test_what_the_encoding_lacks_is_escaped(ends, monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", stream)
+    assert ends(lambda arguments: print("\N{GREATER-THAN OR EQUAL TO} 99 %, \udcff"))[1] == 0
+    assert stream.buffer.getvalue() == b"\\u2265 99 %, \\udcff\n"
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129)])
+def test_terminations_are_interrupts_with_a_code_of_their_own(ends, at_exit, name, code):
+    number = signal.Signals[name]
+    before = signal.getsignal(number)
+    program, found, said = ends(lambda arguments: signal.raise_signal(number))
+    assert found == code
+    assert said.startswith(f"{program}: interrupted by {name}.")
+    assert at_exit == [(os._exit, code)], "JAX is taken down amid what it computes"
+    assert signal.getsignal(number) is before
 
 
 def test_what_is_logged_is_shown_and_the_logger_left_as_it_was(ends):

@@ -1,0 +1,39 @@
+"""A picture that fails costs that picture."""
+
+from dataclasses import replace
+
+import fake
+import pytest
+
+import qdfool
+from qdfool import analysis
+from qdfool.results.run_folder import ELITES, PICTURES, SUMMARY
+
+
+@pytest.mark.parametrize("archive", ["class", "grid"])
+@pytest.mark.parametrize("picture", ["gallery", "heatmap", "curves"])
+def test_a_picture_that_fails_costs_that_picture(small, tmp_path, monkeypatch, caplog, picture, archive):
+    def fails(*arguments):
+        raise ValueError("cannot draw this")
+
+    def draws(path, *arguments):
+        path.write_text("drawn")
+
+    for name in ("gallery", "class_heatmap", "grid_heatmaps", "curves"):
+        monkeypatch.setattr(analysis, name, fails if picture in name else draws)
+    config = replace(small, generations=2, archive=archive, cells=(3, 3))
+    assert qdfool.evolve(config, fake.host_logits, out=tmp_path).generations == 2
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == sorted(set(PICTURES) - {f"{picture}.png"})
+    assert (tmp_path / SUMMARY).exists()
+    assert (tmp_path / ELITES).exists()
+    (message,) = caplog.messages
+    assert message.startswith(f"{tmp_path / picture}.png could not be drawn: ValueError: cannot draw this.")
+
+
+def test_a_full_disk_stays_an_error(small, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device", "gallery.png")
+
+    monkeypatch.setattr(analysis, "gallery", full)
+    with pytest.raises(OSError, match="No space left"):
+        qdfool.evolve(replace(small, generations=2), fake.host_logits, out=tmp_path)
