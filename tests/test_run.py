@@ -262,7 +262,7 @@ def test_a_folder_that_cannot_be_made_is_named(command, tmp_path):
         (["--classifier", "lanet"], "Unknown classifier 'lanet'. Did you mean 'lenet'?"),
         (["--archive", "grid", "--measures", "ink", "simetry"], "Did you mean 'symmetry'?"),
         (["--mutaton.rate", "0.2"], "--mutation.rate"),
-        (["--batch-size", "-1"], "--batch-size must be at least 0; got -1."),
+        (["--batch-size", "-1"], "--batch-size must be between 0 and 1,048,576; got -1."),
         (["--mutation.rate", "-0.5"], "--mutation.rate must be between 0 and 1; got -0.5."),
         (["--encoding", "binary", "--mutation.operators", "gaussian"], "or leave --mutation.operators away."),
         (["--archive", "grid", "--ranges", "0", "2", "0", "1"], "Expected low < high, both within [0, 1]"),

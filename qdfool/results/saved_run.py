@@ -13,7 +13,13 @@ from qdfool.config import Config, needs_objects, validate
 from qdfool.errors import InputError
 from qdfool.results import run_folder
 from qdfool.results.checkpoint import Checkpoints
-from qdfool.results.config_file import check_resumable, read_config, write_config
+from qdfool.results.config_file import (
+    ClassifierRecord,
+    check_resumable,
+    classifier_record,
+    read_config,
+    write_config,
+)
 from qdfool.results.run import Run
 from qdfool.types import Classifier, State
 
@@ -153,8 +159,8 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
     check_resumable(directory, values)
     if not (directory / run_folder.CHECKPOINTS).is_dir():
         raise InputError(
-            f"No checkpoint in {directory}. Expected the folder of a run that saved one; start it anew with "
-            f"`out` {directory} and `overwrite`."
+            f"No checkpoint in {directory}. Expected the folder of a run that saved one; give that, or start "
+            "a new run with another `out`."
         )
     if classifier is None and not is_known(config.classifier):
         raise InputError(
@@ -167,7 +173,7 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         _LOG.warning(
             f"{directory} began on the classifier {began_with}, and goes on with {config.classifier}."
         )
-    _check_same(directory, values["classifier"], built)
+    _check_same(directory, classifier_record(directory, config, values), built)
     run = Run(config, built)
     checkpoints = Checkpoints(directory / run_folder.CHECKPOINTS)
     try:
@@ -183,26 +189,26 @@ def _built(config: Config, classifier: Any) -> tuple[Config, Classifier]:
     return (config, build_classifier(config)) if classifier is None else with_classifier(config, classifier)
 
 
-def _check_same(directory: Path, saved: dict[str, Any], classifier: Classifier) -> None:
+def _check_same(directory: Path, saved: ClassifierRecord, classifier: Classifier) -> None:
     """Checks that a run goes on with the classifier that it began with, as far as that can be told."""
-    if saved["fingerprint"] != classifier.fingerprint:
+    if saved.fingerprint != classifier.fingerprint:
         raise InputError(
-            f"{directory} was run with other weights: SHA-256 {saved['fingerprint'] or 'none'} -> "
+            f"{directory} was run with other weights: SHA-256 {saved.fingerprint or 'none'} -> "
             f"{classifier.fingerprint or 'none'}. Give the weights it began with."
         )
-    if saved["class_names"] != list(classifier.class_names):
+    if saved.class_names != classifier.class_names:
         raise InputError(
             f"{directory} was run on a classifier with other classes. Give the one it began with."
         )
-    if saved["image_shape"] != list(classifier.image_shape):
+    if saved.image_shape != classifier.image_shape:
         raise InputError(
-            f"{directory} was run on a classifier of images {saved['image_shape']}; this one takes "
+            f"{directory} was run on a classifier of images {list(saved.image_shape)}; this one takes "
             f"{list(classifier.image_shape)}. Give the one it began with."
         )
-    if saved.get("file_hash", "") and saved["file_hash"] != classifier.file_hash:
+    if saved.file_hash and saved.file_hash != classifier.file_hash:
         _LOG.warning(
             f"The file of {classifier.reference or classifier.name} has changed since {directory} began: SHA-256 "
-            f"{saved['file_hash']} -> {classifier.file_hash or 'none'}. The run goes on with the new one."
+            f"{saved.file_hash} -> {classifier.file_hash or 'none'}. The run goes on with the new one."
         )
 
 
