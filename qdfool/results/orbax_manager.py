@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import logging
+import shutil
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+TEMPORARY = ".orbax-checkpoint-tmp"
+"""In the name of a checkpoint that was being written when its process was killed."""
 SETTLING_SECONDS = 60.0
 """For what was still being written when a write failed."""
 
@@ -44,7 +47,7 @@ async def _settled(work: Awaitable[None]) -> None:
 
 @orbax_is_quiet()
 def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -> Any:
-    """An Orbax `CheckpointManager` with handlers of our own.
+    """An Orbax `CheckpointManager` with handlers of our own, of a folder without unfinished checkpoints.
 
     Args:
         directory: of the checkpoints; is made.
@@ -52,7 +55,7 @@ def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -
         written: called with each folder of a checkpoint that has been written, before the checkpoint gets its name.
 
     Raises:
-        OSError: the folder is not writable.
+        OSError: the folder cannot be made, or what is unfinished in it not removed.
     """
     import orbax.checkpoint as ocp
 
@@ -87,8 +90,11 @@ def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -
     handlers.add("values", ocp.args.JsonRestore, values)
     options = ocp.CheckpointManagerOptions(
         preservation_policy=ocp.checkpoint_managers.LatestN(kept),
-        cleanup_tmp_directories=True,
         # Asynchronous by a thread of our own: a save that fails then says so at once.
         enable_async_checkpointing=False,
     )
+    directory.mkdir(parents=True, exist_ok=True)
+    # Orbax would do it in a thread that nothing waits for: a process that ends soon prints its traceback.
+    for unfinished in directory.glob(f"*{TEMPORARY}*"):
+        shutil.rmtree(unfinished)
     return ocp.CheckpointManager(directory.absolute(), options=options, handler_registry=handlers)

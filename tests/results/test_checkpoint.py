@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import shutil
+import threading
 from typing import Any
 
 import numpy as np
@@ -82,6 +84,29 @@ def test_a_damaged_newest_falls_back_to_the_one_before_and_says_so(tmp_path, dam
     assert "damaged" in said[0]
     assert (tmp_path / "damaged-9").is_dir()
     assert "Going on from checkpoint 5" in said[1]
+
+
+def test_what_a_killed_process_left_is_cleared_before_the_folder_is_open(tmp_path, monkeypatch):
+    """At once, and not in a thread that outlives it."""
+    seen = []
+
+    def cut_short(folder):
+        shutil.copytree(folder.parents[0], tmp_path / "copy" / folder.parents[0].name)
+        seen.append(folder.parents[0].name)
+        raise OSError("killed")
+
+    checkpoints = Checkpoints(tmp_path / "run")
+    monkeypatch.setattr("qdfool.results.checkpoint._write_digests", cut_short)
+    checkpoints.save(5, state(5), {"number": 5})
+    with pytest.raises(OSError, match="killed"):
+        checkpoints.finish()
+    checkpoints.close()
+    (left,) = (tmp_path / "copy").iterdir()
+    assert seen == [left.name]
+    threads = threading.active_count()
+    Checkpoints(tmp_path / "copy").close()
+    assert threading.active_count() == threads
+    assert list((tmp_path / "copy").iterdir()) == []
 
 
 def test_none_is_an_error(tmp_path):
