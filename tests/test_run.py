@@ -191,7 +191,7 @@ def test_a_run_of_a_thousand_classes_leaves_all_its_files(command, tmp_path):
 
 def test_a_state_too_large_to_copy_is_saved_where_it_lies(command, tmp_path, done, monkeypatch):
     monkeypatch.setattr("qdfool.results.run.COPIED_AT_MOST", 0)
-    monkeypatch.setattr("qdfool.results.run_folder.LARGE", 0)
+    monkeypatch.setattr("qdfool.results.npz.LARGE", 0)
     whole = tmp_path / "whole"
     assert command(*SMALL, "--generations", "8", "--quiet", "--out", str(whole))[0] == 0
     assert command("--resume", str(whole), "--generations", "20", "--quiet")[0] == 0

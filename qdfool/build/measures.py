@@ -51,10 +51,10 @@ def grid_ranges(config: Config, measures: tuple[Measure, ...]) -> tuple[tuple[fl
 
 
 def _check_told_apart(name: str, low: float, high: float, cells: int) -> None:
-    if high - low < NARROWEST_RANGE:
+    if not NARROWEST_RANGE <= high - low < float("inf"):
         raise InputError(
-            f"The grid maps {name} from {low:g} to {high:g}. Expected a range of {NARROWEST_RANGE:g} or more; scale "
-            "the measure."
+            f"The grid maps {name} from {low:g} to {high:g}. Expected a finite range of {NARROWEST_RANGE:g} or more; "
+            "scale the measure."
         )
     step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
     most = int((high - low) / (STEPS_PER_CELL * step))

@@ -79,7 +79,7 @@ def test_every_elite_is_found_where_it_competed(cells, low, high):
             (10, 10),
             0,
             1e-5,
-            r"maps first from 0 to 1e-05. Expected a range of 0.0001 or more; scale the measure",
+            r"maps first from 0 to 1e-05. Expected a finite range of 0.0001 or more; scale the measure",
         ),
     ],
 )
