@@ -9,7 +9,8 @@ from qdfool.classifiers.torch_adapter import from_torch
 from qdfool.config import BlackPixels, Config, Cppn, Crossover, Mutation, Selection
 from qdfool.errors import InputError
 from qdfool.presets import preset
-from qdfool.results.result import Result, load
+from qdfool.results.loading import load
+from qdfool.results.result import Result
 from qdfool.types import Classifier, Elites, Encoding, Measure
 
 __all__ = [

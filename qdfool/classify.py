@@ -14,7 +14,7 @@ from qdfool.analysis import percent
 from qdfool.build import build_classifier
 from qdfool.classifiers.logits_check import check_values
 from qdfool.cli.exits import run_and_exit
-from qdfool.config import Config
+from qdfool.config import Config, check_image_shape
 from qdfool.data.image import read_image
 from qdfool.engine.objectives import confidence, log_odds
 from qdfool.errors import InputError, described, in_range, named, printable
@@ -64,8 +64,8 @@ def classify(command: CommandLine) -> list[dict[str, Any]]:
             a classifier that fails or whose answer is not finite.
     """
     in_range("--top", command.top, 1)
-    for size in command.image_shape or ():
-        in_range("--image-shape", size, 1)
+    if command.image_shape is not None:
+        check_image_shape("--image-shape", command.image_shape)
     if not command.images:
         raise InputError("No image to classify: give one or more image files.")
     config = replace(

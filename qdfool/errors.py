@@ -95,7 +95,7 @@ def in_range(name: str, value: float, low: float, high: float = float("inf")) ->
         InputError: it is not, or it is NaN.
     """
     if not low <= value <= high:
-        bounds = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
+        bounds = f"at least {low:,.16g}" if high == float("inf") else f"between {low:,.16g} and {high:,.16g}"
         raise InputError(f"{name} must be {bounds}; got {shown(value)}.")
 
 

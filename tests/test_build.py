@@ -27,6 +27,7 @@ from qdfool.config import BlackPixels, Cppn, Crossover, Mutation, Selection
 from qdfool.engine.step import ask, init, step
 from qdfool.errors import InputError
 from qdfool.measures import MEASURES
+from qdfool.types import Measure
 
 
 def after(config, generations=4):
@@ -332,9 +333,8 @@ def test_a_batch_size_is_chosen_where_none_is_given(small):
     assert with_batch_size(replace(small, batch_size=7), network).batch_size == 7
 
 
-def test_an_archive_that_no_memory_holds_is_refused(small):
-    config = replace(small, archive="grid", cells=(100_000, 100_000))
-    with pytest.raises(
-        InputError, match="An archive of 40,000,000,000 cells with genomes of 256 bytes needs"
-    ):
-        with_batch_size(config, fake.classifier)
+@pytest.mark.parametrize("high", [float("inf"), float("nan")])
+def test_a_measure_without_bounds_is_refused(small, high):
+    endless = Measure("endless", "no bound", 0.0, high, lambda image: image.sum())
+    with pytest.raises(InputError, match="endless"):
+        build_evolution(replace(small, archive="grid", measures=("ink", endless)), fake.classifier)

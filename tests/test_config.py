@@ -77,38 +77,63 @@ def test_budget_in_generations():
 
 
 BAD = {
-    "`batch_size` must be at least 0; got -1": Config(generations=1, batch_size=-1),
-    "`crop_from` must be at least 1; got 0": Config(generations=1, crop_from=0),
+    "`batch_size` must be between 0 and 1,048,576; got -1": Config(generations=1, batch_size=-1),
+    "`crop_from` must be between 1 and 65,536; got 0": Config(generations=1, crop_from=0),
     "`cppn.nodes` must be between 1 and 512; got 0": Config(generations=1, cppn=Cppn(nodes=0)),
     "`cppn.weight_range` must be above 0": Config(generations=1, cppn=Cppn(weight_range=0)),
     "`cppn.add_neuron` must be between 0 and 1; got 2": Config(generations=1, cppn=Cppn(add_neuron=2)),
-    "`black_pixels.capacity` must be at least 1; got 0": Config(
+    "`black_pixels.capacity` must be between 1 and 16,777,216; got 0": Config(
         generations=1, black_pixels=BlackPixels(capacity=0)
     ),
     "`black_pixels.margin` must be between 0 and 0.45; got 0.5": Config(
         generations=1, black_pixels=BlackPixels(margin=0.5)
     ),
     "`seed` must be between 0": Config(generations=1, seed=-1),
-    "`generations` must be at least 1": Config(generations=0),
-    r"`evaluations` \(one batch or more\) must be at least 200": Config(evaluations=199),
+    "`generations` must be between 1 and": Config(generations=0),
+    r"`evaluations` \(one batch or more\) must be between 200 and": Config(evaluations=199),
     "`seconds` must be above 0": Config(seconds=0),
     "needs a budget": Config(),
-    "`cells` must be at least 1": Config(generations=1, cells=(0, 3)),
-    "`image_shape` must be at least 1": Config(generations=1, image_shape=(28, 0, 1)),
+    "`cells` must be between 1 and": Config(generations=1, cells=(0, 3)),
+    "`image_shape` must be between 1 and": Config(generations=1, image_shape=(28, 0, 1)),
     "`chunk_seconds` must be above 0": Config(generations=1, chunk_seconds=0),
-    "`checkpoint_every` must be at least 0": Config(generations=1, checkpoint_every=-1),
+    "`checkpoint_every` must be between 0 and": Config(generations=1, checkpoint_every=-1),
     "`mutation.rate` must be between 0 and 1; got -0.1": Config(generations=1, mutation=Mutation(rate=-0.1)),
     "`mutation.probability` must be between": Config(generations=1, mutation=Mutation(probability=2)),
     "`mutation.eta` must be above 0": Config(generations=1, mutation=Mutation(eta=0)),
-    "`mutation.sigma` must be at least 0": Config(generations=1, mutation=Mutation(sigma=-1)),
-    "`mutation.block` must be at least 1": Config(generations=1, mutation=Mutation(block=0)),
-    "`mutation.halve_every` must be at least 0": Config(generations=1, mutation=Mutation(halve_every=-1)),
+    "`mutation.sigma` must be between 0 and": Config(generations=1, mutation=Mutation(sigma=-1)),
+    "`mutation.block` must be between 1 and": Config(generations=1, mutation=Mutation(block=0)),
+    "`mutation.halve_every` must be between 0 and": Config(generations=1, mutation=Mutation(halve_every=-1)),
     "`crossover.probability` must be between": Config(generations=1, crossover=Crossover(probability=-1)),
     "`crossover.eta` must be above 0": Config(generations=1, crossover=Crossover(eta=-1)),
-    "`crossover.patch` must be at least 1": Config(generations=1, crossover=Crossover(patch=0)),
-    "`crossover.sigma_iso` must be at least": Config(generations=1, crossover=Crossover(sigma_iso=-1)),
-    "`crossover.sigma_line` must be at least": Config(generations=1, crossover=Crossover(sigma_line=-1)),
+    "`crossover.patch` must be between 1 and": Config(generations=1, crossover=Crossover(patch=0)),
+    "`crossover.sigma_iso` must be between": Config(generations=1, crossover=Crossover(sigma_iso=-1)),
+    "`crossover.sigma_line` must be between": Config(generations=1, crossover=Crossover(sigma_line=-1)),
     "`selection.tournament_size` must be": Config(generations=1, selection=Selection(tournament_size=0)),
+    r"`batch_size` must be between 0 and 1,048,576; got 10000000": Config(
+        generations=1, batch_size=10_000_000
+    ),
+    "`generations` must be between 1 and 2,147,483,647": Config(generations=2**31),
+    "`generations` must be .* got 1000000": Config(generations=10**400),
+    "`generations` must be .* too long to show": Config(generations=10**5000),
+    "`evaluations` .* must be between 200 and 429,496,729,400": Config(evaluations=2**63),
+    "`seconds` must be above 0 and at most 1,000,000,000": Config(seconds=10**400),
+    "`seconds` must be above 0 and at most": Config(seconds=float("nan")),
+    "`checkpoint_every` must be between 0 and 1,000,000,000": Config(
+        generations=1, checkpoint_every=float("inf")
+    ),
+    "`selection.tournament_size` must be between 1 and 65,536": Config(
+        generations=1, selection=Selection(tournament_size=10**12)
+    ),
+    "`image_shape` must be between 1 and 65,536; got 100000": Config(
+        generations=1, image_shape=(100_000, 100_000, 3)
+    ),
+    "`image_shape` must have at most 16,777,216 values, .* got 60000 x 60000 x 3": Config(
+        generations=1, image_shape=(60_000, 60_000, 3)
+    ),
+    "`cells` must be between 1 and 16,777,216": Config(generations=1, cells=(2**63, 1)),
+    "`ranges` must be finite; got nan": Config(generations=1, ranges=(0.0, 1.0, 0.0, float("nan"))),
+    "`preset` must be a name of at most 200 printable characters": Config(generations=1, preset="\x1b[2J"),
+    "`preset` must be a name .*\\.\\.\\.\\.$": Config(generations=1, preset="a" * 10**6),
 }
 
 

@@ -43,6 +43,7 @@ from qdfool.studies.decision_boundary.conditions import CONDITIONS, QUICK
 from qdfool.studies.ga_operators import evolution as operators
 from qdfool.studies.make_a_seven import loop as seven
 from qdfool.studies.negative_class import networks, search
+from qdfool.types import Classifier
 
 
 def stand_in(**parts: Any) -> Any:
@@ -300,7 +301,9 @@ def mnist(images=300):
 
 
 def like_lenet():
-    return stand_in(image_shape=lenet.IMAGE_SHAPE, class_names=tuple("0123456789"), fingerprint="")
+    return Classifier(
+        "stand-in", lenet.IMAGE_SHAPE, tuple("0123456789"), {}, lambda parameters, images: images
+    )
 
 
 def test_a_genetic_algorithm():

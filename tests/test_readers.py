@@ -26,7 +26,8 @@ from qdfool.config import Config, from_dict, to_dict
 from qdfool.data import mnist
 from qdfool.data.image import read_image
 from qdfool.errors import InputError
-from qdfool.results import run_folder
+from qdfool.results import history_file, run_folder
+from qdfool.results import npz as npz_files
 from qdfool.results.history import Metrics
 
 CHANCE = np.random.default_rng(0)
@@ -102,8 +103,11 @@ TENSORS = {"conv/kernel": np.ones((3, 3, 1, 2), np.float32), "conv/bias": np.zer
 READERS: dict[str, tuple[Callable[[Path], Any], bytes]] = {
     "config.json": (run_folder.read_json, b'{"settings": {"seed": 1, "cells": [20, 20]}, "versions": null}'),
     "metrics.csv": (run_folder.read_metrics, csv_rows()),
-    "elites.npz": (run_folder.read_arrays, npz(cell=np.arange(3), images=np.zeros((3, 8, 8, 1), np.uint8))),
-    "history.npz": (run_folder.read_history, npz(**HISTORY)),
+    "elites.npz": (
+        lambda path: npz_files.read(path, lambda headers: headers),
+        npz(cell=np.arange(3), images=np.zeros((3, 8, 8, 1), np.uint8)),
+    ),
+    "history.npz": (lambda path: history_file.read(path, 2), npz(**HISTORY)),
     "network.safetensors": (weights.read, save(TENSORS, {"classes": "ab"})),
     **{
         f"image.{kind.lower()}": (lambda path: read_image(path, 8, 8, 3), picture(kind))

@@ -191,7 +191,7 @@ def test_a_run_of_a_thousand_classes_leaves_all_its_files(command, tmp_path):
 
 def test_a_state_too_large_to_copy_is_saved_where_it_lies(command, tmp_path, done, monkeypatch):
     monkeypatch.setattr("qdfool.results.run.COPIED_AT_MOST", 0)
-    monkeypatch.setattr("qdfool.results.run_folder.LARGE", 0)
+    monkeypatch.setattr("qdfool.results.npz.LARGE", 0)
     whole = tmp_path / "whole"
     assert command(*SMALL, "--generations", "8", "--quiet", "--out", str(whole))[0] == 0
     assert command("--resume", str(whole), "--generations", "20", "--quiet")[0] == 0
@@ -262,7 +262,7 @@ def test_a_folder_that_cannot_be_made_is_named(command, tmp_path):
         (["--classifier", "lanet"], "Unknown classifier 'lanet'. Did you mean 'lenet'?"),
         (["--archive", "grid", "--measures", "ink", "simetry"], "Did you mean 'symmetry'?"),
         (["--mutaton.rate", "0.2"], "--mutation.rate"),
-        (["--batch-size", "-1"], "--batch-size must be at least 0; got -1."),
+        (["--batch-size", "-1"], "--batch-size must be between 0 and 1,048,576; got -1."),
         (["--mutation.rate", "-0.5"], "--mutation.rate must be between 0 and 1; got -0.5."),
         (["--encoding", "binary", "--mutation.operators", "gaussian"], "or leave --mutation.operators away."),
         (["--archive", "grid", "--ranges", "0", "2", "0", "1"], "Expected low < high, both within [0, 1]"),

@@ -84,6 +84,7 @@ def test_a_second_sigterm_stops_at_once(tmp_path):
     slow = [*SMALL, "--classifier", "fake:slow_logits", "--chunk-seconds", "300"]
     process = start(*slow, "--generations", "100000", "--out", str(tmp_path / "run"))
     wait_for_generation(process, 1)
+    time.sleep(1)
     process.terminate()
     assert process.stderr is not None
     assert "SIGTERM: stopping after this chunk" in next(line for line in process.stderr if line.strip())

@@ -5,7 +5,8 @@ from qdfool.build.classifier import CLASSIFIERS, build_classifier, is_known, wit
 from qdfool.build.defaults import DEFAULT_MUTATIONS, with_defaults
 from qdfool.build.encoding import ENCODINGS, INITIAL, build_encoding
 from qdfool.build.evolution import SELECTIONS, build_evolution
-from qdfool.build.measures import build_measures, grid_ranges
+from qdfool.build.measures import build_measures, grid_ranges, placed
+from qdfool.build.memory import check_archive, check_memory
 from qdfool.build.variation import CROSSOVERS, MUTATIONS
 
 __all__ = [
@@ -20,8 +21,11 @@ __all__ = [
     "build_encoding",
     "build_evolution",
     "build_measures",
+    "check_archive",
+    "check_memory",
     "grid_ranges",
     "is_known",
+    "placed",
     "with_batch_size",
     "with_classifier",
     "with_defaults",

@@ -15,6 +15,8 @@ GRID_EPSILON = 1e-6
 """What `ribs.archives.GridArchive.index_of` adds before it truncates; ours must find the same cell."""
 STEPS_PER_CELL = 8
 """float32 steps that a cell must be wide, at least: computing its index rounds by two of them at most."""
+ROUNDINGS = 4
+"""float32 steps that computing a cell's index may differ by between programs: one an operation."""
 NARROWEST_RANGE = 100 * GRID_EPSILON
 """Of a measure: in one that is narrower, the epsilon moves what it is added to by more than 1 % of the range."""
 
@@ -49,10 +51,10 @@ def grid_ranges(config: Config, measures: tuple[Measure, ...]) -> tuple[tuple[fl
 
 
 def _check_told_apart(name: str, low: float, high: float, cells: int) -> None:
-    if high - low < NARROWEST_RANGE:
+    if not NARROWEST_RANGE <= high - low < float("inf"):
         raise InputError(
-            f"The grid maps {name} from {low:g} to {high:g}. Expected a range of {NARROWEST_RANGE:g} or more; scale "
-            "the measure."
+            f"The grid maps {name} from {low:g} to {high:g}. Expected a finite range of {NARROWEST_RANGE:g} or more; "
+            "scale the measure."
         )
     step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
     most = int((high - low) / (STEPS_PER_CELL * step))
@@ -96,3 +98,26 @@ def build_cell_index(config: Config, measures: tuple[Measure, ...]) -> Callable[
         return along[0] * cells[1] + along[1], valid
 
     return cell_index
+
+
+def placed(
+    config: Config, measures: tuple[Measure, ...], values: np.ndarray, cells: np.ndarray
+) -> np.ndarray:
+    """[n] bool: whether measures [n, M] can be, and lie in the grid cells [n] that they are said to lie in.
+
+    Up to rounding, in which the programs that compute a cell differ; never by more than half a cell.
+
+    Raises:
+        InputError: a range of the config is empty or beyond what its measure can be.
+    """
+    good = np.ones(len(cells), bool)
+    along = np.unravel_index(cells, config.cells)
+    for axis, (measure, (low, high)) in enumerate(zip(measures, grid_ranges(config, measures), strict=True)):
+        value, count = values[:, axis], config.cells[axis]
+        good &= (np.float32(measure.low) <= value) & (value <= np.float32(measure.high))
+        place = np.clip(count * (value.astype(np.float64) - low) / (high - low), 0, count)
+        step = float(np.spacing(np.float32(max(abs(low), abs(high)))))
+        rounding = ROUNDINGS * count * (step / (high - low) + np.finfo(np.float32).eps)
+        near = min(0.5, rounding + 2 * GRID_EPSILON / (high - low))
+        good &= (along[axis] - near <= place) & (place <= along[axis] + 1 + near)
+    return good

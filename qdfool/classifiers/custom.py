@@ -23,6 +23,7 @@ from qdfool.classifiers.logits_check import (
 from qdfool.classifiers.names_check import check_class_names, check_name
 from qdfool.classifiers.torch_adapter import adapted, is_torch_module
 from qdfool.classifiers.weights import fingerprint
+from qdfool.config import check_image_shape
 from qdfool.errors import InputError, described, shown
 from qdfool.types import Classifier, Parameters
 
@@ -108,11 +109,12 @@ def _shape(found: Any, name: str, image_shape: tuple[int, int, int] | None) -> t
         return image_shape or DEFAULT_SHAPE
     try:
         height, width, channels = (int(size) for size in own)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{name} says that its image_shape is {shown(own)}. Expected height, width, channels."
         ) from error
     shape = (height, width, channels)
+    check_image_shape(f"the image_shape of {name}", shape)
     if image_shape not in (None, shape):
         raise InputError(
             f"{name} takes images of {height} x {width} x {channels}; got the `image_shape` "

@@ -15,7 +15,7 @@ DEFAULT_SHAPE = (28, 28, 1)
 IMAGES_ASKED = 8
 """Images in the one call that checks a classifier: it may be a service that is paid for."""
 PROBABILITIES = (
-    "The rows of {name}'s output lie in [0, 1] and sum to 1: these are probabilities. Expected logits, the "
+    "{name} returned rows that lie in [0, 1] and sum to 1: these are probabilities. Expected logits, the "
     "numbers before the softmax; return those, or their logarithm where only probabilities are to be had."
 )
 
@@ -58,10 +58,34 @@ def ask_once(
             f"{name} returned shape {list(logits.shape)} for {IMAGES_ASKED} images. Expected logits "
             f"[{IMAGES_ASKED}, K] with K >= 2 classes."
         )
-    if not np.issubdtype(logits.dtype, np.floating) and logits.dtype != jnp.bfloat16:
-        raise InputError(f"{name} returned {logits.dtype}. Expected logits as floating-point numbers.")
+    _check_dtype(name, logits)
     check_values(name, logits)
     return logits
+
+
+def check_answer(name: str, logits: np.ndarray, shape: tuple[int, int]) -> None:
+    """Checks what a classifier on the host answers in the course of a run. NaN and infinity pass: they are counted on
+    the device, image by image.
+
+    Args:
+        name: of the classifier, as a message begins.
+        logits: as `as_array` gives them.
+        shape: (B, K).
+
+    Raises:
+        InputError: they are of another shape, no floating-point numbers, or probabilities; of fewer images than are
+            asked at the start, these are not told from logits, which may sum to 1 by chance.
+    """
+    if logits.shape != shape:
+        raise InputError(f"{name} returned shape {list(logits.shape)}. Expected logits {list(shape)}.")
+    _check_dtype(name, logits)
+    if len(logits) >= IMAGES_ASKED and _are_probabilities(logits):
+        raise InputError(PROBABILITIES.format(name=name))
+
+
+def _check_dtype(name: str, logits: np.ndarray) -> None:
+    if not np.issubdtype(logits.dtype, np.floating) and logits.dtype != jnp.bfloat16:
+        raise InputError(f"{name} returned {logits.dtype}. Expected logits as floating-point numbers.")
 
 
 def check_values(name: str, logits: np.ndarray) -> None:
@@ -76,5 +100,9 @@ def check_values(name: str, logits: np.ndarray) -> None:
             f"{name}: {(~finite).sum()} of {len(logits)} images got NaN or infinity, the first of them image "
             f"{int(np.argmin(finite))}. Expected finite logits for every image in [0, 1]."
         )
-    if (logits >= 0).all() and np.allclose(logits.astype(np.float64).sum(axis=1), 1.0, atol=1e-3):
+    if _are_probabilities(logits):
         raise InputError(PROBABILITIES.format(name=name))
+
+
+def _are_probabilities(logits: np.ndarray) -> bool:
+    return bool((logits >= 0).all()) and np.allclose(logits.astype(np.float64).sum(axis=1), 1.0, atol=1e-3)

@@ -11,18 +11,20 @@ from qdfool.config.settings import (
     Mutation,
     Selection,
 )
-from qdfool.config.validation import validate
+from qdfool.config.validation import MOST_GENERATIONS, check_image_shape, validate
 from qdfool.config.values import differences, from_dict, needs_objects, override, setting_names, to_dict
 
 __all__ = [
     "BUDGET",
     "KEEPING",
+    "MOST_GENERATIONS",
     "BlackPixels",
     "Config",
     "Cppn",
     "Crossover",
     "Mutation",
     "Selection",
+    "check_image_shape",
     "differences",
     "from_dict",
     "name_of",

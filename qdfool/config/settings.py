@@ -25,13 +25,13 @@ class Mutation:
     """Probability [0, 1] that a gene changes (polynomial, gaussian, reset, bit_flip), a weight (cppn), or a slot
     of a list (pixel_redraw). Without it 0.1, with the encoding binary 0.005; your own functions have theirs."""
     halve_every: int = 0
-    """Evaluations after which the rate is halved, again and again, in whole generations; 0: never. The
-    paper: 1,000 generations, which are 200,000 evaluations on MNIST and 400,000 on ImageNet."""
+    """Evaluations after which the rate is halved, again and again, in whole generations, at most 10^15; 0: never.
+    The paper: 1,000 generations, which are 200,000 evaluations on MNIST and 400,000 on ImageNet."""
     eta: float = 15.0
-    """Distribution index (> 0) of polynomial mutation, of genes or weights: the higher, the smaller the
-    steps."""
+    """Distribution index (> 0, at most 10^6) of polynomial mutation, of genes or weights: the higher, the
+    smaller the steps."""
     sigma: float = 0.1
-    """Standard deviation (>= 0, in units of brightness) of gaussian mutation."""
+    """Standard deviation (0 to 10^6, in units of brightness) of gaussian mutation."""
     block: int | None = None
     """Side in pixels (>= 1) of the square that block_flip flips. Without it 6, or the image's side if less."""
 
@@ -41,15 +41,15 @@ class Cppn:
     """CPPNs: how large they can be, what they are made of, how they change beside their weights."""
 
     nodes: int = 64
-    """Slots for nodes, inputs and outputs included."""
+    """Slots for nodes, inputs and outputs included, at most 512."""
     connections: int = 192
-    """Slots for connections, those from every input to every output included."""
+    """Slots for connections, those from every input to every output included, at most 4,096."""
     activations: tuple[str, ...] = ("sine", "sigmoid", "gaussian", "linear")
     """Activation functions that a node may have; see --list."""
     coordinates: Literal["normalised", "pixels"] = "normalised"
     """x and y in [-1, 1]; or in pixels, counted from 0, as in the paper's program."""
     weight_range: float = 10.0
-    """Weights stay within plus and minus this (> 0)."""
+    """Weights stay within plus and minus this (> 0, at most 10^6)."""
     activation_rate: float = 0.1
     """Probability [0, 1] that a node draws its activation anew. (Of a weight to change: --mutation.rate.)"""
     add_connection: float = 0.5
@@ -85,13 +85,13 @@ class Crossover:
     probability: float = 1.0
     """Probability [0, 1] that a child is crossed rather than a copy of its first parent."""
     eta: float = 10.0
-    """Distribution index (> 0) of simulated_binary crossover."""
+    """Distribution index (> 0, at most 10^6) of simulated_binary crossover."""
     patch: int | None = None
     """Side in pixels (>= 1) of the square that patch_copy copies. Without it 9, or the image's side if less."""
     sigma_iso: float = 0.01
-    """Standard deviation (>= 0) of iso_line's step in every direction."""
+    """Standard deviation (0 to 10^6) of iso_line's step in every direction."""
     sigma_line: float = 0.2
-    """Standard deviation (>= 0) of iso_line's step along the line to the second parent."""
+    """Standard deviation (0 to 10^6) of iso_line's step along the line to the second parent."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Selection:
     operator: str = "uniform"
     """Name of the selection operator; see --list."""
     tournament_size: int = 20
-    """Elites (>= 1) that meet in a tournament."""
+    """Elites (1 to 65,536) that meet in a tournament."""
 
 
 @dataclass(frozen=True)
@@ -117,14 +117,15 @@ class Config:
     seed: int = 0
     """Root of all randomness, 0 to 2^32 - 1: same seed, settings and platform, same archive."""
     generations: int | None = None
-    """Budget in generations (>= 1)."""
+    """Budget in generations (1 to 2^31 - 1)."""
     evaluations: int | None = None
-    """Budget in images classified, spent in whole generations (>= batch size)."""
+    """Budget in images classified, spent in whole generations (>= batch size, and at most
+    2^31 - 1 generations)."""
     seconds: float | None = None
-    """Budget in seconds of evolution, compilation not counted (> 0). Any budget that is given replaces the
-    preset's; of several that are given, the first that is met ends the run."""
+    """Budget in seconds of evolution, compilation not counted (> 0, at most 10^9). Any budget that is given
+    replaces the preset's; of several that are given, the first that is met ends the run."""
     batch_size: int = 200
-    """Children in a generation (>= 1); 0: chosen from the device's memory."""
+    """Children in a generation (1 to 1,048,576); 0: chosen from the device's memory."""
     classifier: str = "lenet"
     """A classifier of --list, or your own as package.module:attribute."""
     weights: str | None = None
@@ -132,14 +133,15 @@ class Config:
     "random" for an untrained network. Without it, the packaged weights, or else published ones, fetched."""
     image_shape: tuple[int, int, int] | None = None
     """Height, width, channels that your own classifier takes, where it does not say so itself (else
-    28 28 1); or a size for a network of --list that takes several."""
+    28 28 1); or a size for a network of --list that takes several. Sides of at most 65,536,
+    and 2^24 values in all."""
     group: tuple[str, ...] = ()
     """Classes to be seen as one, as NAME=INDEX,INDEX-INDEX,...; those in no group are "rest"."""
     objective: Literal["full-image", "ten-crop"] = "full-image"
     """full-image: an image is classified as it is. ten-crop: a larger image is, by the mean softmax over its
     corners and centre, mirrored too, as in the paper."""
     crop_from: int = 256
-    """Side of the image that ten-crop cuts from."""
+    """Side of the image that ten-crop cuts from, at most 65,536."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """What a network of --list computes in; logits are float32 in both."""
     encoding: str | Encoding | Callable[[tuple[int, int, int]], Encoding] = "pixels"
@@ -155,7 +157,7 @@ class Config:
     """The two measures of the grid archive: of --list, or your own, a qdfool.Measure, as
     package.module:attribute."""
     cells: tuple[int, int] = (20, 20)
-    """Cells (>= 1) along each measure of the grid archive."""
+    """Cells (1 to 2^24) along each measure of the grid archive."""
     ranges: tuple[float, float, float, float] | None = None
     """Low and high of the first measure, low and high of the second, within what they can be
     (images beyond fall in the outermost cells). Without it, all that each measure can be."""
@@ -165,9 +167,9 @@ class Config:
     crossover: Crossover = field(default_factory=Crossover)
     selection: Selection = field(default_factory=Selection)
     chunk_seconds: float = 1.0
-    """Seconds (> 0) of evolution on the device between two looks from the host."""
+    """Seconds (> 0, at most 10^9) of evolution on the device between two looks from the host."""
     checkpoint_every: float = 30.0
-    """Seconds (>= 0) between checkpoints; there is always one at the end."""
+    """Seconds (0 to 10^9) between checkpoints; there is always one at the end."""
 
     def budget_generations(self) -> int | None:
         """Generations that the generation and evaluation budgets allow; None for no such limit, or while the

@@ -1,6 +1,7 @@
 """Checks every setting for its kind and its range."""
 
 import dataclasses
+import math
 import typing
 from typing import Any
 
@@ -8,15 +9,22 @@ from qdfool.config.kinds import check_kind, kinds_of
 from qdfool.config.settings import BUDGET, Config
 from qdfool.errors import InputError, in_range, shown
 
-INFINITY = float("inf")
+MOST_GENERATIONS = 2**31 - 1
+"""Generations are counted in 32 bits."""
+LONGEST = 10**9
+"""Seconds, some thirty years."""
+LARGEST_SIDE, MOST_VALUES = 2**16, 2**24
+"""Of an image: pixels of a side, and height x width x channels, as 2,364 x 2,364 in colour."""
+LONGEST_NAME = 200
+"""Characters of `preset`."""
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
-    "generations": (1, INFINITY),
-    "batch_size": (0, INFINITY),
-    "image_shape": (1, INFINITY),
-    "crop_from": (1, INFINITY),
-    "cells": (1, INFINITY),
-    "checkpoint_every": (0, INFINITY),
+    "generations": (1, MOST_GENERATIONS),
+    "batch_size": (0, 2**20),
+    "image_shape": (1, LARGEST_SIDE),
+    "crop_from": (1, LARGEST_SIDE),
+    "cells": (1, 2**24),
+    "checkpoint_every": (0, LONGEST),
     "cppn.nodes": (1, 512),
     "cppn.connections": (1, 4096),
     "cppn.activation_rate": (0, 1),
@@ -24,21 +32,28 @@ RANGES: dict[str, tuple[float, float]] = {
     "cppn.delete_connection": (0, 1),
     "cppn.add_neuron": (0, 1),
     "cppn.delete_neuron": (0, 1),
-    "black_pixels.capacity": (1, INFINITY),
+    "black_pixels.capacity": (1, MOST_VALUES),
     "black_pixels.margin": (0, 0.45),
     "mutation.probability": (0, 1),
     "mutation.rate": (0, 1),
-    "mutation.halve_every": (0, INFINITY),
-    "mutation.sigma": (0, INFINITY),
-    "mutation.block": (1, INFINITY),
+    "mutation.halve_every": (0, 10**15),
+    "mutation.sigma": (0, 10**6),
+    "mutation.block": (1, LARGEST_SIDE),
     "crossover.probability": (0, 1),
-    "crossover.patch": (1, INFINITY),
-    "crossover.sigma_iso": (0, INFINITY),
-    "crossover.sigma_line": (0, INFINITY),
-    "selection.tournament_size": (1, INFINITY),
+    "crossover.patch": (1, LARGEST_SIDE),
+    "crossover.sigma_iso": (0, 10**6),
+    "crossover.sigma_line": (0, 10**6),
+    "selection.tournament_size": (1, 2**16),
 }
 """Lowest and highest of a setting, or of each of its numbers."""
-ABOVE_ZERO = ("seconds", "chunk_seconds", "cppn.weight_range", "mutation.eta", "crossover.eta")
+ABOVE_ZERO: dict[str, float] = {
+    "seconds": LONGEST,
+    "chunk_seconds": LONGEST,
+    "cppn.weight_range": 10**6,
+    "mutation.eta": 10**6,
+    "crossover.eta": 10**6,
+}
+"""Highest of a setting that must be above 0."""
 
 
 def validate(config: Config, needs_budget: bool = True) -> None:
@@ -53,12 +68,41 @@ def validate(config: Config, needs_budget: bool = True) -> None:
     for name, (low, high) in RANGES.items():
         for value in _numbers(config, name):
             in_range(f"`{name}`", value, low, high)
-    if config.evaluations is not None:
-        in_range("`evaluations` (one batch or more)", config.evaluations, max(1, config.batch_size))
-    for name in ABOVE_ZERO:
+    for name, high in ABOVE_ZERO.items():
         for value in _numbers(config, name):
-            if not 0 < value < INFINITY:
-                raise InputError(f"`{name}` must be above 0 and finite; got {shown(value)}.")
+            if not 0 < value <= high:
+                raise InputError(f"`{name}` must be above 0 and at most {high:,}; got {shown(value)}.")
+    if config.evaluations is not None:
+        batch = max(1, config.batch_size)
+        in_range("`evaluations` (one batch or more)", config.evaluations, batch, MOST_GENERATIONS * batch)
+    for value in config.ranges or ():
+        if not math.isfinite(value):
+            raise InputError(f"`ranges` must be finite; got {shown(value)}.")
+    if config.image_shape is not None:
+        check_image_shape("`image_shape`", config.image_shape)
+    if not config.preset.isprintable() or len(config.preset) > LONGEST_NAME:
+        raise InputError(
+            f"`preset` must be a name of at most {LONGEST_NAME} printable characters; got {shown(config.preset)}."
+        )
+
+
+def check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:
+    """Checks that images (H, W, C) are of a size that one can be held and classified.
+
+    Args:
+        name: what has the shape, as a message begins with it.
+        image_shape: whole numbers.
+
+    Raises:
+        InputError: a side is below 1 or too long, or all of it too much.
+    """
+    for size in image_shape:
+        in_range(name, size, 1, LARGEST_SIDE)
+    if math.prod(image_shape) > MOST_VALUES:
+        raise InputError(
+            f"{name} must have at most {MOST_VALUES:,} values, height x width x channels; got "
+            f"{' x '.join(map(str, image_shape))} = {math.prod(image_shape):,}."
+        )
 
 
 def _check_kinds(group: Any, path: str) -> None:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qdfool.classifiers.logits_check import as_array, check_answer
 from qdfool.engine.step import Evolution, ask, init, step, tell
 from qdfool.errors import ClassifierInterrupt, InputError, described
 from qdfool.types import Array, Classifier, Parameters, Record, State
@@ -113,9 +114,10 @@ def chunks(
         stop: asked between chunks.
 
     Raises:
-        InputError: the classifier failed, whatever it raised, or returned a logit that is not finite, or a measure
-            was out of its range; the generations before, and the valid images of that one, have been yielded. It
-            is raised even if the budget is spent by then, or `stop` says so.
+        InputError: the classifier failed, whatever it raised, or returned a logit that is not finite, one on the host
+            also what are no logits (`check_answer`), or a measure was out of its range; the generations before, and
+            the valid images of that one, have been yielded. It is raised even if the budget is spent by then, or
+            `stop` says so.
         ClassifierInterrupt: a KeyboardInterrupt came out of a classifier on the host; the generations before have
             been yielded.
     """
@@ -199,19 +201,20 @@ class _Host:
         """The classifier's answer; None, and `failure` set, if it had none that will do."""
         images, where = np.array(ask(state)), f"In generation {int(state.generation)}, {self.classifier.name}"
         try:
-            logits = np.asarray(self.classifier.logits(self.classifier.parameters, images), np.float32)
+            logits = as_array(self.classifier.logits(self.classifier.parameters, images))
         except KeyboardInterrupt:
             self.failure = ClassifierInterrupt(f"{where} was ended by a KeyboardInterrupt.")
             return None
         except BaseException as error:  # What sys.exit raises is no end of the run either.
             self.failure = InputError(f"{where} failed on images {list(images.shape)}: {described(error)}.")
             return None
-        if logits.shape != self.shape:
-            self.failure = InputError(
-                f"{where} returned shape {list(logits.shape)}. Expected logits {list(self.shape)}."
-            )
+        try:
+            check_answer(where, logits, self.shape)
+        except InputError as error:
+            self.failure = error
             return None
-        return logits
+        with np.errstate(over="ignore"):  # Infinity is counted on the device.
+            return logits.astype(np.float32)
 
 
 def _check_valid(records: Record, first_generation: int, batch_size: int) -> None:

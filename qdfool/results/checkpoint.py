@@ -1,16 +1,14 @@
-"""Checkpoints: written asynchronously and atomically, the last two are there. The only importer of orbax.
+"""Checkpoints: written asynchronously and atomically, the last two are there.
 
 A checkpoint holds a pytree of NumPy arrays and a dict of plain values. The SHA-256 of the files of both are with them.
 So damage is what they say and nothing else: once every file is, byte for byte, as it was written, any trouble in
 reading it (memory, the disk, a run of another version) is not the checkpoint's, and is raised.
 """
 
-import contextlib
 import hashlib
 import json
-import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import numpy as np
 
 from qdfool.errors import InputError, named
 from qdfool.files.atomic import atomic_write
+from qdfool.results.orbax_manager import orbax_is_quiet, orbax_manager
 
 CHECKPOINTS_KEPT = 2
 """Checkpoints that there are of a run: the newest."""
@@ -35,21 +34,6 @@ ITEMS = ("state", "values")
 # Orbax is imported where it is used: it takes a while, and only runs that are saved need it.
 
 
-@contextlib.contextmanager
-def _orbax_is_quiet() -> Iterator[None]:
-    """While we call Orbax: what it has to say reaches the user as our own messages. What others log passes."""
-
-    def is_not_of_orbax(record: logging.LogRecord) -> bool:
-        return "orbax" not in Path(record.pathname).parts
-
-    logger = logging.getLogger("absl")
-    logger.addFilter(is_not_of_orbax)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_not_of_orbax)
-
-
 class Checkpoints:
     """The checkpoints of one run, numbered by generations completed."""
 
@@ -60,7 +44,7 @@ class Checkpoints:
             OSError: the folder is not writable.
         """
         self.directory = directory
-        self._manager = _manager(directory)
+        self._manager = orbax_manager(directory, CHECKPOINTS_KEPT, lambda folder: _write_digests(folder))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._saving: Future[None] | None = None
 
@@ -98,7 +82,7 @@ class Checkpoints:
     def close(self) -> None:
         """Waits for what is being saved and lets the folder go; never fails."""
         self._thread.shutdown()
-        with _orbax_is_quiet():
+        with orbax_is_quiet():
             self._manager.close()
 
     def _save(self, generation: int, state: Any, values: dict[str, Any]) -> None:
@@ -109,7 +93,7 @@ class Checkpoints:
         self._make_sure_of_room(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state)) + SPARE_BYTES)
         arrays = ocp.args.PyTreeSave(_not_empty(state), ocdbt_target_data_file_size=DATA_FILE_BYTES)
         plain = ocp.args.JsonSave({**values, "structure": _structure(state)})
-        with _orbax_is_quiet():
+        with orbax_is_quiet():
             self._manager.save(generation, args=ocp.args.Composite(state=arrays, values=plain))
 
     def _make_sure_of_room(self, size: int) -> None:
@@ -142,16 +126,20 @@ class Checkpoints:
             OSError: it cannot be read, or a damaged one cannot be renamed.
         """
         names = [path.name for path in self.directory.iterdir() if path.is_dir()]
-        put_aside = []
+        said, put_aside = [], []
         for generation in sorted((int(name) for name in names if name.isdecimal()), reverse=True):
             damage = _damage(self.directory / str(generation))
             if damage is None:
-                if put_aside:
-                    log(f"Going on from checkpoint {generation}, the one before.")
+                if said:
+                    said.append(f"Going on from checkpoint {generation}, the one before.")
+                for line in said:
+                    log(line)
                 return generation, *self._restore(generation, template)
             aside = self._put_aside(generation)
-            put_aside.append(aside.name)
-            log(f"Checkpoint {generation} in {self.directory} is damaged ({damage}); it is now {aside}.")
+            put_aside.append(f"{aside.name} ({damage})")
+            said.append(
+                f"Checkpoint {generation} in {self.directory} is damaged ({damage}); it is now {aside}."
+            )
         if put_aside:
             raise InputError(
                 f"No checkpoint in {self.directory} is whole. The damaged ones are still there, as "
@@ -190,7 +178,7 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         try:
-            with _orbax_is_quiet():
+            with orbax_is_quiet():
                 return self._manager.restore(generation, args=ocp.args.Composite(**items))
         except (MemoryError, OSError):
             raise
@@ -206,47 +194,9 @@ class Checkpoints:
             count += 1
             aside = self.directory / f"damaged-{generation}-{count}"
         (self.directory / str(generation)).rename(aside)
-        with _orbax_is_quiet():
+        with orbax_is_quiet():
             self._manager.reload()
         return aside
-
-
-@_orbax_is_quiet()
-def _manager(directory: Path) -> Any:
-    import orbax.checkpoint as ocp
-
-    # Orbax calls `finalize` before it renames a checkpoint from its temporary name, so that one that is there has
-    # its digests, whenever a process is killed.
-    class Arrays(ocp.PyTreeCheckpointHandler):
-        def finalize(self, directory: Any) -> None:
-            super().finalize(directory)
-            _write_digests(Path(directory))
-
-    class Values(ocp.JsonCheckpointHandler):
-        def finalize(self, directory: Any) -> None:
-            super().finalize(directory)
-            _write_digests(Path(directory))
-
-    # A registry of our own: Orbax's, which all of the process shares, has a handler that copies arrays, against
-    # changes while they are written. Nobody changes ours, and there may be gigabytes.
-    arrays = Arrays(
-        type_handler_registry=ocp.type_handlers.create_type_handler_registry(
-            (np.ndarray, ocp.type_handlers.NumpyHandler(deepcopy_host_arrays=False))
-        )
-    )
-    handlers = ocp.handlers.DefaultCheckpointHandlerRegistry()
-    handlers.add("state", ocp.args.PyTreeSave, arrays)
-    handlers.add("state", ocp.args.PyTreeRestore, arrays)
-    values = Values()
-    handlers.add("values", ocp.args.JsonSave, values)
-    handlers.add("values", ocp.args.JsonRestore, values)
-    options = ocp.CheckpointManagerOptions(
-        preservation_policy=ocp.checkpoint_managers.LatestN(CHECKPOINTS_KEPT),
-        cleanup_tmp_directories=True,
-        # Asynchronous by a thread of our own: a save that fails then says so at once.
-        enable_async_checkpointing=False,
-    )
-    return ocp.CheckpointManager(directory.absolute(), options=options, handler_registry=handlers)
 
 
 def _damage(folder: Path) -> str | None:

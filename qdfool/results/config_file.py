@@ -8,7 +8,8 @@ from typing import Any
 
 import jax
 
-from qdfool.config import Config, from_dict, to_dict
+from qdfool.classifiers.names_check import check_class_names
+from qdfool.config import Config, check_image_shape, from_dict, to_dict, validate
 from qdfool.errors import InputError, named, shown
 from qdfool.results import run_folder
 from qdfool.types import Classifier
@@ -74,21 +75,33 @@ def read_config(directory: Path, objects: Config | None = None) -> tuple[Config,
         objects: a config that has the run's own objects that no module can be asked for by name; see `from_dict`.
 
     Raises:
-        InputError: it is missing or damaged, or of a later version, or `objects` lacks an object.
+        InputError: it is missing or damaged, or of a later version, a setting or what describes the classifier is of
+            another kind or out of range, or `objects` lacks an object. The message names the file and the setting.
     """
-    values = run_folder.read_json(directory / run_folder.CONFIG)
+    path = directory / run_folder.CONFIG
+    values = run_folder.read_json(path)
     groups = ("settings", "classifier", "versions")
     if not all(isinstance(values.get(group), dict) for group in groups):
-        raise InputError(
-            f"{directory / run_folder.CONFIG} is damaged: expected {', '.join(groups)}, each a group of values."
-        )
+        raise InputError(f"{path} is damaged: expected {', '.join(groups)}, each a group of values.")
+    for name, found in values["versions"].items():
+        if not isinstance(found, str):
+            raise InputError(
+                f"{path} is damaged: the version of {shown(name)} must be text; got {shown(found)}."
+            )
     found = _format(values)
-    if not isinstance(found, int) or found > FORMAT:
+    if not _is_whole(found) or not 1 <= found <= FORMAT:
         raise InputError(
             f"{directory} is of qdfool {_version(values)} (run folder format {shown(found)}); this is qdfool "
             f"{version('qdfool')}, which reads formats 1 to {FORMAT}. Read it with that version."
         )
-    return from_dict(values["settings"], objects), values
+    try:
+        config = from_dict(values["settings"], objects)
+        # A result of ask and tell has no budget.
+        validate(config, needs_budget=False)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    classifier_record(directory, config, values)
+    return config, values
 
 
 def check_resumable(directory: Path, values: dict[str, Any]) -> None:
@@ -109,8 +122,9 @@ def classifier_record(directory: Path, config: Config, values: dict[str, Any]) -
     """The classifier of a run folder; what `read_config` returned.
 
     Raises:
-        InputError: its description is damaged.
+        InputError: its description is damaged, its names are not unique, or its images are too large.
     """
+    path = directory / run_folder.CONFIG
     # Format 1 had no name, reference and hash; its name is that of the settings.
     texts = {"name": config.classifier, "reference": "", "file_hash": "", "fingerprint": ""}
     found = {**texts, **values["classifier"]}
@@ -118,18 +132,31 @@ def classifier_record(directory: Path, config: Config, values: dict[str, Any]) -
     if (
         not all(isinstance(found[name], str) for name in texts)
         or not isinstance(names, list)
+        or not names
         or not all(isinstance(name, str) for name in names)
         or not isinstance(shape, list)
         or len(shape) != 3
-        or not all(isinstance(size, int) and size > 0 for size in shape)
+        or not all(_is_whole(size) and size > 0 for size in shape)
     ):
         raise InputError(
-            f"{directory / run_folder.CONFIG} is damaged: expected the classifier's {', '.join(texts)} as text, its "
-            "class_names as a list of texts, and its image_shape as three whole numbers above 0."
+            f"{path} is damaged: expected the classifier's {', '.join(texts)} as text, its class_names as a list of "
+            "texts, and its image_shape as three whole numbers above 0."
         )
+    height, width, channels = shape
+    try:
+        check_image_shape("the classifier's image_shape", (height, width, channels))
+        check_class_names("The classifier", names, len(names))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     return ClassifierRecord(
-        **{name: found[name] for name in texts}, image_shape=tuple(shape), class_names=tuple(names)
+        **{name: found[name] for name in texts},
+        image_shape=(height, width, channels),
+        class_names=tuple(names),
     )
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _format(values: dict[str, Any]) -> Any:

@@ -1,16 +1,30 @@
-"""`elites.npz`: a row per elite, in the order of their cells; and back to elites."""
+"""`elites.npz`: a row per elite, in the order of their cells; and back to elites, when all of it agrees."""
 
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from qdfool.engine.objectives import confidence
+from qdfool.results import npz
+from qdfool.results.npz import Header
 from qdfool.types import Elites
 
+SCHEMA = 1
+"""Version of what the file holds, in its array `schema_version`."""
+SEAL = {"schema_version": Header(np.dtype(np.int32), ()), "sha256": Header(np.dtype(np.uint8), (32,))}
+"""Arrays that a file of a former version lacks: its version, and the digest of all others."""
 ROWS = ("fitness", "birth_generation", "parent_class", "num_replacements", "curiosity")
 """Fields of the elites that the file holds under their own names."""
+GENOME = "genome"
+"""What the names of the genome's leaves begin with."""
 FORMER_NAMES = {"changes": "num_replacements"}
 """What fields were called in run folders of format 1."""
+TOLERANCE = 1e-6
+"""Between the confidence in the file and that of the fitness."""
 
 
 def to_rows(elites: Elites, cells: np.ndarray) -> dict[str, np.ndarray]:
@@ -18,50 +32,118 @@ def to_rows(elites: Elites, cells: np.ndarray) -> dict[str, np.ndarray]:
 
     Genomes are not copied where every cell is occupied: they may be the most of what memory holds.
     """
-    arrays = {name: getattr(elites, name)[cells] for name in ROWS}
-    for name, leaf in _genome(elites).items():
-        arrays[name] = leaf if len(cells) == len(leaf) else leaf[cells]
-    if elites.measures.shape[1]:
-        arrays["measures"] = elites.measures[cells]
-    return arrays
+    return {
+        name: leaf if len(cells) == len(leaf) and name.startswith(GENOME) else leaf[cells]
+        for name, leaf in _leaves(elites).items()
+    }
 
 
-def from_rows(empty: Elites, arrays: dict[str, np.ndarray]) -> Elites:
-    """Elites from what `to_rows` gave and their `cell` [n], also under former names.
+def sealed(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of a file with its `schema_version` [] int32 and the `sha256` [32] uint8 of all of them."""
+    versioned = {**arrays, "schema_version": np.array(SCHEMA, np.int32)}
+    return {**versioned, "sha256": _digest(versioned)}
+
+
+def read(
+    path: Path,
+    empty: Callable[[], Elites],
+    classes: int,
+    image_shape: tuple[int, int, int],
+    placed: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> Elites:
+    """The elites of a file of this or a former version.
 
     Args:
-        empty: an archive without elites, whose shapes and dtypes those of the arrays must be.
-        arrays: by name.
+        path: the file.
+        empty: makes an archive without elites, whose shapes and dtypes those of the file must be.
+        classes: K.
+        image_shape: (H, W, C).
+        placed: from measures [n, M] and grid cells [n] to [n] bool, whether they lie there.
+
+    Returns:
+        An archive of NumPy leaves.
 
     Raises:
-        ValueError: an array is missing, or has another shape or dtype, or a cell is not one of the archive's.
+        InputError: the file is missing or damaged, or what it holds is of another run, another version, or does not
+            agree with itself: a cell, class, confidence, count or fitness that cannot be.
     """
-    arrays = {FORMER_NAMES.get(name, name): array for name, array in arrays.items()}
-    elites: Elites = jax.tree.map(np.array, empty)
-    cells = arrays.get("cell", np.zeros(0))
-    size = len(elites.fitness)
-    if cells.dtype.kind not in "iu" or cells.ndim != 1 or len(np.unique(cells)) != len(cells):
-        raise ValueError("cell is not a list of different cells")
-    if len(cells) and not 0 <= cells.min() <= cells.max() < size:
-        raise ValueError(f"cells from {cells.min()} to {cells.max()} in an archive of {size}")
-    wanted = {name: getattr(elites, name) for name in ROWS} | _genome(elites)
-    if elites.measures.shape[1]:
-        wanted["measures"] = elites.measures
-    for name, leaf in wanted.items():
-        if name not in arrays:
-            raise ValueError(f"{name} is missing")
-        found, expected = arrays[name], (len(cells), *leaf.shape[1:])
-        if found.shape != expected or found.dtype != leaf.dtype:
-            raise ValueError(
-                f"{name} is {found.dtype} {list(found.shape)}, not {leaf.dtype} {list(expected)}"
-            )
-        leaf[cells] = found
-    if not np.isfinite(elites.fitness[cells]).all():
-        raise ValueError("fitness is not finite")
+    shapes: Elites = jax.eval_shape(empty)
+    arrays = npz.read(path, lambda headers: _expected(headers, shapes, image_shape))
+    with npz.fitting(path):
+        if "sha256" in arrays:
+            if arrays["schema_version"] != SCHEMA:
+                raise ValueError(f"its schema version is {arrays['schema_version']}, not {SCHEMA}")
+            if not np.array_equal(arrays.pop("sha256"), _digest(arrays)):
+                raise ValueError("its arrays are not those that its sha256 was computed of")
+        arrays = {FORMER_NAMES.get(name, name): array for name, array in arrays.items()}
+        size, cells = shapes.fitness.shape[0], arrays["cell"]
+        _check_agreement(arrays, size, classes)
+        if "measures" in arrays and not placed(arrays["measures"], cells % (size // classes)).all():
+            raise ValueError("measures lie in other cells of the grid than their elites")
+    elites: Elites = jax.tree.map(np.array, empty())
+    for name, leaf in _leaves(elites).items():
+        leaf[cells] = arrays[name]
     return elites
 
 
-def _genome(elites: Elites) -> dict[str, Any]:
-    """The genome's leaves by their names in the file."""
-    leaves = jax.tree_util.tree_leaves_with_path(elites.genome)
-    return {"genome" + jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+def _expected(
+    headers: Mapping[str, Header], empty: Elites, image_shape: tuple[int, int, int]
+) -> dict[str, Header]:
+    size, shape = empty.fitness.shape[0], headers["cell"].shape if "cell" in headers else ()
+    if len(shape) != 1 or not 0 <= shape[0] <= size:
+        raise ValueError(f"cell is not a list of at most {size:,} cells")
+    expected = {
+        "images": Header(np.dtype(np.uint8), (*shape, *image_shape)),
+        "confidence": Header(np.dtype(np.float64), shape),
+        "class_index": Header(np.dtype(np.int32), shape),
+        "cell": Header(np.dtype(np.int32), shape),
+    }
+    for name, leaf in _leaves(empty).items():
+        expected[name] = Header(np.dtype(leaf.dtype), (*shape, *leaf.shape[1:]))
+    for former, name in FORMER_NAMES.items():
+        if former in headers:
+            expected[former] = expected.pop(name)
+    # Both or neither.
+    return {**expected, **(SEAL if SEAL.keys() & headers.keys() else {})}
+
+
+def _check_agreement(arrays: Mapping[str, np.ndarray], size: int, classes: int) -> None:
+    """Checks what the arrays of a file say against each other; of `size` cells."""
+    cells, fitness = arrays["cell"], arrays["fitness"]
+    if (np.diff(cells) <= 0).any():
+        raise ValueError("cell is not a list of different cells in ascending order")
+    if len(cells) and not 0 <= cells[0] <= cells[-1] < size:
+        raise ValueError(f"cells from {cells[0]} to {cells[-1]} in an archive of {size}")
+    if not np.isfinite(fitness).all():
+        raise ValueError("fitness is not finite")
+    for name, found in {
+        "class_index is not that of cell": arrays["class_index"] == cells // (size // classes),
+        "confidence is not that of fitness": abs(arrays["confidence"] - confidence(fitness)) <= TOLERANCE,
+        "birth_generation is below 0": arrays["birth_generation"] >= 0,
+        f"parent_class is not from -1 to {classes - 1}": (arrays["parent_class"] >= -1)
+        & (arrays["parent_class"] < classes),
+        "num_replacements is below 1": arrays["num_replacements"] >= 1,
+        "curiosity is not finite": np.isfinite(arrays["curiosity"]),
+    }.items():
+        if not found.all():
+            raise ValueError(f"{name}, in row {int(np.argmin(found))}")
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """[32] uint8, the SHA-256 of names, dtypes, shapes and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {list(array.shape)} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return np.frombuffer(digest.digest(), np.uint8)
+
+
+def _leaves(elites: Elites) -> dict[str, Any]:
+    """The leaves of elites by their names in the file."""
+    genome = {
+        GENOME + jax.tree_util.keystr(path): leaf
+        for path, leaf in jax.tree_util.tree_leaves_with_path(elites.genome)
+    }
+    measures = {"measures": elites.measures} if elites.measures.shape[1] else {}
+    return {name: getattr(elites, name) for name in ROWS} | genome | measures

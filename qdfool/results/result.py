@@ -1,4 +1,4 @@
-"""What a run leaves: elites, archive, images, numbers; saved to a folder and loaded from it."""
+"""What a run leaves: elites, archive, images, numbers; saved to a folder."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -11,13 +11,13 @@ import numpy as np
 
 from qdfool.build import build_encoding, build_measures, grid_ranges
 from qdfool.config import Config
-from qdfool.engine.archive import empty, occupied
+from qdfool.engine.archive import occupied
 from qdfool.engine.objectives import confidence
 from qdfool.errors import InputError, known_name, shown
 from qdfool.genomes.cppn.graph import Graph
 from qdfool.genomes.levels import to_uint8
-from qdfool.results import elites_file, run_folder
-from qdfool.results.config_file import ClassifierRecord, classifier_record, read_config, write_config
+from qdfool.results import elites_file, history_file, npz, run_folder
+from qdfool.results.config_file import ClassifierRecord, write_config
 from qdfool.results.history import SURE, VERY_SURE, History, Metrics
 from qdfool.results.snapshot import Snapshot
 from qdfool.types import Elites
@@ -198,14 +198,14 @@ class Result:
         Raises:
             OSError: it cannot be written.
         """
-        run_folder.write_arrays(directory / run_folder.ELITES, self.arrays())
-        run_folder.write_history(directory / run_folder.HISTORY, self.history)
+        npz.write(directory / run_folder.ELITES, elites_file.sealed(self.arrays()))
+        history_file.write(directory / run_folder.HISTORY, self.history)
         run_folder.write_metrics(directory / run_folder.METRICS, self.metrics)
         run_folder.write_json(directory / run_folder.SUMMARY, self.summary())
         self.draw(directory)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The arrays of `elites.npz`: a row per elite, in the order of `cells`."""
+        """The arrays of `elites.npz`, but for its version and digest: a row per elite, in the order of `cells`."""
         cells = self.cells()
         return {
             "images": self.levels(cells),
@@ -277,49 +277,3 @@ class Result:
 def _decoder(config: Config, image_shape: tuple[int, int, int]) -> Callable[[Any], Any]:
     """Genomes [n, ...] to images [n, H, W, C], compiled once for each n."""
     return jax.jit(jax.vmap(build_encoding(config, image_shape).decode))
-
-
-def load(directory: str | Path, config: Config | None = None) -> Result:
-    """The result that a run folder holds, as it was saved; needs neither classifier nor checkpoint.
-
-    Args:
-        directory: the run folder.
-        config: the config that the run began with; needed only where it held objects of your own that no module
-            can be asked for by name. All else is read from the folder.
-
-    Raises:
-        InputError: a file is missing or damaged, or the config's objects are needed.
-    """
-    directory = Path(directory)
-    config, values = read_config(directory, config)
-    summary = run_folder.read_json(directory / run_folder.SUMMARY)
-    figures: dict[str, Any] = {
-        name: summary.get(name) for name in ("generations", "seconds", "compile_seconds")
-    }
-    if not all(isinstance(figure, int | float) for figure in figures.values()):
-        raise InputError(
-            f"{directory / run_folder.SUMMARY} is damaged: expected numbers as {', '.join(figures)}."
-        )
-    arrays = run_folder.read_arrays(directory / run_folder.ELITES)
-    classifier = classifier_record(directory, config, values)
-    measures = build_measures(config)
-    grid_cells = config.cells[0] * config.cells[1] if measures else 1
-    initialise = build_encoding(config, classifier.image_shape).initialise
-    genome = jax.eval_shape(initialise, jax.random.key(0))
-    try:
-        elites = elites_file.from_rows(
-            empty(genome, len(classifier.class_names), grid_cells, len(measures)), arrays
-        )
-    except ValueError as error:
-        raise InputError(
-            f"{directory / run_folder.ELITES} does not fit {run_folder.CONFIG}: {error}. Expected both as one "
-            "run wrote them."
-        ) from error
-    return Result(
-        config=config,
-        classifier=classifier,
-        snapshot=Snapshot(elites),
-        history=run_folder.read_history(directory / run_folder.HISTORY),
-        metrics=run_folder.read_metrics(directory / run_folder.METRICS),
-        **figures,
-    )

@@ -14,17 +14,16 @@ import csv
 import dataclasses
 import io
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import numpy as np
-
-from qdfool.errors import InputError
+from qdfool.errors import InputError, shown
 from qdfool.files.atomic import atomic_write
 from qdfool.files.lock import FolderLock
-from qdfool.results.history import History, Metrics
+from qdfool.results.history import Metrics
 
 CONFIG, METRICS, SUMMARY = "config.json", "metrics.csv", "summary.json"
 ELITES, HISTORY, CHECKPOINTS = "elites.npz", "history.npz", "checkpoints"
@@ -33,8 +32,8 @@ CLASSES, SHEETS = "classes.png", "gallery"
 """Of a run with many classes: a picture, and a folder of pages."""
 OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES, CLASSES, SHEETS)
 """Everything that a run writes."""
-LARGE = 1 << 28
-"""Bytes of arrays that are not compressed any more."""
+LONGEST_JSON, DEEPEST_JSON = 1 << 24, 32
+"""Bytes and levels of a JSON file that is read: thousands of classes with long names are a tenth of it."""
 
 
 def prepare(directory: Path, overwrite: bool) -> FolderLock:
@@ -44,6 +43,7 @@ def prepare(directory: Path, overwrite: bool) -> FolderLock:
         InputError: it has a run in it and `overwrite` is not set, another run is writing into it, or it cannot be
             written to.
     """
+    _check_name(directory)
     _check_free(directory, overwrite)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -74,8 +74,8 @@ def _check_free(directory: Path, overwrite: bool) -> list[str]:
     found = [name for name in OWN if (directory / name).exists()]
     if found and not overwrite:
         raise InputError(
-            f"{directory} has a run in it ({', '.join(found)}). Give another `out`, go on with `resume` "
-            f"{directory}, or throw that run away with `overwrite`."
+            f"{directory} has a run in it ({', '.join(found)}). Give another `out`, or go on with `resume` "
+            f"{directory}; `overwrite` would throw that run away."
         )
     return found
 
@@ -94,10 +94,17 @@ def read_json(path: Path) -> dict[str, Any]:
     """Reads a JSON file of a run.
 
     Raises:
-        InputError: it is missing or damaged.
+        InputError: it is missing or damaged: no JSON object, too large or too deep, with a name twice in a group, with
+            a number that is not finite, or with text that is none.
     """
+    _check_name(path)
     try:
-        values = json.loads(path.read_bytes())
+        with path.open("rb") as file:
+            content = file.read(LONGEST_JSON + 1)
+        if len(content) > LONGEST_JSON:
+            raise ValueError(f"it has more than {LONGEST_JSON:,} bytes")
+        values = json.loads(content, object_pairs_hook=_group, parse_constant=_refuse, parse_float=_finite)
+        _check_depth(values)
     except FileNotFoundError as error:
         raise InputError(
             f"No {path.name} in {path.parent}. Expected the folder of a run, as `out` names it."
@@ -107,6 +114,50 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise InputError(f"{path} is damaged: expected a JSON object, got {type(values).__name__}.")
     return values
+
+
+def _group(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    group = dict(pairs)
+    if len(group) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for number, name in enumerate(names) if name in names[:number])
+        raise ValueError(f"{shown(twice)} is there twice in one group")
+    return group
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isfinite(number := float(text)):
+        return number
+    raise ValueError(f"the number {text[:20]} is too large")
+
+
+def _check_depth(values: Any) -> None:
+    """Checks that groups and lists are few levels deep, and that all text can be written again."""
+    level = [values]
+    for _ in range(DEEPEST_JSON):
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, str):
+                value.encode()  # A lone half of a pair of codes is no text.
+            elif isinstance(value, dict):
+                below += [*value, *value.values()]
+            elif isinstance(value, list):
+                below += value
+        if not below:
+            return
+        level = below
+    raise ValueError(f"it is more than {DEEPEST_JSON} levels deep")
+
+
+def _check_name(path: Path) -> None:
+    if "\0" in str(path):
+        raise InputError(
+            f"No file or folder can be called {shown(str(path))}: it has a null character. Leave it away."
+        )
 
 
 def write_metrics(path: Path, rows: Sequence[Metrics]) -> None:
@@ -127,72 +178,21 @@ def read_metrics(path: Path) -> list[Metrics]:
     """The rows of a CSV file; none where there is no file.
 
     Raises:
-        InputError: it is damaged.
+        InputError: it is damaged: another header, or a row that is not of numbers or lacks some.
     """
     if not path.exists():
         return []
+    names = [field.name for field in dataclasses.fields(Metrics)]
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [_metrics(row) for row in csv.DictReader(file)]
+            rows = csv.reader(file, strict=True)
+            header = next(rows, [])
+            if header != names:
+                raise ValueError(f"its header is {shown(','.join(header))}, not {','.join(names)}")
+            return [_metrics(dict(zip(names, row, strict=True))) for row in rows]
     except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise InputError(f"{path} is damaged: {error}. Expected the file as the run wrote it.") from error
 
 
 def _metrics(row: dict[str, str]) -> Metrics:
     return Metrics(**{name: kind(row[name]) for name, kind in get_type_hints(Metrics).items()})
-
-
-def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Writes arrays as .npz; the same arrays give the same bytes. What is large is not compressed: it is
-    the random numbers of pixel genomes, which take long and become no smaller.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    with atomic_write(path) as file:
-        large = sum(array.nbytes for array in arrays.values()) > LARGE
-        (np.savez if large else np.savez_compressed)(file, allow_pickle=False, **arrays)
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Reads an .npz file, refusing pickles.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError as error:
-        raise InputError(
-            f"No {path.name} in {path.parent}. Expected the folder of a run, as `out` names it."
-        ) from error
-    except MemoryError:
-        raise
-    except Exception as error:
-        # NumPy, zipfile and zlib each fail in ways of their own: which, is decided by the damaged bytes.
-        raise InputError(
-            f"{path} is damaged ({type(error).__name__}: {error}). Expected the file as the run wrote it."
-        ) from error
-
-
-def write_history(path: Path, history: History) -> None:
-    """Writes a history as .npz.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    write_arrays(path, dataclasses.asdict(history))
-
-
-def read_history(path: Path) -> History:
-    """Reads a history.
-
-    Raises:
-        InputError: it is missing or damaged.
-    """
-    arrays = read_arrays(path)
-    missing = {field.name for field in dataclasses.fields(History)} - arrays.keys()
-    if missing:
-        raise InputError(f"{path} is damaged: it lacks {', '.join(sorted(missing))}.")
-    return History(**arrays)

@@ -12,7 +12,13 @@ from qdfool.errors import ClassifierInterrupt, InputError, named, shown
 from qdfool.files.lock import FolderLock
 from qdfool.results import run_folder
 from qdfool.results.checkpoint import Checkpoints
-from qdfool.results.config_file import check_resumable, read_config, write_config
+from qdfool.results.config_file import (
+    ClassifierRecord,
+    check_resumable,
+    classifier_record,
+    read_config,
+    write_config,
+)
 from qdfool.results.run import Run
 from qdfool.types import Classifier
 
@@ -169,8 +175,8 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
     check_resumable(directory, values)
     if not (directory / run_folder.CHECKPOINTS).is_dir():
         raise InputError(
-            f"No checkpoint in {directory}. Expected the folder of a run that saved one; start it anew with "
-            f"`out` {directory} and `overwrite`."
+            f"No checkpoint in {directory}. Expected the folder of a run that saved one; give that, or start "
+            "a new run with another `out`."
         )
     if classifier is None and not is_known(config.classifier):
         raise InputError(
@@ -194,7 +200,7 @@ def _restored(config: Config, directory: Path, classifier: Any, values: dict[str
         _LOG.warning(
             f"{directory} began on the classifier {named(began_with)}, and goes on with {named(config.classifier)}."
         )
-    _check_same(directory, values["classifier"], built)
+    _check_same(directory, classifier_record(directory, config, values), built)
     run = Run(config, built)
     checkpoints = Checkpoints(directory / run_folder.CHECKPOINTS)
     try:
@@ -210,26 +216,26 @@ def _built(config: Config, classifier: Any) -> tuple[Config, Classifier]:
     return (config, build_classifier(config)) if classifier is None else with_classifier(config, classifier)
 
 
-def _check_same(directory: Path, saved: dict[str, Any], classifier: Classifier) -> None:
+def _check_same(directory: Path, saved: ClassifierRecord, classifier: Classifier) -> None:
     """Checks that a run goes on with the classifier that it began with, as far as that can be told."""
-    if saved["fingerprint"] != classifier.fingerprint:
+    if saved.fingerprint != classifier.fingerprint:
         raise InputError(
-            f"{directory} was run with other weights: SHA-256 {_hash(saved['fingerprint'])} -> "
+            f"{directory} was run with other weights: SHA-256 {_hash(saved.fingerprint)} -> "
             f"{_hash(classifier.fingerprint)}. Give the weights it began with."
         )
-    if saved["class_names"] != list(classifier.class_names):
+    if saved.class_names != classifier.class_names:
         raise InputError(
             f"{directory} was run on a classifier with other classes. Give the one it began with."
         )
-    if saved["image_shape"] != list(classifier.image_shape):
+    if saved.image_shape != classifier.image_shape:
         raise InputError(
-            f"{directory} was run on a classifier of images {shown(saved['image_shape'])}; this one takes "
+            f"{directory} was run on a classifier of images {list(saved.image_shape)}; this one takes "
             f"{list(classifier.image_shape)}. Give the one it began with."
         )
-    if saved.get("file_hash", "") and saved["file_hash"] != classifier.file_hash:
+    if saved.file_hash and saved.file_hash != classifier.file_hash:
         _LOG.warning(
             f"The file of {classifier.reference or classifier.name} has changed since {directory} began: SHA-256 "
-            f"{_hash(saved['file_hash'])} -> {_hash(classifier.file_hash)}. The run goes on with the new one."
+            f"{_hash(saved.file_hash)} -> {_hash(classifier.file_hash)}. The run goes on with the new one."
         )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from qdfool.build import build_evolution
 from qdfool.classifiers.custom import wrap
+from qdfool.classifiers.logits_check import check_answer
 from qdfool.engine import loop
 from qdfool.engine.loop import Budget, Chunk, chunks, empty_records, jitted_init, run_generations
 from qdfool.engine.step import init
@@ -123,12 +124,33 @@ def nan_in_two_rows(logits):
     return logits
 
 
+def probabilities(logits):
+    exponentials = np.exp(logits)
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
 @pytest.mark.parametrize(
     ("otherwise", "message"),
     [
         (fails, r"service failed on images \[12, 8, 8, 1\]: ConnectionError: the service has gone\."),
         (lambda logits: logits[:, :3], r"service returned shape \[12, 3\]. Expected logits \[12, 4\]"),
+        (lambda logits: logits[None], r"service returned shape \[1, 12, 4\]. Expected logits \[12, 4\]"),
+        (lambda logits: None, r"service returned shape \[\]. Expected logits \[12, 4\]"),
+        (lambda logits: [[0.0], [0.0, 1.0]], r"service failed on images \[12, 8, 8, 1\]: ValueError"),
+        (probabilities, r"service returned rows that lie in \[0, 1\] and sum to 1: these are probabilities"),
+        (lambda logits: logits + 1j, "service returned complex64. Expected logits as floating-point numbers"),
+        (
+            lambda logits: logits.astype(int),
+            "service returned int64. Expected logits as floating-point numbers",
+        ),
+        (lambda logits: logits > 0, "service returned bool. Expected logits as floating-point numbers"),
+        (
+            lambda logits: logits.astype(str),
+            "service returned <U32. Expected logits as floating-point numbers",
+        ),
+        (lambda logits: logits.astype(object), "service returned object. Expected logits as floating-point"),
         (nan_in_two_rows, "2 of 12 images had a logit that is not finite"),
+        (lambda logits: logits.astype(np.float64) * 1e60, "12 of 12 images had a logit that is not finite"),
     ],
 )
 @pytest.mark.parametrize("in_generation", [0, 1, 3])
@@ -136,6 +158,13 @@ def test_what_goes_wrong_names_its_generation(timed, otherwise, message, in_gene
     run = timed(Budget(20, None), 1.0, otherwise, in_generation)
     with pytest.raises(InputError, match=rf"^In generation {in_generation}, {message}"):
         list(run)
+
+
+def test_logits_of_few_images_may_sum_to_one():
+    few = np.full((7, 4), 0.25, np.float32)
+    check_answer("service", few, (7, 4))
+    with pytest.raises(InputError, match="service returned rows"):
+        check_answer("service", np.concatenate([few, few]), (14, 4))
 
 
 def test_a_chunk_is_not_longer_than_its_buffer(timed, monkeypatch):

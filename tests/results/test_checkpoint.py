@@ -1,6 +1,9 @@
 """Checkpoints come back whole, or not at all."""
 
+import asyncio
 import logging
+import shutil
+import threading
 from typing import Any
 
 import numpy as np
@@ -83,6 +86,29 @@ def test_a_damaged_newest_falls_back_to_the_one_before_and_says_so(tmp_path, dam
     assert "Going on from checkpoint 5" in said[1]
 
 
+def test_what_a_killed_process_left_is_cleared_before_the_folder_is_open(tmp_path, monkeypatch):
+    """At once, and not in a thread that outlives it."""
+    seen = []
+
+    def cut_short(folder):
+        shutil.copytree(folder.parents[0], tmp_path / "copy" / folder.parents[0].name)
+        seen.append(folder.parents[0].name)
+        raise OSError("killed")
+
+    checkpoints = Checkpoints(tmp_path / "run")
+    monkeypatch.setattr("qdfool.results.checkpoint._write_digests", cut_short)
+    checkpoints.save(5, state(5), {"number": 5})
+    with pytest.raises(OSError, match="killed"):
+        checkpoints.finish()
+    checkpoints.close()
+    (left,) = (tmp_path / "copy").iterdir()
+    assert seen == [left.name]
+    threads = threading.active_count()
+    Checkpoints(tmp_path / "copy").close()
+    assert threading.active_count() == threads
+    assert list((tmp_path / "copy").iterdir()) == []
+
+
 def test_none_is_an_error(tmp_path):
     with pytest.raises(InputError, match="No checkpoint in"):
         restored(tmp_path)
@@ -97,6 +123,25 @@ def test_a_save_that_fails_is_named_and_leaves_the_one_before(tmp_path):
         checkpoints.finish()
     checkpoints.close()
     assert restored(tmp_path)[0][0] == 1
+
+
+def test_a_write_that_fails_waits_for_the_others(tmp_path, monkeypatch):
+    """Those that end after Orbax has closed its event loop would each print a traceback."""
+    ended = []
+
+    async def write(self, value, *arguments):
+        if value.shape == (3, 4):
+            raise OSError("the disk is full")
+        await asyncio.sleep(0.05)
+        ended.append(value.shape)
+
+    monkeypatch.setattr(ocp.type_handlers.NumpyHandler, "_open_and_write", write)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(5, state(5), {"number": 5})
+    with pytest.raises(OSError, match="the disk is full"):
+        checkpoints.finish()
+    checkpoints.close()
+    assert sorted(ended) == [(), (5,)]
 
 
 def directories(folder):
@@ -152,10 +197,15 @@ def test_when_none_is_whole_they_are_put_aside_and_the_message_says_where(tmp_pa
     for path in tmp_path.rglob("*"):
         if path.is_file():
             path.write_bytes(b"")
+    said = []
+    checkpoints = Checkpoints(tmp_path)
     with pytest.raises(
-        InputError, match="still there, as damaged-9, damaged-5: bring a whole one back"
+        InputError,
+        match=r"still there, as damaged-9 \(state/sha256.json is not JSON\), damaged-5 .*: bring a whole one back",
     ) as error:
-        restored(tmp_path)
+        checkpoints.restore(template, said.append)
+    checkpoints.close()
+    assert said == []  # the message says it all
     assert "anew" not in str(error.value)
     assert directories(tmp_path) == ["damaged-5", "damaged-9"]
 

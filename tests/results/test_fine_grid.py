@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from qdfool.build.measures import build_cell_index
+from qdfool.build.measures import build_cell_index, placed
 from qdfool.config import Config
 from qdfool.engine.archive import empty
 from qdfool.errors import InputError
@@ -41,6 +41,8 @@ def test_every_elite_is_found_where_it_competed(cells, low, high):
     measures = np.stack([first, np.full_like(first, low)], axis=1)
     places, valid = jax.jit(jax.vmap(build_cell_index(config, spread(low, high))))(measures)
     assert np.asarray(valid).all()
+    assert placed(config, spread(low, high), measures, np.asarray(places)).all()
+    assert not placed(config, spread(low, high), measures, (np.asarray(places) + 2) % cells).any()
     for order in (slice(None), slice(None, None, -1)):
         occupied, rows = np.unique(np.asarray(places)[order], return_index=True)
         assert len(occupied) == cells
@@ -77,7 +79,7 @@ def test_every_elite_is_found_where_it_competed(cells, low, high):
             (10, 10),
             0,
             1e-5,
-            r"maps first from 0 to 1e-05. Expected a range of 0.0001 or more; scale the measure",
+            r"maps first from 0 to 1e-05. Expected a finite range of 0.0001 or more; scale the measure",
         ),
     ],
 )

@@ -1,0 +1,113 @@
+"""What a run needs of the memory of the device and of the host, estimated before it begins.
+
+An estimate from below: a run that is refused would fail or swap, one that is not may still.
+"""
+
+import math
+import os
+from pathlib import Path
+
+import jax
+
+from qdfool.build.encoding import build_encoding
+from qdfool.config import Config
+from qdfool.engine.loop import LONGEST_CHUNK
+from qdfool.errors import InputError
+from qdfool.types import Classifier
+
+MOST_CELLS = 2**31 - 1
+"""Cells are numbered in 32 bits."""
+CELL_BYTES = 4 * 8
+"""Of a cell beside its genome: fitness, two measures, lineage, curiosity."""
+LAYERS_IN_IMAGES = 4
+"""What a classifier has of an image at once, at least, in images: the maps of two layers."""
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Files in which Linux says what a container may have."""
+
+
+def genome_bytes(config: Config, image_shape: tuple[int, int, int]) -> int:
+    """Bytes of one genome.
+
+    Raises:
+        InputError: the encoding is unknown, or cannot draw such images.
+    """
+    genome = jax.eval_shape(build_encoding(config, image_shape).initialise, jax.random.key(config.seed))
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(genome))
+
+
+def check_archive(config: Config, image_shape: tuple[int, int, int], classes: int) -> int:
+    """Bytes of the archive, which the host has once, to be read and saved.
+
+    Raises:
+        InputError: it has more cells than can be numbered, or is more than the host's memory.
+    """
+    genome, cells = genome_bytes(config, image_shape), _cells(config, classes)
+    archive, memory = cells * (genome + CELL_BYTES), host_memory()
+    if cells > MOST_CELLS or archive > memory:
+        raise InputError(
+            f"An archive of {cells:,} cells with genomes of {genome:,} bytes needs about {_gigabytes(archive)}; this "
+            f"machine has {_gigabytes(memory)}, and cells are numbered up to {MOST_CELLS:,}. Choose the encoding "
+            "'cppn', fewer `cells`, a smaller `image_shape`, or the `archive` 'class'."
+        )
+    return archive
+
+
+def check_memory(config: Config, classifier: Classifier) -> None:
+    """Checks that a run has the memory that it needs; its batch size is chosen.
+
+    Raises:
+        InputError: it has not; the message has the estimate, and what there is.
+    """
+    image_shape, classes, batch = classifier.image_shape, len(classifier.class_names), config.batch_size
+    archive, values = check_archive(config, image_shape, classes), math.prod(image_shape)
+    genome = genome_bytes(config, image_shape)
+    # Children and images of this generation and the next; what the classifier makes of them; their logits.
+    children = batch * (2 * genome + (2 + LAYERS_IN_IMAGES) * 4 * values + 8 * classes)
+    if config.selection.operator == "tournament":
+        children += batch * config.selection.tournament_size * 8
+    records = LONGEST_CHUNK * classes * 8
+    pictures = _cells(config, classes) * values + (0 if classifier.traceable else batch * 4 * values)
+    on_device = {"the archive": archive, f"a batch of {batch:,} children": children, "records": records}
+    on_host = {"the archive": archive, "images of elites": pictures, "records": 2 * records}
+    if jax.default_backend() == "cpu":
+        both = {name: on_device.get(name, 0) + on_host.get(name, 0) for name in on_device | on_host}
+        _check("this machine", both, host_memory())
+    else:
+        _check("the device", on_device, device_memory())
+        _check("this machine", on_host, host_memory())
+
+
+def device_memory() -> int:
+    """Bytes that the device has; those of the host, where it is the device."""
+    device = jax.local_devices()[0]
+    found = (device.memory_stats() or {}).get("bytes_limit") if device.platform != "cpu" else None
+    return found or host_memory()
+
+
+def host_memory() -> int:
+    """Bytes that the host has, or that a container is given of them."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in LIMITS:
+        try:
+            found.append(int(Path(path).read_text()))
+        except (OSError, ValueError):  # No such file, or the word "max".
+            continue
+    return min(found)
+
+
+def _cells(config: Config, classes: int) -> int:
+    return classes * (config.cells[0] * config.cells[1] if config.archive == "grid" else 1)
+
+
+def _check(where: str, needs: dict[str, int], memory: int) -> None:
+    needed = sum(needs.values())
+    if needed > memory:
+        parts = ", ".join(f"{_gigabytes(size)} for {name}" for name, size in needs.items())
+        raise InputError(
+            f"This run needs about {_gigabytes(needed)} of memory ({parts}); {where} has {_gigabytes(memory)}. "
+            "Choose a smaller `batch_size`, the encoding 'cppn', fewer `cells`, or a smaller `image_shape`."
+        )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB"

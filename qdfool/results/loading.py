@@ -1,0 +1,71 @@
+"""A run folder read again: every file is checked, by itself and against the others."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from qdfool.build import build_encoding, build_measures, check_archive, grid_ranges, placed
+from qdfool.config import MOST_GENERATIONS, Config
+from qdfool.engine.archive import empty
+from qdfool.errors import InputError, shown
+from qdfool.results import elites_file, history_file, run_folder
+from qdfool.results.config_file import classifier_record, read_config
+from qdfool.results.result import Result
+from qdfool.results.snapshot import Snapshot
+
+
+def load(directory: str | Path, config: Config | None = None) -> Result:
+    """The result that a run folder holds, as it was saved; needs neither classifier nor checkpoint.
+
+    Args:
+        directory: the run folder.
+        config: the config that the run began with; needed only where it held objects of your own that no module
+            can be asked for by name. All else is read from the folder.
+
+    Raises:
+        InputError: a file is missing or damaged, or the config's objects are needed.
+    """
+    directory = Path(directory)
+    config, values = read_config(directory, config)
+    figures = _figures(directory / run_folder.SUMMARY)
+    classifier = classifier_record(directory, config, values)
+    classes = len(classifier.class_names)
+    try:
+        measures = build_measures(config)
+        if measures:
+            grid_ranges(config, measures)
+        check_archive(config, classifier.image_shape, classes)
+    except InputError as error:
+        raise InputError(f"{directory / run_folder.CONFIG}: {error}") from error
+    genome = jax.eval_shape(build_encoding(config, classifier.image_shape).initialise, jax.random.key(0))
+    grid_cells = config.cells[0] * config.cells[1] if measures else 1
+    elites = elites_file.read(
+        directory / run_folder.ELITES,
+        functools.partial(empty, genome, classes, grid_cells, len(measures)),
+        classes,
+        classifier.image_shape,
+        functools.partial(placed, config, measures),
+    )
+    return Result(
+        config=config,
+        classifier=classifier,
+        snapshot=Snapshot(elites),
+        history=history_file.read(directory / run_folder.HISTORY, classes),
+        metrics=run_folder.read_metrics(directory / run_folder.METRICS),
+        **figures,
+    )
+
+
+def _figures(path: Path) -> dict[str, Any]:
+    """What a result needs of `summary.json`."""
+    summary = run_folder.read_json(path)
+    figures = {name: summary.get(name) for name in ("generations", "seconds", "compile_seconds")}
+    for name, figure in figures.items():
+        kinds = int if name == "generations" else int | float
+        if not isinstance(figure, kinds) or isinstance(figure, bool) or not 0 <= figure <= MOST_GENERATIONS:
+            raise InputError(
+                f"{path} is damaged: expected numbers as {', '.join(figures)}; {name} is {shown(figure)}."
+            )
+    return figures
