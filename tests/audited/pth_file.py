@@ -69,12 +69,19 @@ def tensor(key: str, shape: tuple, strides: tuple, offset: int = 0, count: int =
     return Called("torch._utils._rebuild_tensor_v2", *arguments)
 
 
-def write(path: Path, found: object, **entries: bytes) -> Path:
+def content(found: object, **entries: bytes) -> bytes:
     """A file as PyTorch writes it: a pickle, and storage 0 with the numbers 0 to 11."""
-    content = {"data.pkl": pickled(found), "byteorder": b"little", "data/0": KERNEL.tobytes(), **entries}
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, value in content.items():
+    files = {"data.pkl": pickled(found), "byteorder": b"little", "data/0": KERNEL.tobytes(), **entries}
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, value in files.items():
             archive.writestr(f"archive/{name}", value)
+    return made.getvalue()
+
+
+def write(path: Path, found: object, **entries: bytes) -> Path:
+    """The same, written."""
+    path.write_bytes(content(found, **entries))
     return path
 
 
