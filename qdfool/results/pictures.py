@@ -164,6 +164,5 @@ def _depths(graph: Graph, inputs: int, outputs: int) -> dict[int, int]:
         for slot in np.flatnonzero(np.asarray(graph.present)):
             if graph.target[slot] == node:
                 depth[node] = max(depth[node], depth[int(graph.source[slot])] + 1)
-    last = max(depth[node] for node in range(inputs, inputs + outputs))
-    last = max(last, 1, *depth.values())
+    last = max(1, *depth.values())
     return {**depth, **dict.fromkeys(range(inputs, inputs + outputs), last)}

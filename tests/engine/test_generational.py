@@ -73,6 +73,15 @@ def test_fitness_may_be_drawn():
     assert len(np.unique(fitness)) == 6 * SIZE
 
 
+def test_the_generation_is_that_of_the_parents():
+    def told(key, generation, first, second):
+        return {**first, "label": generation}
+
+    counting = GeneticAlgorithm(ones, breeding(selection.uniform, told))
+    last, _ = generational.run(counting, {}, population(), jax.random.key(0), 3, first_generation=4)
+    np.testing.assert_array_equal(last.genome["label"], np.full(SIZE, 6))
+
+
 def test_record_sees_parameters_and_population():
     _, kept = generational.run(
         algorithm(),

@@ -79,6 +79,16 @@ def test_the_summary_names_the_budget_that_ended_the_run(result, budget, ended_b
     assert other.summary()["ended_by"] == ended_by
 
 
+def test_a_grid_need_not_be_square(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory: None)
+    result = qdfool.evolve(replace(small, archive="grid", cells=(5, 3)), fake.classifier)
+    result.save(tmp_path / "run")
+    loaded = qdfool.load(tmp_path / "run")
+    assert len(loaded.elites.fitness) == 4 * 5 * 3
+    np.testing.assert_array_equal(loaded.elites.fitness, result.elites.fitness)
+    assert len(loaded.archive) == len(result.archive) == len(result.cells())
+
+
 def test_what_is_occupied_is_the_same_on_the_device_and_in_every_file(small, tmp_path):
     """Log-odds beyond what float32 holds are an elite like others."""
     audit = qdfool.AskTell(small, fake.SHAPE, ("a", "b", "c"))
