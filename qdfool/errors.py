@@ -101,10 +101,14 @@ def in_range(name: str, value: float, low: float, high: float = float("inf")) ->
 
 def described(error: BaseException) -> str:
     """What a user's own code raised, as a message says it: its type and text, on one line, shortened."""
+    text = text_of(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def text_of(error: BaseException) -> str:
+    """The text of an error of other code, on one line, shortened: it may quote what it met, of any length."""
     try:
         text = printable(" ".join(str(error).split()))
     except Exception:  # The user's code once more.
         text = "(has no text)"
-    if len(text) > LONGEST_DESCRIBED:
-        text = f"{text[:LONGEST_DESCRIBED]}..."
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return text if len(text) <= LONGEST_DESCRIBED else f"{text[:LONGEST_DESCRIBED]}..."

@@ -170,7 +170,8 @@ def _fuzz_all(names: tuple[str, ...], number: int, until: float, scratch: Path, 
                 keep.mkdir(parents=True, exist_ok=True)
                 kept = keep / f"{faults}-{next((folder / 'files').glob('network*'), Path(name)).name}"
                 shutil.copytree(folder / "files", kept, dirs_exist_ok=True)
-                why = (ended.stderr.strip().splitlines() or ["nothing said"])[-1]
+                said = [line for line in ended.stderr.splitlines() if "Fault: " in line]
+                why = said[-1].strip() if said else ended.stderr.strip()[-500:] or "nothing said"
                 print(f"{name}: FELL (exit {ended.returncode}): {why}\n  kept in {kept}", flush=True)
             shutil.rmtree(folder, ignore_errors=True)
         rounds += 1

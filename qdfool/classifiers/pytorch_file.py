@@ -25,7 +25,7 @@ import numpy as np
 from qdfool.classifiers import inert_pickle
 from qdfool.classifiers.inert_pickle import Call, Dict, List, Name, Reference, kind_of
 from qdfool.classifiers.weights import Tensors, check_finite
-from qdfool.errors import InputError, shown
+from qdfool.errors import InputError, described, shown
 
 ROW_OF_PICKLES = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """The magic number that begins a file of the older format, as pickled."""
@@ -86,7 +86,7 @@ def read(path: Path) -> Tensors:
     except Exception as error:
         # A damaged pickle can fail in any way: what it builds is decided by its bytes.
         raise InputError(
-            f"{path} is not a whole PyTorch file ({type(error).__name__}: {error}). Copy or download it again."
+            f"{path} is not a whole PyTorch file ({described(error)}). Copy or download it again."
         ) from error
     check_finite(tensors, path)
     return tensors

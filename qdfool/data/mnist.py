@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qdfool.data.download import fetch_gzip
-from qdfool.errors import InputError
+from qdfool.errors import InputError, text_of
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -163,7 +163,7 @@ def _read(folder: Path, file: IdxFile, files: Sequence[IdxFile]) -> np.ndarray:
             # One byte too many tells as much as all: a small gzip file can hold gigabytes.
             content = opened.read(expected + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read: {error}. Is it truncated? {_AGAIN}") from error
+        raise InputError(f"{path} cannot be read: {text_of(error)}. Is it truncated? {_AGAIN}") from error
     for other in files:
         if other.header != file.header and content.startswith(other.header):
             raise InputError(f"{path} holds what belongs into {other.name}. Are the two swapped? {_AGAIN}")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qdfool.errors import InputError, shown
+from qdfool.errors import InputError, shown, text_of
 from qdfool.files.atomic import atomic_write
 
 LARGE = 1 << 28
@@ -96,7 +96,7 @@ def _damage_named(path: Path) -> Iterator[None]:
     except Exception as error:
         # NumPy, zipfile and zlib each fail in ways of their own: which, is decided by the damaged bytes.
         raise InputError(
-            f"{path} is damaged ({type(error).__name__}: {_text(error)}). Expected the file as the run wrote it."
+            f"{path} is damaged ({type(error).__name__}: {text_of(error)}). Expected the file as the run wrote it."
         ) from error
 
 
@@ -148,8 +148,3 @@ def _check_same(found: Mapping[str, Header], expected: Mapping[str, Header]) -> 
     for name, header in expected.items():
         if found[name] != header:
             raise ValueError(f"{name} is {found[name]}, not {header}")
-
-
-def _text(error: Exception) -> str:
-    text = str(error)
-    return text if text.isprintable() and len(text) < 200 else shown(text)

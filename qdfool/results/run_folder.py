@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from qdfool.errors import InputError, shown
+from qdfool.errors import InputError, shown, text_of
 from qdfool.files.atomic import atomic_write
 from qdfool.files.lock import FolderLock
 from qdfool.results.history import Metrics
@@ -110,7 +110,9 @@ def read_json(path: Path) -> dict[str, Any]:
             f"No {path.name} in {path.parent}. Expected the folder of a run, as `out` names it."
         ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is damaged: {error}. Expected the file as the run wrote it.") from error
+        raise InputError(
+            f"{path} is damaged: {text_of(error)}. Expected the file as the run wrote it."
+        ) from error
     if not isinstance(values, dict):
         raise InputError(f"{path} is damaged: expected a JSON object, got {type(values).__name__}.")
     return values
@@ -191,7 +193,9 @@ def read_metrics(path: Path) -> list[Metrics]:
                 raise ValueError(f"its header is {shown(','.join(header))}, not {','.join(names)}")
             return [_metrics(dict(zip(names, row, strict=True))) for row in rows]
     except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
-        raise InputError(f"{path} is damaged: {error}. Expected the file as the run wrote it.") from error
+        raise InputError(
+            f"{path} is damaged: {text_of(error)}. Expected the file as the run wrote it."
+        ) from error
 
 
 def _metrics(row: dict[str, str]) -> Metrics:
