@@ -31,6 +31,7 @@ def test_the_guide_runs(tmp_path, monkeypatch):
 def test_the_guide_runs_with_pytorch():
     pytest.importorskip("torch.nn", reason="PyTorch is not installed: pip install torch==2.13.0")
     (code,) = (block for block in blocks(ROOT / "docs/audit.md", "python") if "import torch" in block)
+    assert "qdfool.from_torch(" in code
     exec(compile(code, "docs/audit.md", "exec"), {})
 
 
@@ -55,3 +56,14 @@ def test_commands_have_options_that_exist(page):
         ]
         name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "mnist-direct"
         parse(arguments, preset(name))
+
+
+def test_every_promise_names_a_test_that_there_is():
+    page = (ROOT / "docs/trust.md").read_text()
+    named = re.findall(r"`((?:\w+/)*test_\w+\.py)(?:::(\w+))?`", page)
+    assert len(named) > 20
+    for path, function in named:
+        source = (ROOT / "tests" / path).read_text()
+        assert not function or re.search(rf"^def {function}\(", source, re.MULTILINE), f"{path}::{function}"
+    for row in re.findall(r"^\| .*$", page, re.MULTILINE):
+        assert row.count("|") in (3, 4), row
