@@ -51,6 +51,7 @@ def check_named(report: str) -> None:
     assert seen >= 10
 
 
+@pytest.mark.slow  # A minute in all; .ci/run runs them at every submission.
 @pytest.mark.parametrize("name", STUDIES)
 def test_quick_study(name, tmp_path, data_folder):
     run(name, tmp_path)
