@@ -23,10 +23,8 @@ import os, sys, time
 from pathlib import Path
 from qdfool.files.lock import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
-child = os.fork()
-if not child:
-    time.sleep(300)
-print(child, flush=True)
+if not os.fork():
+    print(os.getpid(), flush=True)  # by the child, when it has forgotten the lock
 time.sleep(300)
 """
 
