@@ -17,7 +17,7 @@ from qdfool.cli.exits import run_and_exit
 from qdfool.config import Config, check_image_shape
 from qdfool.data.image import read_image
 from qdfool.engine.objectives import confidence, log_odds
-from qdfool.errors import InputError, described, in_range, named, printable
+from qdfool.errors import InputError, code_of_a_user, in_range, named, printable
 from qdfool.types import Classifier
 
 
@@ -76,14 +76,8 @@ def classify(command: CommandLine) -> list[dict[str, Any]]:
     logits = jax.jit(classifier.logits) if classifier.traceable else classifier.logits
     answers = []
     for path, image in zip(command.images, images, strict=True):
-        try:
+        with code_of_a_user(f"{classifier.name} failed on {path}"):
             of_image = np.asarray(logits(classifier.parameters, image[None]), np.float32)
-        except KeyboardInterrupt:
-            raise
-        except (
-            BaseException
-        ) as error:  # A user's own classifier may raise anything, also what sys.exit raises.
-            raise InputError(f"{classifier.name} failed on {path}: {described(error)}.") from error
         check_values(f"{classifier.name} on {path}", of_image)
         answers.append({"image": str(path), "top": _top(classifier, of_image[0], command.top)})
     return answers

@@ -1,7 +1,8 @@
 """Errors that say what was expected, what came, and what to do."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 MOST_LISTED = 40
 """Names that a message lists."""
@@ -55,8 +56,10 @@ def shown(value: object) -> str:
         value = value[: LONGEST_SHOWN + 1]  # Else the repr of megabytes is made for a hundred characters.
     try:
         text = repr(value)
-    except Exception:  # An integer of thousands of digits; a user's own object may raise anything.
-        return f"a {type(value).__name__} too long to show"
+    except ValueError:
+        return f"a {type(value).__name__} too long to show"  # An integer of thousands of digits.
+    except Exception:  # A user's own object may raise anything.
+        return f"a {type(value).__name__} that cannot be shown"
     return printable(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}...")
 
 
@@ -97,6 +100,25 @@ def in_range(name: str, value: float, low: float, high: float = float("inf")) ->
     if not low <= value <= high:
         bounds = f"at least {low:,.16g}" if high == float("inf") else f"between {low:,.16g} and {high:,.16g}"
         raise InputError(f"{name} must be {bounds}; got {shown(value)}.")
+
+
+@contextlib.contextmanager
+def code_of_a_user(failing: str, remedy: str = "") -> Iterator[None]:
+    """Whatever a user's own code raises meanwhile, also what sys.exit raises, is bad input; Ctrl-C is not.
+
+    Args:
+        failing: what failed, as the message begins.
+        remedy: sentences that end it.
+
+    Raises:
+        InputError: the code raised something; an InputError as it is.
+    """
+    try:
+        yield
+    except (InputError, KeyboardInterrupt):
+        raise
+    except BaseException as error:
+        raise InputError(f"{failing}: {described(error)}. {remedy}".rstrip()) from error
 
 
 def described(error: BaseException) -> str:

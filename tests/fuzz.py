@@ -9,6 +9,7 @@ with a value or an InputError of one printable line, the file untouched. A file 
 
 import argparse
 import contextlib
+import itertools
 import resource
 import shutil
 import signal
@@ -80,7 +81,7 @@ def fuzz(name: str, number: int, seconds: float, folder: Path) -> None:
     (folder / "files").mkdir(parents=True)
     good = limited_check(reader, reader.wrap(reader.content), folder / "files")
     assert good == "read", f"{name}: the file that is damaged is not whole"
-    for batch in range(1 << 30):
+    for batch in itertools.count():
 
         @seed(f"{number} {name} {batch}")
         @settings(
@@ -168,7 +169,7 @@ def _fuzz_all(names: tuple[str, ...], number: int, until: float, scratch: Path, 
             else:
                 faults += 1
                 keep.mkdir(parents=True, exist_ok=True)
-                kept = keep / f"{faults}-{next((folder / 'files').glob('network*'), Path(name)).name}"
+                kept = keep / f"{faults}-{name}"
                 shutil.copytree(folder / "files", kept, dirs_exist_ok=True)
                 said = [line for line in ended.stderr.splitlines() if "Fault: " in line]
                 why = said[-1].strip() if said else ended.stderr.strip()[-500:] or "nothing said"

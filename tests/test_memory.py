@@ -73,3 +73,13 @@ def test_an_archive_that_no_memory_holds_is_refused(small):
         InputError, match="An archive of 40,000,000,000 cells with genomes of 256 bytes needs"
     ):
         with_batch_size(config, fake.classifier)
+
+
+def test_cells_that_may_stay_empty_have_no_images(small, monkeypatch):
+    monkeypatch.setattr("qdfool.build.memory.host_memory", lambda: 100_000_000)
+    grid = replace(small, archive="grid", cells=(500, 100), encoding="cppn", batch_size=4)
+    large = replace(fake.classifier, image_shape=(224, 224, 3))
+    with pytest.raises(InputError, match=r"An archive of 200,000 cells .* needs about 0\.6 GB"):
+        with_batch_size(grid, large)
+    # An image for each of these cells would be 0.6 GB.
+    with_batch_size(replace(grid, cells=(100, 10)), large)

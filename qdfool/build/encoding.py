@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config, name_of
-from qdfool.errors import InputError, described, known_name
+from qdfool.errors import InputError, code_of_a_user, known_name
 from qdfool.genomes.black_pixels.encoding import black_pixels
 from qdfool.genomes.black_pixels.operators import random_pixels
 from qdfool.genomes.cppn import encoding as cppns
@@ -119,7 +119,7 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
     """
     name = name_of(config.encoding)
     found = named_object(config.encoding) if isinstance(config.encoding, str) else config.encoding
-    try:
+    with code_of_a_user(f"The encoding {name} failed on images of {list(image_shape)}"):
         if callable(found) and not isinstance(found, type):
             found = found(image_shape)
         if not isinstance(found, Encoding):
@@ -128,14 +128,6 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
                 "from (height, width, channels) to one."
             )
         drawn = jax.eval_shape(lambda key: found.decode(found.initialise(key)), jax.random.key(0))
-    except InputError:
-        raise
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # A user's own function may raise anything, also what sys.exit raises.
-        raise InputError(
-            f"The encoding {name} failed on images of {list(image_shape)}: {described(error)}."
-        ) from error
     if getattr(drawn, "shape", None) != image_shape or drawn.dtype != jnp.float32:
         raise InputError(
             f"The encoding {name} must draw one image, float32{list(image_shape)}; it draws {shapes(drawn)}."

@@ -3,6 +3,7 @@
 An estimate from below: a run that is refused would fail or swap, one that is not may still.
 """
 
+import functools
 import math
 import os
 from pathlib import Path
@@ -19,12 +20,13 @@ MOST_CELLS = 2**31 - 1
 """Cells are numbered in 32 bits."""
 CELL_BYTES = 4 * 8
 """Of a cell beside its genome: fitness, two measures, lineage, curiosity."""
-LAYERS_IN_IMAGES = 4
+LEAST_LAYERS_IN_IMAGES = 4
 """What a classifier has of an image at once, at least, in images: the maps of two layers."""
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Files in which Linux says what a container may have."""
 
 
+@functools.lru_cache(maxsize=8)
 def genome_bytes(config: Config, image_shape: tuple[int, int, int]) -> int:
     """Bytes of one genome.
 
@@ -62,11 +64,12 @@ def check_memory(config: Config, classifier: Classifier) -> None:
     archive, values = check_archive(config, image_shape, classes), math.prod(image_shape)
     genome = genome_bytes(config, image_shape)
     # Children and images of this generation and the next; what the classifier makes of them; their logits.
-    children = batch * (2 * genome + (2 + LAYERS_IN_IMAGES) * 4 * values + 8 * classes)
+    children = batch * (2 * genome + (2 + LEAST_LAYERS_IN_IMAGES) * 4 * values + 8 * classes)
     if config.selection.operator == "tournament":
         children += batch * config.selection.tournament_size * 8
     records = LONGEST_CHUNK * classes * 8
-    pictures = _cells(config, classes) * values + (0 if classifier.traceable else batch * 4 * values)
+    # One for a class: how many cells of a grid will have an elite is not known.
+    pictures = classes * values + (0 if classifier.traceable else batch * 4 * values)
     on_device = {"the archive": archive, f"a batch of {batch:,} children": children, "records": records}
     on_host = {"the archive": archive, "images of elites": pictures, "records": 2 * records}
     if jax.default_backend() == "cpu":

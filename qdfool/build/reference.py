@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from qdfool.errors import InputError, described, known_name, shown
+from qdfool.errors import InputError, code_of_a_user, known_name, shown
 
 
 def is_reference(name: str) -> bool:
@@ -24,21 +24,15 @@ def named_object(reference: str) -> Any:
     module_name, _, attribute = reference.partition(":")
     if not module_name or not attribute:
         raise InputError(f"Expected package.module:attribute; got {shown(reference)}.")
-    try:
-        with _working_directory_on_path():
-            found = importlib.import_module(module_name)
-            # A module may make what it names only now.
-            for name in attribute.split("."):
-                if not hasattr(found, name):
-                    known_name(f"attribute of {module_name}", name, [n for n in dir(found) if n[0] != "_"])
-                found = getattr(found, name)
-    except (InputError, KeyboardInterrupt):
-        raise
-    except BaseException as error:  # A user's own module may raise anything, also what sys.exit raises.
-        raise InputError(
-            f"Cannot import {shown(module_name)} (named by {shown(reference)}): {described(error)}. "
-            "Expected the name of a module in the working directory or installed beside qdfool."
-        ) from error
+    failing = f"Cannot import {shown(module_name)} (named by {shown(reference)})"
+    remedy = "Expected the name of a module in the working directory or installed beside qdfool."
+    with code_of_a_user(failing, remedy), _working_directory_on_path():
+        found = importlib.import_module(module_name)
+        # A module may make what it names only now.
+        for name in attribute.split("."):
+            if not hasattr(found, name):
+                known_name(f"attribute of {module_name}", name, [n for n in dir(found) if n[0] != "_"])
+            found = getattr(found, name)
     return found
 
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from qdfool.build.encoding import activation_numbers, is_own_encoding, list_capacity, shapes
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config, name_of
-from qdfool.errors import InputError, described, known_name, shown
+from qdfool.errors import InputError, code_of_a_user, known_name, shown
 from qdfool.genomes.black_pixels import operators as black_pixels
 from qdfool.genomes.cppn import encoding as cppns
 from qdfool.genomes.cppn import mutation as cppn
@@ -235,14 +235,8 @@ def _own_operator(kind: str, part: str | Operator, parents: tuple[Genome, ...]) 
 
 def _check(kind: str, name: str, operator: Callable[..., Genome], parents: tuple[Genome, ...]) -> None:
     """Whether what comes out is a genome as what went in; nothing is computed."""
-    try:
+    with code_of_a_user(f"The {kind} {name} failed on a genome of {shapes(parents[0])}"):
         child = jax.eval_shape(operator, jax.random.key(0), *parents)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # A user's own function may raise anything, also what sys.exit raises.
-        raise InputError(
-            f"The {kind} {name} failed on a genome of {shapes(parents[0])}: {described(error)}."
-        ) from error
     alike = jax.tree.structure(child) == jax.tree.structure(parents[0]) and all(
         (new.shape, new.dtype) == (old.shape, old.dtype)
         for new, old in zip(jax.tree.leaves(child), jax.tree.leaves(parents[0]), strict=True)

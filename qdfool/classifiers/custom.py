@@ -1,7 +1,6 @@
 """A user's own classifier: any function from images to logits, traceable by JAX or not."""
 
 import functools
-import hashlib
 import logging
 import sys
 from collections.abc import Callable
@@ -24,7 +23,8 @@ from qdfool.classifiers.names_check import check_class_names, check_name
 from qdfool.classifiers.torch_adapter import adapted, is_torch_module
 from qdfool.classifiers.weights import fingerprint
 from qdfool.config import check_image_shape
-from qdfool.errors import InputError, described, shown
+from qdfool.errors import InputError, code_of_a_user, shown
+from qdfool.files.digest import digest_of
 from qdfool.types import Classifier, Parameters
 
 _LOG = logging.getLogger(__name__)
@@ -95,12 +95,8 @@ def _unchecked(found: Any, name: str, image_shape: tuple[int, int, int] | None) 
 
 def _said_by(found: Any, name: str, attribute: str) -> Any:
     """What an object says of itself; None where it says nothing."""
-    try:
+    with code_of_a_user(f"{name} fails when it is asked for its {attribute}"):
         return getattr(found, attribute, None)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # A property of the user's may raise anything.
-        raise InputError(f"{name} fails when it is asked for its {attribute}: {described(error)}.") from error
 
 
 def _shape(found: Any, name: str, image_shape: tuple[int, int, int] | None) -> tuple[int, int, int]:
@@ -142,14 +138,19 @@ def _file_hash(reference: str) -> str:
 
 
 def _fingerprint(parameters: Parameters) -> str:
-    """SHA-256 of parameters that came in no file; empty where there are none."""
-    leaves = jax.tree_util.tree_leaves_with_path(parameters)
-    digest = hashlib.sha256()
-    for path, leaf in leaves:
-        is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
-        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape} ".encode() + array.tobytes())
-    return digest.hexdigest() if leaves else ""
+    """SHA-256 of parameters that came in no file; empty where there are none, or some that are no arrays."""
+    arrays = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(parameters):
+        numbers: Any = leaf
+        if not isinstance(leaf, jax.Array | np.ndarray | np.generic | int | float):
+            return ""
+        if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            numbers = jax.random.key_data(leaf)
+        array = np.asarray(numbers)
+        if array.dtype.hasobject:
+            return ""
+        arrays[jax.tree_util.keystr(path)] = array
+    return digest_of(arrays).hex() if arrays else ""
 
 
 def _split(module: nnx.Module) -> tuple[Parameters, Callable[[Parameters, Any], Any]]:

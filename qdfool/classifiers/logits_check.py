@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.errors import InputError, described
+from qdfool.errors import InputError, code_of_a_user
 from qdfool.types import Parameters
 
 DEFAULT_SHAPE = (28, 28, 1)
@@ -44,15 +44,11 @@ def ask_once(
     """
     images = np.random.default_rng(0).random((IMAGES_ASKED, *image_shape), np.float32)
     images[0], images[1], images[2] = 0.0, 1.0, 0.5
-    try:
+    with code_of_a_user(
+        f"{name} failed on images {list(images.shape)} (float32 in [0, 1])",
+        "If it takes another size, say so with `image_shape`: height, width, channels.",
+    ):
         logits = as_array(function(parameters, images))
-    except KeyboardInterrupt:  # Ctrl-C, while nothing has begun that could be lost.
-        raise
-    except BaseException as error:  # also what sys.exit raises
-        raise InputError(
-            f"{name} failed on images {list(images.shape)} (float32 in [0, 1]): {described(error)}. "
-            "If it takes another size, say so with `image_shape`: height, width, channels."
-        ) from error
     if logits.ndim != 2 or logits.shape[0] != IMAGES_ASKED or logits.shape[1] < 2:
         raise InputError(
             f"{name} returned shape {list(logits.shape)} for {IMAGES_ASKED} images. Expected logits "

@@ -2,10 +2,10 @@
 
 import itertools
 import unicodedata
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable
 from typing import Any
 
-from qdfool.errors import InputError, described, listed, shown
+from qdfool.errors import InputError, code_of_a_user, listed, shown
 
 NAMES_LISTED = 5
 """Doubled class names that a message lists."""
@@ -39,13 +39,7 @@ def check_class_names(name: str, given: Any, classes: int | None) -> tuple[str, 
         doubles = sorted({one for one in plain if one in seen or seen.add(one)})
         raise InputError(f"Class names must be unique; {name} has twice: {listed(doubles, NAMES_LISTED)}.")
     if classes is not None and classes != len(plain):
-        count = (
-            len(given)
-            if isinstance(given, Sized)
-            else f"more than {classes}"
-            if len(plain) > classes
-            else len(plain)
-        )
+        count = f"more than {classes}" if len(plain) > classes else len(plain)
         raise InputError(
             f"{name} names {count} classes but returns {classes} logits an image. Expected as many names as logits."
         )
@@ -60,14 +54,8 @@ def _read(name: str, given: Any, most: int) -> tuple[Any, ...]:
         return ()
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         raise InputError(f"The class names of {name} are {shown(given)}. {EXPECTED} for each class.")
-    try:
+    with code_of_a_user(f"The class names of {name} cannot be read", f"{EXPECTED} for each class."):
         return tuple(itertools.islice(given, most + 1))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # A user's own iterable may raise anything.
-        raise InputError(
-            f"The class names of {name} cannot be read: {described(error)}. {EXPECTED} for each class."
-        ) from error
 
 
 def check_name(what: str, name: Any) -> str:

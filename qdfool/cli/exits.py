@@ -36,6 +36,9 @@ def run_and_exit(
     Raises:
         SystemExit: always.
     """
+    # The working directory, as `python -m` has it: a user's own module may import its neighbours at any time.
+    if "" not in sys.path:
+        sys.path.append("")
     with lasting_streams() as output, terminations():
         try:
             with _log_on_stderr(program):

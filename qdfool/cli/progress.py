@@ -68,11 +68,8 @@ class Progress:
         return lines
 
     def _ended_by(self, figures: dict[str, Any]) -> str:
-        spent = self._config.spent_budget(figures["generations"], figures["evaluations"], figures["seconds"])
-        if spent is None:
-            return ""
-        name, value = spent
-        return f", ended by {option(name)} {value:,}"
+        name = figures["ended_by"]
+        return f", ended by {option(name)} {getattr(self._config, name):,}" if name else ""
 
     def _line(self, metrics: Metrics) -> str:
         parts = [

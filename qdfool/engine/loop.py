@@ -22,8 +22,8 @@ from qdfool.types import Array, Classifier, Parameters, Record, State
 LONGEST_CHUNK = 1024
 """Generations that one chunk can have: the length of its buffer of records."""
 
-OUT_OF_MEMORY = "RESOURCE_EXHAUSTED"
-"""How XLA begins to say that memory is used up."""
+CALLED_BACK = "callback"
+"""What XLA names when a function on the host failed that the device had called; all else is trouble of its own."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class _Traced:
             state, self.records = self.run(state, self.records, self.parameters, jnp.int32(count))
             state = jax.block_until_ready(state)
         except jax.errors.JaxRuntimeError as error:
-            if OUT_OF_MEMORY in str(error):
+            if CALLED_BACK not in str(error).lower():
                 raise
             # A function that JAX traces may call the host; the last line is of what it raised there.
             raise InputError(

@@ -1,6 +1,5 @@
 """`elites.npz`: a row per elite, in the order of their cells; and back to elites, when all of it agrees."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import jax
 import numpy as np
 
 from qdfool.engine.objectives import confidence
+from qdfool.files.digest import digest_of
 from qdfool.results import npz
 from qdfool.results.npz import Header
 from qdfool.types import Elites
@@ -130,13 +130,8 @@ def _check_agreement(arrays: Mapping[str, np.ndarray], size: int, classes: int) 
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
-    """[32] uint8, the SHA-256 of names, dtypes, shapes and bytes, in the order of the names."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name} {array.dtype.str} {list(array.shape)} ".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return np.frombuffer(digest.digest(), np.uint8)
+    """[32] uint8, as `elites.npz` holds it."""
+    return np.frombuffer(digest_of(arrays), np.uint8)
 
 
 def _leaves(elites: Elites) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Result:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the classifier's weights; empty where it has no file."""
+        """SHA-256 of the classifier's weights; empty where it has none that are known."""
         return self.classifier.fingerprint
 
     @property

@@ -74,6 +74,14 @@ def test_a_classifier_is_taken_as_it_is():
     assert classifier.logits is fake.classifier.logits
 
 
+def test_parameters_that_are_no_arrays_have_no_fingerprint():
+    for parameters in ({"model": object()}, {"names": np.array(["a", None], dtype=object)}, {}):
+        own = replace(
+            fake.classifier, parameters=parameters, logits=lambda p, images: fake.host_logits(images)
+        )
+        assert wrap(replace(own, traceable=False)).fingerprint == ""
+
+
 @pytest.mark.parametrize("answer", [fake.host_logits, fake.probabilities, lambda images: images[:, 0, 0]])
 def test_a_service_is_called_once_to_be_checked(answer):
     """Its class count, values and type are all of one answer."""

@@ -196,3 +196,24 @@ def test_nan_in_the_middle_of_a_run_is_an_error(small, function):
         InputError, match=r"In generation \d+, \d+ of 12 images had a logit that is not finite"
     ):
         run(replace(small, generations=500), wrap(function, fake.SHAPE))
+
+
+@pytest.mark.parametrize(
+    ("said", "raised"),
+    [("INTERNAL: CpuCallback error calling callback: ...\nConnectionError: gone", InputError)]
+    + [
+        (said, jax.errors.JaxRuntimeError)
+        for said in ("RESOURCE_EXHAUSTED: Out of memory", "INTERNAL: CUDA_ERROR")
+    ],
+)
+def test_only_a_function_that_was_called_back_is_a_classifier_that_failed(small, said, raised):
+    evolution = build_evolution(small, fake.classifier)
+    state = jitted_init(evolution)(jax.random.key(0))
+    traced = loop._Traced(evolution, fake.classifier, state)
+
+    def fails(*arguments):
+        raise jax.errors.JaxRuntimeError(said)
+
+    traced.run = fails
+    with pytest.raises(raised):
+        traced(state, 1)
