@@ -15,7 +15,7 @@ from qdfool.build import build_classifier
 from qdfool.classifiers.logits_check import check_values
 from qdfool.cli.exits import run_and_exit
 from qdfool.config import Config, check_image_shape
-from qdfool.data.image import read_image
+from qdfool.data.image import check_is_file, read_image
 from qdfool.engine.objectives import confidence, log_odds
 from qdfool.errors import InputError, code_of_a_user, in_range, named, printable
 from qdfool.types import Classifier
@@ -68,6 +68,8 @@ def classify(command: CommandLine) -> list[dict[str, Any]]:
         check_image_shape("--image-shape", command.image_shape)
     if not command.images:
         raise InputError("No image to classify: give one or more image files.")
+    for path in command.images:  # before weights are fetched for them
+        check_is_file(path)
     config = replace(
         Config(), classifier=command.classifier, weights=command.weights, image_shape=command.image_shape
     )

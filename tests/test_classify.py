@@ -176,3 +176,12 @@ def test_names_from_outside_are_printed_and_not_obeyed(command, square, monkeypa
     assert status == 2
     assert error[:-1].isprintable()
     assert r"\x1b[2J\r\nqdfool: all good.png cannot be read as an image" in error
+
+
+def test_images_are_looked_for_before_weights_are_fetched(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "qdfool.classify.build_classifier", lambda config: pytest.fail("weights were asked for")
+    )
+    status, _, error = command(tmp_path / "missing.png", "--classifier", "resnet50")
+    assert status == 2
+    assert "missing.png; found nothing" in error

@@ -108,7 +108,7 @@ def line_panels(
     figure.supxlabel(x_label, size=style.TEXT_SIZE)
     figure.supylabel(y_label, size=style.TEXT_SIZE)
     if len(names) > 1:
-        style.name_series(figure, grid.flat[0])
+        style.name_series(figure, *grid.flat)
     style.heading(figure, title, subtitle)
     style.save(figure, path)
 

@@ -9,7 +9,15 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from qdfool.analysis import style
-from qdfool.analysis.confidence import CERTAIN, nine_scale, nine_ticks, nines, nines_label, percent
+from qdfool.analysis.confidence import (
+    CERTAIN,
+    median_confidence,
+    nine_scale,
+    nine_ticks,
+    nines,
+    nines_label,
+    percent,
+)
 from qdfool.errors import InputError, in_range
 
 WINDOW = 51
@@ -84,7 +92,7 @@ def class_index_figure(
                 linewidth=1.6,
                 label="running median",
             )
-            median = float(np.median(occupied))
+            median = median_confidence(occupied)
             axes.axhline(
                 float(scale(median)),
                 color=style.INK,
@@ -147,7 +155,7 @@ def _shade(axes: Axes, bands: Mapping[str, tuple[int, int]]) -> None:
 def _running_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """[n] the median of each value and its neighbours; a twentieth of them, fewer at the ends."""
     half = min(WINDOW // 2, len(values) // 40)
-    return np.array([np.median(values[max(0, i - half) : i + half + 1]) for i in range(len(values))])
+    return np.array([median_confidence(values[max(0, i - half) : i + half + 1]) for i in range(len(values))])
 
 
 def _subtitle(fitness: NDArray[np.float64], bands: Mapping[str, tuple[int, int]]) -> str:
@@ -159,7 +167,9 @@ def _subtitle(fitness: NDArray[np.float64], bands: Mapping[str, tuple[int, int]]
         inside = fitness[first : last + 1]
         inside = inside[~np.isneginf(inside)]
         if len(inside):
-            parts.append(f"median of {name} ({first} to {last}) {percent(log_odds=float(np.median(inside)))}")
+            parts.append(
+                f"median of {name} ({first} to {last}) {percent(log_odds=median_confidence(inside))}"
+            )
     empty = int(np.isneginf(fitness).sum())
     if empty:
         parts.append(f"{empty:,} empty")

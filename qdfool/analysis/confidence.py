@@ -42,6 +42,19 @@ def log_odds(confidence: ArrayLike) -> NDArray[np.float64]:
         return np.log(p) - np.log1p(-p)
 
 
+def median_confidence(log_odds: ArrayLike) -> float:
+    """The log-odds of the median of confidences, which are given by theirs [n], n >= 1.
+
+    Of an even number it is the mean of the two in the middle as confidences, which is another than as log-odds.
+    """
+    rising = np.sort(np.asarray(log_odds, np.float64))
+    middle = rising[(len(rising) - 1) // 2 : len(rising) // 2 + 1]
+    # The sum of the confidences to that of what they lack of 1, both without rounding to 1.
+    return float(
+        np.logaddexp.reduce(-np.logaddexp(0, -middle)) - np.logaddexp.reduce(-np.logaddexp(0, middle))
+    )
+
+
 @dataclass(frozen=True)
 class LogOddsScale:
     """A scale of confidences, evenly spaced by log-odds: 1 %, 10 %, 50 %, 90 % and 99 % all stand apart."""

@@ -20,6 +20,7 @@ from qdfool.analysis.confidence import (
     LogOddsScale,
     fitting_scale,
     log_odds,
+    median_confidence,
     nines,
     nines_label,
     percent,
@@ -102,7 +103,7 @@ def class_heatmap(
     if reached.any():
         summary += f", the last of them in generation {first[reached].max():,}"
     if classes > MOST_NAMED_CLASSES:
-        summary += f"; median at the end {percent(log_odds=float(np.median(fitness[-1])))}"
+        summary += f"; median at the end {percent(log_odds=median_confidence(fitness[-1]))}"
     if np.isnan(values).any():
         summary += "; grey: no elite yet"
     style.heading(figure, title, summary)

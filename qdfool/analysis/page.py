@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from qdfool.analysis import style
-from qdfool.analysis.confidence import CERTAIN, nines, nines_label, percent
+from qdfool.analysis.confidence import CERTAIN, median_confidence, nines, nines_label, percent
 from qdfool.errors import InputError
 
 MARGIN = 0.2
@@ -197,7 +197,7 @@ def summary(fitness: NDArray[np.float64], levels: Sequence[int] = (CERTAIN,)) ->
     counts[0] += f" of {len(fitness):,} classes"
     parts = [f"{count} with at least {nines_label(n)}" for count, n in zip(counts, levels, strict=True)]
     parts += [
-        f"median {percent(log_odds=float(np.median(occupied)))}",
+        f"median {percent(log_odds=median_confidence(occupied))}",
         f"lowest {percent(log_odds=occupied.min())}",
     ]
     if len(occupied) < len(fitness):

@@ -97,12 +97,15 @@ def dress(axes: Axes, x_label: str, y_label: str) -> None:
     axes.set_ylabel(y_label, size=TEXT_SIZE)
 
 
-def name_series(figure: Figure, axes: Axes) -> None:
-    """The names of what was drawn in `axes` with a label, at the right of the figure."""
-    handles, labels = axes.get_legend_handles_labels()
+def name_series(figure: Figure, *axes: Axes) -> None:
+    """The names of what was drawn in `axes` with a label, each name once, at the right of the figure."""
+    named = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            named.setdefault(label, handle)
     figure.legend(
-        handles,
-        [textwrap.fill(label, 30) for label in labels],
+        named.values(),
+        [textwrap.fill(label, 30) for label in named],
         loc="outside right center",
         frameon=False,
         fontsize=TEXT_SIZE - 0.5,

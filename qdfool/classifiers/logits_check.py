@@ -46,7 +46,8 @@ def ask_once(
     images[0], images[1], images[2] = 0.0, 1.0, 0.5
     with code_of_a_user(
         f"{name} failed on images {list(images.shape)} (float32 in [0, 1])",
-        "If it takes another size, say so with `image_shape`: height, width, channels.",
+        "Expected a function from images [B, H, W, C] to logits [B, K]; if it takes images of another size, say so "
+        "with `image_shape`: height, width, channels.",
     ):
         logits = as_array(function(parameters, images))
     if logits.ndim != 2 or logits.shape[0] != IMAGES_ASKED or logits.shape[1] < 2:

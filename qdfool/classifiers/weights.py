@@ -68,7 +68,13 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
 def _check_header(path: Path) -> None:
     """Checks what the file says is the size of its header, before anything makes room for it."""
     with path.open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
+        begins = file.read(8)
+    size, there = int.from_bytes(begins, "little"), path.stat().st_size
+    if len(begins) < 8 or size > there - 8:
+        raise InputError(
+            f"{path} is not a whole safetensors file: it has {there:,} bytes and begins with {shown(begins)}. Copy or "
+            "download it again; other formats must be converted first."
+        )
     if size > LARGEST_HEADER:
         raise InputError(
             f"{path} is not a whole safetensors file: it says that its header has {size:,} bytes, and "

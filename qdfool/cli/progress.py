@@ -51,8 +51,8 @@ class Progress:
     def summary(self, figures: dict[str, Any], out: Path) -> str:
         """The lines that a run ends with."""
         lines = (
-            f"{figures['classes_at_9999']} of {figures['classes']} classes at 99.99 % or more, "
-            f"{figures['classes_at_99']} at 99 %; median {percent(figures['median_confidence'])}, "
+            f"{figures['classes_at_9999']:,} of {figures['classes']:,} classes at 99.99 % or more, "
+            f"{figures['classes_at_99']:,} at 99 %; median {percent(figures['median_confidence'])}, "
             f"lowest {percent(figures['min_confidence'])}\n"
             f"{figures['evaluations']:,} evaluations in {figures['seconds']:.1f} s, compilation "
             f"{figures['compile_seconds']:.1f} s{self._ended_by(figures)}; pictures, elites and checkpoints are "

@@ -19,6 +19,17 @@ _SCALE_DOWN = "Scale it down first."
 _EXPECTED = "Expected a PNG, JPEG, WebP, GIF, BMP or TIFF file"
 
 
+def check_is_file(path: Path) -> None:
+    """Checks that there is a file, whatever it holds.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not path.is_file():
+        found = "a folder" if path.is_dir() else "nothing"
+        raise InputError(f"{_EXPECTED} at {path}; found {found}.")
+
+
 def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray:
     """Reads an image file at the size of a classifier.
 
@@ -44,9 +55,7 @@ def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray
             f"{path} cannot be shown to a classifier of {channels} channels: an image file has 1 (grey) or 3 "
             "(red, green, blue)."
         )
-    if not path.is_file():
-        found = "a folder" if path.is_dir() else "nothing"
-        raise InputError(f"{_EXPECTED} at {path}; found {found}.")
+    check_is_file(path)
     try:
         image = _read(path)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

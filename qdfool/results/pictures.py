@@ -14,6 +14,7 @@ from qdfool.engine.objectives import confidence
 from qdfool.errors import described
 from qdfool.genomes.cppn.encoding import ACTIVATIONS, INPUTS, OUTPUTS
 from qdfool.genomes.cppn.graph import Graph, adjacency, reachability
+from qdfool.presets import PRESETS
 from qdfool.results import run_folder
 from qdfool.results.history import History
 
@@ -52,7 +53,7 @@ def draw(
     Raises:
         OSError: they cannot be written.
     """
-    run = f"{config.preset}, seed {config.seed}"
+    run = _name(config)
     gallery_png, heatmap_png, curves_png = (directory / name for name in run_folder.PICTURES)
     title = f"The best image of each class ({run}, {generations * config.batch_size:,} evaluations)"
     many = len(class_names) > MOST_CLASSES_ON_A_PAGE
@@ -121,6 +122,13 @@ def draw(
             raise
         except Exception as error:  # The numbers are saved, and worth more than any picture.
             _LOG.warning(f"{path} could not be drawn: {described(error)}. All else of the run is there.")
+
+
+def _name(config: Config) -> str:
+    """Preset, what the images are where that is not the preset's, and seed."""
+    usual = PRESETS[config.preset][1] if config.preset in PRESETS else config
+    others = [name_of(config.encoding)] if config.encoding != usual.encoding else []
+    return ", ".join([config.preset, *others, f"seed {config.seed}"])
 
 
 def draw_graph(path: Path, graph: Graph, image: np.ndarray, title: str) -> None:

@@ -13,7 +13,7 @@ from qdfool.build import build_encoding, build_measures, grid_ranges
 from qdfool.config import Config
 from qdfool.engine.archive import occupied
 from qdfool.engine.objectives import confidence
-from qdfool.errors import InputError, known_name, shown
+from qdfool.errors import InputError, known_name, named, shown
 from qdfool.genomes.cppn.graph import Graph
 from qdfool.genomes.levels import to_uint8
 from qdfool.results import elites_file, history_file, npz, run_folder
@@ -29,7 +29,7 @@ VALUES_PER_DECODING = 1 << 24
 """Values of images that are decoded at once."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     """The outcome of a run, or what it has found so far: a value, which stays what it is when the run goes on."""
 
@@ -46,6 +46,10 @@ class Result:
     seconds: float
     """Seconds of evolution, compilation not counted."""
     compile_seconds: float
+
+    def __repr__(self) -> str:
+        found = f"{len(self.cells()):,} elites, {self.generations:,} generations"
+        return f"<Result of {self.config.preset} on {named(self.classifier.name)}: {found}>"
 
     @property
     def class_names(self) -> tuple[str, ...]:

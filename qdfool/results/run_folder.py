@@ -105,7 +105,7 @@ def read_json(path: Path) -> dict[str, Any]:
             raise ValueError(f"it has more than {LONGEST_JSON:,} bytes")
         values = json.loads(content, object_pairs_hook=_group, parse_constant=_refuse, parse_float=_finite)
         _check_depth(values)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
             f"No {path.name} in {path.parent}. Expected the folder of a run, as `out` names it."
         ) from error

@@ -208,6 +208,12 @@ def _restored(config: Config, directory: Path, classifier: Any, values: dict[str
         run.restore(checkpoints, earlier, _LOG.warning)
     finally:
         checkpoints.close()
+    limit = run.config.budget_generations()
+    if limit is not None and limit < run.generations:
+        raise InputError(
+            f"{directory} has {run.generations:,} generations already, and the budget that is given allows "
+            f"{limit:,}. Give a larger one: those before count."
+        )
     write_config(directory, run.config, built)
     return run
 

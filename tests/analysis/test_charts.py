@@ -4,9 +4,11 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from qdfool import analysis
+from qdfool.analysis import style
 from qdfool.errors import InputError
 
 X = np.arange(5)
@@ -151,3 +153,13 @@ def test_crooked_input_is_refused(chart, changes, message, tmp_path):
     with pytest.raises(InputError, match=message):
         chart(tmp_path / "chart.png", **changes)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_series_of_any_panel_is_named_once():
+    figure = Figure()
+    first, second = figure.subplots(1, 2)
+    for axes, names in ((first, "ab"), (second, "bc")):
+        for name in names:
+            axes.plot(X, X, label=name)
+    style.name_series(figure, first, second)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b", "c"]

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdfool.analysis import nines, percent
+from qdfool.analysis.confidence import median_confidence
 from qdfool.errors import InputError
 
 
@@ -45,3 +46,14 @@ def test_nines():
 def test_what_is_no_confidence_is_refused(confidence):
     with pytest.raises(InputError, match="confidence must be"):
         percent(confidence)
+
+
+def test_the_median_is_that_of_the_confidences():
+    """Between two in the middle, which the mean of their log-odds is not."""
+    random = np.random.default_rng(0)
+    for count in (1, 2, 3, 10, 11):
+        log_odds = random.normal(0, 3, count)
+        expected = np.median(1 / (1 + np.exp(-log_odds)))
+        assert 1 / (1 + np.exp(-median_confidence(log_odds))) == pytest.approx(expected, rel=1e-12)
+    assert median_confidence([60.0, 60.0, 1.0]) == 60
+    assert median_confidence([-700.0, 700.0]) == pytest.approx(0, abs=1e-9)

@@ -181,8 +181,16 @@ def test_what_is_infinite_as_float32_is_refused(tmp_path: Path, value: float):
 def test_a_long_header_is_refused_before_it_is_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(weights, "safe_open", lambda *_, **__: pytest.fail("the library was asked"))
     path = tmp_path / "network.safetensors"
-    path.write_bytes((99_000_000).to_bytes(8, "little") + b"{" + b" " * 1000)
+    path.write_bytes((99_000_000).to_bytes(8, "little") + b"{")
+    os.truncate(path, 100_000_000)  # a hole, which takes no room
     with pytest.raises(InputError, match="says that its header has 99,000,000 bytes"):
+        weights.read(path)
+
+
+def test_a_file_that_is_another_format_shows_how_it_begins(tmp_path: Path):
+    path = tmp_path / "hello.safetensors"
+    path.write_text("hello world")
+    with pytest.raises(InputError, match="has 11 bytes and begins with b'hello wo'"):
         weights.read(path)
 
 

@@ -7,6 +7,8 @@ import pytest
 
 import qdfool
 from qdfool import analysis
+from qdfool.presets import preset
+from qdfool.results import pictures
 from qdfool.results.run_folder import ELITES, PICTURES, SUMMARY
 
 
@@ -37,3 +39,9 @@ def test_a_full_disk_stays_an_error(small, tmp_path, monkeypatch):
     monkeypatch.setattr(analysis, "gallery", full)
     with pytest.raises(OSError, match="No space left"):
         qdfool.evolve(replace(small, generations=2), fake.host_logits, out=tmp_path)
+
+
+def test_a_title_says_what_the_images_are_where_the_preset_does_not():
+    assert pictures._name(preset("mnist-direct", seed=3)) == "mnist-direct, seed 3"
+    assert pictures._name(preset("mnist-direct", encoding="cppn")) == "mnist-direct, cppn, seed 0"
+    assert pictures._name(preset("mnist-cppn")) == "mnist-cppn, seed 0"

@@ -79,6 +79,10 @@ def test_the_summary_names_the_budget_that_ended_the_run(result, budget, ended_b
     assert other.summary()["ended_by"] == ended_by
 
 
+def test_a_result_is_shown_in_a_line(result):
+    assert repr(result) == f"<Result of mnist-direct on fake: {len(result.cells())} elites, 10 generations>"
+
+
 def test_a_grid_need_not_be_square(small, tmp_path, monkeypatch):
     monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory: None)
     result = qdfool.evolve(replace(small, archive="grid", cells=(5, 3)), fake.classifier)

@@ -90,6 +90,10 @@ def test_resume_ends_as_a_run_that_never_stopped(small, whole, tmp_path):
         None,
     ]
     assert qdfool.resume(tmp_path).generations == 10
+    before = settings(tmp_path)
+    with pytest.raises(InputError, match="has 10 generations already, and the budget that is given allows 9"):
+        qdfool.resume(tmp_path, evaluations=10 * small.batch_size - 1)
+    assert settings(tmp_path) == before
 
 
 def test_ctrl_c_saves_and_says_so(small, whole, tmp_path):
