@@ -6,18 +6,16 @@ For each preset of MNIST about a quarter of an hour.
 """
 
 import contextlib
-import os
 import random
 import resource
 import signal
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+from processes import check_whole, start
 
 from qdfool.results.run_folder import CHECKPOINTS, OWN
 
@@ -69,16 +67,6 @@ CODES = {**{number.name: {code} for number, code in ENDED_BY.items()}, "stopped 
 """What a process may end with; what no memory leads to is the system's and XLA's to say."""
 
 
-def start(*arguments: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "qdfool.run", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-    )
-
-
 def ended(process: subprocess.Popen) -> str:
     """Waits for it, and returns what it said on standard error. Standard output is read in a thread meanwhile."""
     assert process.stdout is not None
@@ -94,13 +82,9 @@ def ended(process: subprocess.Popen) -> str:
     return error
 
 
-def check_whole(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
     """Nothing partial has a final name, and nothing lies there that a run does not write."""
-    for path in folder.glob("*.npz"):
-        with np.load(path, allow_pickle=False) as file:
-            assert all(file[name] is not None for name in file.files)
-    for path in folder.glob("*.json"):
-        assert path.read_text().endswith("}\n")
+    check_whole(folder)
     strangers = [path.name for path in folder.iterdir() if path.name not in OWN and path.name[0] != "."]
     assert not strangers
 
@@ -125,7 +109,7 @@ def test_a_hundred_faults_lose_nothing(preset, tmp_path):
         assert process.returncode in CODES.get(kind, {process.returncode} - {0}), (kind, error)
         if kind != "no memory":
             assert "Traceback" not in error, kind
-        check_whole(folder)
+        check_folder(folder)
     newest = max(int(path.name) for path in (folder / CHECKPOINTS).iterdir() if path.name.isdigit())
     last = str(newest + 20)
     assert not ended(start("--resume", str(folder), "--generations", last))

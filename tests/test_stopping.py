@@ -1,17 +1,14 @@
 """Runs that are stopped from outside: signals, a reader who leaves, a full disk. Each is a process of its own."""
 
-import os
 import random
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
+from processes import check_whole, start
 
 from qdfool.interrupts import TOGETHER
 
@@ -19,21 +16,6 @@ ROOT = Path(__file__).parents[1]
 SMALL = ["--classifier", "fake:host_logits", "--batch-size", "12", "--chunk-seconds", "0.05"]
 
 TINY = ["--classifier", "mobilenet_v1_025", "--weights", "random", "--image-shape", "32", "32", "3"]
-
-
-def start(*arguments: str, program: Sequence[str] = ("-m", "qdfool.run")) -> subprocess.Popen:
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests/audited'}",
-        "PYTHONUNBUFFERED": "1",
-    }
-    return subprocess.Popen(
-        [sys.executable, *program, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
 
 
 def wait_for_generation(process: subprocess.Popen, least: int) -> None:
@@ -146,15 +128,6 @@ def test_a_full_disk_is_named_and_the_process_ends(small_disk):
     assert "make room" in error
 
 
-def whole(folder: Path) -> None:
-    """Every file that is there can be read."""
-    for path in folder.glob("*.npz"):
-        with np.load(path, allow_pickle=False) as file:
-            assert all(file[name] is not None for name in file.files)
-    for path in folder.glob("*.json"):
-        assert path.read_text().endswith("}\n")
-
-
 def killed_again_and_again(folder: Path, arguments: list[str], kills: int, longest: float) -> int:
     """Runs to the end, killed at random moments on the way; returns how many kills there were."""
     chance = random.Random(0)
@@ -173,7 +146,7 @@ def killed_again_and_again(folder: Path, arguments: list[str], kills: int, longe
                 process.kill()
                 process.communicate()
                 done += 1
-                whole(folder)
+                check_whole(folder)
                 continue
         _, error = process.communicate()
         assert process.returncode == 0, error
