@@ -11,14 +11,17 @@ import numpy as np
 ROOT = Path(__file__).parents[2]
 
 
-def start(*arguments: str, program: Sequence[str] = ("-m", "qdfool.run")) -> subprocess.Popen:
+def start(
+    *arguments: str, program: Sequence[str] = ("-m", "qdfool.run"), before: Sequence[str] = ()
+) -> subprocess.Popen:
+    """Starts it, by the command `before` where there is one."""
     environment = {
         **os.environ,
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests/audited'}",
         "PYTHONUNBUFFERED": "1",
     }
     return subprocess.Popen(
-        [sys.executable, *program, *arguments],
+        [*before, sys.executable, *program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
