@@ -4,7 +4,7 @@ MAP-Elites in JAX: images are evolved on the device, every child competes for ev
 live in a pyribs archive. Start with `evolve(preset("mnist-direct"))`, or `python -m qdfool.run`.
 """
 
-from qdfool.api import AskTell, evolve, resume
+from qdfool.api import AskTell, evolve, resume, resume_seeds
 from qdfool.classifiers.torch_adapter import from_torch
 from qdfool.config import BlackPixels, Config, Cppn, Crossover, Mutation, Selection
 from qdfool.errors import InputError
@@ -32,4 +32,5 @@ __all__ = [
     "load",
     "preset",
     "resume",
+    "resume_seeds",
 ]

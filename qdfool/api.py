@@ -3,31 +3,58 @@
 import logging
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import jax
 import numpy as np
 
-from qdfool.build import build_classifier, with_classifier
 from qdfool.classifiers.logits_check import as_array, check_values
 from qdfool.classifiers.names_check import check_class_names
-from qdfool.config import BUDGET, Config, override
+from qdfool.config import BUDGET, Config, check_seeds, override
 from qdfool.engine.loop import Chunk, jitted_tell
 from qdfool.engine.step import ask
 from qdfool.errors import InputError, shown
 from qdfool.interrupts import exit_code, interrupts
-from qdfool.results.config_file import read_config
+from qdfool.results.config_file import read_config, read_config_of_seeds
+from qdfool.results.loading import load
 from qdfool.results.result import Result
 from qdfool.results.run import Run
-from qdfool.results.saved_run import SavedRun
+from qdfool.results.saved_run import SavedRun, named_or_own
 from qdfool.results.saved_run import resume as resume_run
 from qdfool.results.saved_run import start as start_run
+from qdfool.results.saved_seeds import SavedSeeds
+from qdfool.results.saved_seeds import resume as resume_saved_seeds
+from qdfool.results.saved_seeds import start as start_seeds
 from qdfool.types import Classifier, Record
 
 _LOG = logging.getLogger(__name__)
+
+
+@overload
+def evolve(
+    config: Config,
+    classifier: Any = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    on_chunk: Callable[[Result], None] | None = None,
+    seeds: None = None,
+) -> Result: ...
+
+
+@overload
+def evolve(
+    config: Config,
+    classifier: Any = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    on_chunk: Callable[[Result], None] | None = None,
+    *,
+    seeds: Iterable[int],
+) -> tuple[Result, ...]: ...
 
 
 def evolve(
@@ -36,7 +63,8 @@ def evolve(
     out: str | Path | None = None,
     overwrite: bool = False,
     on_chunk: Callable[[Result], None] | None = None,
-) -> Result:
+    seeds: Iterable[int] | None = None,
+) -> Result | tuple[Result, ...]:
     """Evolves images that a classifier is certain of.
 
     Args:
@@ -50,22 +78,48 @@ def evolve(
             for them. Without it nothing is written; see `Result.save`.
         overwrite: throw away the run that is in the run folder.
         on_chunk: called with the result so far after every chunk of generations (about a second's work).
+        seeds: evolves an archive for each of these seeds instead of the config's, one after the other with the same
+            compiled program and each with the whole budget; returns their results in this order. `out` then has a run
+            folder `seedN` for each, and `summary.json` and `curves.png` over them; see `resume_seeds`.
 
     Raises:
-        InputError: bad settings, a setting that does not apply to your own classifier, a classifier that fails,
-            whatever it raises, or does not return finite logits; or another process has the folder. With `out`,
+        InputError: bad settings or seeds, a setting that does not apply to your own classifier, a classifier that
+            fails, whatever it raises, or does not return finite logits; or another process has the folder. With `out`,
             what was found until then is saved, and the message says so, as do the notes of what `on_chunk` raises.
         KeyboardInterrupt: Ctrl-C; with `out`, its message says what is saved.
         SystemExit: SIGTERM or SIGHUP, with `out`, after all is saved: 128 and the signal's number.
         OSError: a file cannot be written.
     """
+    if seeds is not None:
+        return _evolved_in_turn(config, seeds, classifier, out, overwrite, on_chunk)
     if out is not None:
         return _evolved(start_run(config, Path(out), classifier, overwrite), on_chunk)
-    if classifier is None:
-        built = build_classifier(config)
-    else:
-        config, built = with_classifier(config, classifier)
-    run = Run(config, built)
+    run = Run(*named_or_own(config, classifier))
+    return _advanced(run, on_chunk)
+
+
+def _evolved_in_turn(
+    config: Config,
+    seeds: Iterable[int],
+    classifier: Any,
+    out: str | Path | None,
+    overwrite: bool,
+    on_chunk: Callable[[Result], None] | None,
+) -> tuple[Result, ...]:
+    seeds = check_seeds(seeds)
+    if out is not None:
+        return _evolved_seeds(start_seeds(config, seeds, Path(out), classifier, overwrite), on_chunk)
+    config, built = named_or_own(config, classifier)
+    results: list[Result] = []
+    evolution = None
+    for seed in seeds:
+        run = Run(replace(config, seed=seed), built, evolution=evolution)
+        evolution = run.evolution
+        results.append(_advanced(run, on_chunk))
+    return tuple(results)
+
+
+def _advanced(run: Run, on_chunk: Callable[[Result], None] | None) -> Result:
     for _ in run.advance():
         if on_chunk is not None:
             on_chunk(run.result())
@@ -104,15 +158,75 @@ def resume(
         SystemExit: as `evolve` does.
         OSError: a file cannot be read or written.
     """
-    saved, _ = read_config(Path(directory), config)
-    budget = zip(BUDGET, (generations, evaluations, seconds), strict=True)
-    saved = override(saved, {name: limit for name, limit in budget if limit is not None})
+    saved = _with_budget(read_config(Path(directory), config)[0], generations, evaluations, seconds)
     return _evolved(resume_run(saved, Path(directory), classifier), on_chunk)
 
 
+def resume_seeds(
+    directory: str | Path,
+    classifier: Any = None,
+    generations: int | None = None,
+    evaluations: int | None = None,
+    seconds: float | None = None,
+    config: Config | None = None,
+    on_chunk: Callable[[Result], None] | None = None,
+) -> tuple[Result, ...]:
+    """Goes on with all runs of a folder of several seeds, each from its newest checkpoint; those that have spent the
+    budget stay as they are.
+
+    Args:
+        directory: as `evolve` with `seeds` left it, or the command line.
+        classifier: as for `resume`.
+        generations: budget of each seed, as for `resume`.
+        evaluations: as for `resume`.
+        seconds: as for `resume`.
+        config: as for `resume`.
+        on_chunk: called with the result so far of the seed whose turn it is.
+
+    Returns:
+        The results of all seeds, in their order.
+
+    Raises:
+        InputError: as `resume`; or the folder is not of several seeds, or that of one of them is missing, damaged or of
+            another config. The message names it.
+        KeyboardInterrupt: as `resume` does.
+        SystemExit: as `evolve` does.
+        OSError: a file cannot be read or written.
+    """
+    saved = _with_budget(read_config_of_seeds(Path(directory), config)[0], generations, evaluations, seconds)
+    return _evolved_seeds(resume_saved_seeds(saved, Path(directory), classifier), on_chunk)
+
+
+def _with_budget(
+    config: Config, generations: int | None, evaluations: int | None, seconds: float | None
+) -> Config:
+    budget = zip(BUDGET, (generations, evaluations, seconds), strict=True)
+    return override(config, {name: limit for name, limit in budget if limit is not None})
+
+
 def _evolved(saved: SavedRun, on_chunk: Callable[[Result], None] | None) -> Result:
+    _run(saved, saved.evolve, on_chunk)
+    return saved.run.result()
+
+
+def _evolved_seeds(saved: SavedSeeds, on_chunk: Callable[[Result], None] | None) -> tuple[Result, ...]:
+    to_do = saved.to_do()
+    # Before the others go on: what cannot be read is said at once.
+    results = {seed: load(saved.folder(seed), saved.of(seed)) for seed in saved.seeds if seed not in to_do}
+    _run(
+        saved,
+        partial(saved.evolve, on_end=lambda result: results.update({result.config.seed: result})),
+        on_chunk,
+    )
+    return tuple(results[seed] for seed in saved.seeds)
+
+
+def _run(
+    saved: SavedRun | SavedSeeds, evolve: Callable[..., None], on_chunk: Callable[[Result], None] | None
+) -> None:
+    """Evolves and saves; a signal ends it after the chunk, with what is saved."""
     with interrupts(signal.default_int_handler) as received:
-        saved.evolve(
+        evolve(
             stop=lambda: bool(received),
             on_chunk=None if on_chunk is None else lambda run: on_chunk(run.result()),
         )
@@ -121,7 +235,6 @@ def _evolved(saved: SavedRun, on_chunk: Callable[[Result], None] | None) -> Resu
     if received:
         _LOG.warning(f"{received[0].name}: {saved.what_is_saved()}")
         raise SystemExit(exit_code(received[0]))
-    return saved.run.result()
 
 
 class AskTell:

@@ -15,20 +15,23 @@ from qdfool.build import CLASSIFIERS, CROSSOVERS, DEFAULT_MUTATIONS, ENCODINGS, 
 from qdfool.cli.exits import DONE, run_and_exit
 from qdfool.cli.options import registry, typed_settings
 from qdfool.cli.progress import Progress
-from qdfool.config import BUDGET, KEEPING, Config, differences, override
+from qdfool.config import BUDGET, KEEPING, Config, differences, override, seeds_of_text
 from qdfool.errors import InputError, one_line, shown
 from qdfool.genomes.cppn.encoding import ACTIVATIONS
 from qdfool.interrupts import exit_code, interrupts
 from qdfool.measures import MEASURES
 from qdfool.presets import PRESETS, preset
-from qdfool.results.config_file import read_config
+from qdfool.results.config_file import is_of_seeds, read_config, read_config_of_seeds
 from qdfool.results.saved_run import SavedRun, resume, start
+from qdfool.results.saved_seeds import SavedSeeds
+from qdfool.results.saved_seeds import resume as resume_seeds
+from qdfool.results.saved_seeds import start as start_seeds
 
 DESCRIPTION = """Evolves images of nothing that a classifier is certain of.
 
 The first argument may be a preset (default mnist-direct); the options change its settings. A budget that is
-given (--generations, --evaluations, --seconds) replaces the preset's. Without --out, the run folder is
-archives/PRESET-DATE-TIME-seedN/."""
+given (--generations, --evaluations, --seconds) replaces the preset's; of several seeds, each has it. Without --out, the
+run folder is archives/PRESET-DATE-TIME-seedN/."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,15 @@ class CommandLine:
 
     config: Annotated[Config, tyro.conf.arg(name="")]
     out: Path | None = None
-    """Run folder."""
+    """Run folder; of several seeds, the folder in which each has one."""
+    seeds: str | None = None
+    """Several seeds, each evolved in its turn into a run folder of its own, seedN, with a summary over them: numbers
+    and ranges without their ends, as 0:10 (which are 0 to 9), 3,5,8 or 0:3,7."""
     resume: Path | None = None
-    """Run folder to go on with, from its newest checkpoint. Its settings hold; a budget that is given replaces
-    its own."""
+    """Run folder to go on with, from its newest checkpoint, or folder of several seeds, of which those go on that are
+    not done. Its settings hold; a budget that is given replaces its own."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Throw away the run that is in the run folder."""
+    """Throw away the run that is in the run folder, or those of the seeds."""
     quiet: tyro.conf.FlagCreatePairsOff[bool] = False
     """Print errors only."""
     list: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -61,22 +67,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(arguments: list[str]) -> int:
     resume, named = _option(arguments, "--resume"), _option(arguments, "--preset")
+    several = _option(arguments, "--seeds") is not None
     if arguments and not arguments[0].startswith("-"):
         named = arguments.pop(0)
     if resume is None:
         base = preset(named or "mnist-direct")
     else:
-        base, _ = read_config(Path(resume))
+        if several:
+            raise InputError("--resume goes on with the seeds that are in its folder. Leave --seeds away.")
+        several = is_of_seeds(Path(resume))
+        base = read_config_of_seeds(Path(resume))[0] if several else read_config(Path(resume))[0]
         if named is not None and named != base.preset:
             raise InputError(
                 f"{resume} is a run of another config: preset: {shown(base.preset)} -> {shown(named)}. Leave the "
                 "preset away, or start a new run with --out."
             )
+    if several and _option(arguments, "--seed") is not None:
+        raise InputError("--seed is of a single run, and this one is of several seeds. Leave --seed away.")
     command = parse(arguments, base)
     if command.list:
         print(listing())
         return 0
-    return _resume(command, base) if command.resume else _start(command)
+    return _resume(command, base, several) if command.resume else _start(command)
 
 
 def parse(arguments: Sequence[str], base: Config) -> CommandLine:
@@ -107,15 +119,15 @@ def _option(arguments: list[str], option: str) -> str | None:
 
 def _start(command: CommandLine) -> int:
     config = command.config
-    out = command.out or Path("archives") / (
-        f"{config.preset}-{time.strftime('%Y-%m-%d-%H%M%S')}-seed{config.seed}"
-    )
-    return _evolve(
-        start(config, out, overwrite=command.overwrite, how_to_resume=_resume_command(out)), command
-    )
+    seeds = None if command.seeds is None else seeds_of_text(command.seeds)
+    which = f"seed{config.seed}" if seeds is None else f"{len(seeds)}seeds"
+    out = command.out or Path("archives") / f"{config.preset}-{time.strftime('%Y-%m-%d-%H%M%S')}-{which}"
+    how = {"overwrite": command.overwrite, "how_to_resume": _resume_command(out)}
+    saved = start(config, out, **how) if seeds is None else start_seeds(config, seeds, out, **how)
+    return _evolve(saved, command)
 
 
-def _resume(command: CommandLine, saved: Config) -> int:
+def _resume(command: CommandLine, saved: Config, several: bool) -> int:
     folder = command.resume
     assert folder is not None
     if command.out is not None and command.out.resolve() != folder.resolve():
@@ -130,30 +142,31 @@ def _resume(command: CommandLine, saved: Config) -> int:
             f"{folder} is a run of another config: {'; '.join(differing)}. Leave these options away, or start "
             "a new run with --out."
         )
-    return _evolve(resume(command.config, folder, how_to_resume=_resume_command(folder)), command)
+    go_on = resume_seeds if several else resume
+    return _evolve(go_on(command.config, folder, how_to_resume=_resume_command(folder)), command)
 
 
 def _resume_command(folder: Path) -> str:
     return shlex.join(["python", "-m", "qdfool.run", "--resume", str(folder)])
 
 
-def _evolve(saved: SavedRun, command: CommandLine) -> int:
+def _evolve(saved: SavedRun | SavedSeeds, command: CommandLine) -> int:
     """Evolves while progress is shown; a signal ends it after a chunk, a second at once, as the system does it."""
-    run, out = saved.run, saved.directory
-    progress = Progress(run.config, command.quiet)
+    config, classifier, out = saved.config, saved.classifier, saved.directory
+    progress = Progress(config, command.quiet, saved.to_do() if isinstance(saved, SavedSeeds) else None)
     with interrupts(signal.SIG_DFL) as received, progress:
         if not command.quiet:
-            host = "" if run.classifier.traceable else " (called from the host: JAX cannot trace it)"
-            progress.say(
-                f"{run.config.preset} on {run.classifier.name}{host}, seed {run.config.seed}, into {out}/"
-            )
-        saved.evolve(lambda: bool(received), lambda run: progress.show(run.metrics[-1]))
+            host = "" if classifier.traceable else " (called from the host: JAX cannot trace it)"
+            several = isinstance(saved, SavedSeeds)
+            which = f"{len(saved.seeds):,} seeds" if several else f"seed {config.seed}"
+            progress.say(f"{config.preset} on {classifier.name}{host}, {which}, into {out}/")
+        saved.evolve(lambda: bool(received), lambda run: progress.show(run.metrics[-1], run.config.seed))
     if received:
         by = "" if received[0] == signal.SIGINT else f" by {received[0].name}"
         print(one_line(f"qdfool: interrupted{by}. {saved.what_is_saved()}"), file=sys.stderr)
         return exit_code(received[0])
     if not command.quiet:
-        print(progress.summary(run.result().summary(), out))
+        print(progress.summary(saved.summary(), out))
     return DONE
 
 

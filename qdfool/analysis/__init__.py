@@ -8,7 +8,7 @@ from qdfool.analysis.boxes import boxes
 from qdfool.analysis.charts import intervals, line_panels, lines
 from qdfool.analysis.class_index import class_index_figure
 from qdfool.analysis.confidence import nines, percent
-from qdfool.analysis.curves import curves
+from qdfool.analysis.curves import curves, seed_curves
 from qdfool.analysis.density import density_maps
 from qdfool.analysis.gallery import gallery
 from qdfool.analysis.heatmap import class_heatmap, grid_heatmaps
@@ -39,4 +39,5 @@ __all__ = [
     "percent",
     "sample_classes",
     "scatter",
+    "seed_curves",
 ]

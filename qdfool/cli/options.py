@@ -10,7 +10,7 @@ import tyro
 from qdfool.config import Config, name_of, setting_names
 from qdfool.types import Encoding, Measure, Operator
 
-OTHERS = ("out", "resume", "overwrite", "preset", "quiet")
+OTHERS = ("out", "seeds", "resume", "overwrite", "preset", "quiet")
 """Options of the command line that are no settings."""
 NAMED_OR_OBJECT = (Encoding, Measure, Operator)
 """What Python may give instead of a name; the command line takes the name, or package.module:attribute."""

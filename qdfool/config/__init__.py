@@ -1,6 +1,7 @@
 """The settings of a run: what they are, which values they may have, and how they are written, read and changed."""
 
 from qdfool.config.objects import name_of, reference_to
+from qdfool.config.seeds import check_seeds, seeds_of_text
 from qdfool.config.settings import (
     BUDGET,
     KEEPING,
@@ -25,12 +26,14 @@ __all__ = [
     "Mutation",
     "Selection",
     "check_image_shape",
+    "check_seeds",
     "differences",
     "from_dict",
     "name_of",
     "needs_objects",
     "override",
     "reference_to",
+    "seeds_of_text",
     "setting_names",
     "to_dict",
     "validate",

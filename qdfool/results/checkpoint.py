@@ -28,6 +28,8 @@ SPARE_BYTES = 1 << 20
 """Beside the arrays that must be free for a checkpoint to be begun."""
 DIGESTS = "sha256.json"
 """The file that has the SHA-256 of the others beside it."""
+DAMAGED = "damaged-"
+"""What the name of a checkpoint begins with that is put aside."""
 ITEMS = ("state", "values")
 """What a checkpoint consists of: folders, with a file of digests in each."""
 
@@ -189,14 +191,33 @@ class Checkpoints:
             ) from error
 
     def _put_aside(self, generation: int) -> Path:
-        aside, count = self.directory / f"damaged-{generation}", 1
+        aside, count = self.directory / f"{DAMAGED}{generation}", 1
         while aside.exists():
             count += 1
-            aside = self.directory / f"damaged-{generation}-{count}"
+            aside = self.directory / f"{DAMAGED}{generation}-{count}"
         (self.directory / str(generation)).rename(aside)
         with orbax_is_quiet():
             self._manager.reload()
         return aside
+
+
+def names_of_checkpoints(directory: Path) -> list[str]:
+    """The checkpoints in a folder, damaged ones too; none where there is no folder. Changes nothing."""
+    if not directory.is_dir():
+        return []
+    names = [path.name for path in directory.iterdir() if path.is_dir()]
+    return [name for name in names if name.removeprefix(DAMAGED).split("-")[0].isdecimal()]
+
+
+def newest_whole(directory: Path) -> int | None:
+    """The number of the newest checkpoint that is whole; None where there is none. Changes nothing.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    numbers = [int(name) for name in names_of_checkpoints(directory) if name.isdecimal()]
+    whole = (number for number in sorted(numbers, reverse=True) if _damage(directory / str(number)) is None)
+    return next(whole, None)
 
 
 def _damage(folder: Path) -> str | None:

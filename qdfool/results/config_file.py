@@ -1,6 +1,7 @@
 """`config.json`: what a run was: every setting, the classifier, versions, device; and what former versions wrote."""
 
 import platform
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import jax
 
 from qdfool.classifiers.names_check import check_class_names
-from qdfool.config import Config, check_image_shape, from_dict, to_dict, validate
+from qdfool.config import Config, check_image_shape, check_seeds, from_dict, to_dict, validate
 from qdfool.errors import InputError, named, shown
 from qdfool.results import run_folder
 from qdfool.types import Classifier
@@ -43,8 +44,10 @@ def record_of(classifier: Classifier) -> ClassifierRecord:
     )
 
 
-def write_config(directory: Path, config: Config, classifier: Classifier | ClassifierRecord) -> None:
-    """Writes `config.json`.
+def write_config(
+    directory: Path, config: Config, classifier: Classifier | ClassifierRecord, seeds: Sequence[int] = ()
+) -> None:
+    """Writes `config.json`; with `seeds`, that of a folder with a run folder for each of them.
 
     Raises:
         OSError: it cannot be written.
@@ -55,6 +58,7 @@ def write_config(directory: Path, config: Config, classifier: Classifier | Class
         directory / run_folder.CONFIG,
         {
             "format": FORMAT,
+            **({run_folder.SEEDS: list(seeds)} if seeds else {}),
             "settings": to_dict(config),
             "classifier": asdict(record),
             "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
@@ -77,9 +81,52 @@ def read_config(directory: Path, objects: Config | None = None) -> tuple[Config,
     Raises:
         InputError: it is missing or damaged, or of a later version, a setting or what describes the classifier is of
             another kind or out of range, or `objects` lacks an object. The message names the file and the setting.
+            Or it is that of several seeds.
     """
+    values = run_folder.read_json(directory / run_folder.CONFIG)
+    if run_folder.SEEDS in values:
+        seeds = values[run_folder.SEEDS] if isinstance(values[run_folder.SEEDS], list) else []
+        example = f", for example {directory / run_folder.name_of_seed(seeds[0])}" if seeds else ""
+        raise InputError(
+            f"{directory} has a run folder for each of {len(seeds):,} seeds. Expected a single one{example}; "
+            "qdfool.resume_seeds goes on with all of them."
+        )
+    return _config(directory, values, objects), values
+
+
+def read_config_of_seeds(
+    directory: Path, objects: Config | None = None
+) -> tuple[Config, dict[str, Any], tuple[int, ...]]:
+    """As `read_config`, of a folder of several seeds; the seeds are as the file says, and the config's is the first.
+
+    Raises:
+        InputError: as `read_config`; or it is that of a single run, or its seeds are damaged.
+    """
+    values = run_folder.read_json(directory / run_folder.CONFIG)
+    if run_folder.SEEDS not in values:
+        raise InputError(
+            f"{directory} is no folder of several seeds. Expected one as `seeds` leaves it; "
+            "qdfool.resume goes on with a single run."
+        )
+    config = _config(directory, values, objects)
+    try:
+        seeds = check_seeds(values[run_folder.SEEDS])
+    except InputError as error:
+        raise InputError(f"{directory / run_folder.CONFIG} is damaged: {error}") from error
+    return config, values, seeds
+
+
+def is_of_seeds(directory: Path) -> bool:
+    """Whether a folder has several seeds.
+
+    Raises:
+        InputError: its `config.json` is missing or damaged.
+    """
+    return run_folder.SEEDS in run_folder.read_json(directory / run_folder.CONFIG)
+
+
+def _config(directory: Path, values: dict[str, Any], objects: Config | None) -> Config:
     path = directory / run_folder.CONFIG
-    values = run_folder.read_json(path)
     groups = ("settings", "classifier", "versions")
     if not all(isinstance(values.get(group), dict) for group in groups):
         raise InputError(f"{path} is damaged: expected {', '.join(groups)}, each a group of values.")
@@ -101,7 +148,7 @@ def read_config(directory: Path, objects: Config | None = None) -> tuple[Config,
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     classifier_record(directory, config, values)
-    return config, values
+    return config
 
 
 def check_resumable(directory: Path, values: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ def load(directory: str | Path, config: Config | None = None) -> Result:
     """
     directory = Path(directory)
     config, values = read_config(directory, config)
-    figures = _figures(directory / run_folder.SUMMARY)
+    figures = figures_of(directory / run_folder.SUMMARY)
     classifier = classifier_record(directory, config, values)
     classes = len(classifier.class_names)
     try:
@@ -58,8 +58,12 @@ def load(directory: str | Path, config: Config | None = None) -> Result:
     )
 
 
-def _figures(path: Path) -> dict[str, Any]:
-    """What a result needs of `summary.json`."""
+def figures_of(path: Path) -> dict[str, Any]:
+    """What a result needs of `summary.json`: generations, seconds and compile_seconds.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
     summary = run_folder.read_json(path)
     figures = {name: summary.get(name) for name in ("generations", "seconds", "compile_seconds")}
     for name, figure in figures.items():

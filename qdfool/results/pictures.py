@@ -1,7 +1,7 @@
 """The pictures of a run: which ones, and what goes into them."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,19 +116,53 @@ def draw(
         curves_png: curves,
     }
     for path, picture in pictures.items():
-        try:
-            picture()
-        except OSError:
-            raise
-        except Exception as error:  # The numbers are saved, and worth more than any picture.
-            _LOG.warning(f"{path} could not be drawn: {described(error)}. All else of the run is there.")
+        _attempt(path, picture)
 
 
-def _name(config: Config) -> str:
+def draw_over_seeds(
+    path: Path, config: Config, series: Callable[[], tuple[np.ndarray, Mapping[str, np.ndarray]]], seeds: int
+) -> None:
+    """Draws the curves over several seeds, with a warning if that fails.
+
+    Args:
+        path: of the picture.
+        config: of all runs, but for the seed.
+        series: gives the generations [T], and the values [S, T] of median, minimum, qd_score and coverage.
+        seeds: S.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+
+    def picture() -> None:
+        generations, values = series()
+        bands = {name: np.quantile(rows, [0.5, 0.05, 0.95], axis=0) for name, rows in values.items()}
+        analysis.seed_curves(
+            path,
+            generations.astype(np.int64) * config.batch_size,
+            **{name: tuple(band) for name, band in bands.items()},
+            title=f"Evolution ({_name(config, f'{seeds:,} seeds')})",
+            seeds=seeds,
+            batch_size=config.batch_size,
+        )
+
+    _attempt(path, picture)
+
+
+def _attempt(path: Path, picture: Callable[[], None]) -> None:
+    try:
+        picture()
+    except OSError:
+        raise
+    except Exception as error:  # The numbers are saved, and worth more than any picture.
+        _LOG.warning(f"{path} could not be drawn: {described(error)}. All else of the run is there.")
+
+
+def _name(config: Config, seeds: str = "") -> str:
     """Preset, what the images are where that is not the preset's, and seed."""
     usual = PRESETS[config.preset][1] if config.preset in PRESETS else config
     others = [name_of(config.encoding)] if config.encoding != usual.encoding else []
-    return ", ".join([config.preset, *others, f"seed {config.seed}"])
+    return ", ".join([config.preset, *others, seeds or f"seed {config.seed}"])
 
 
 def draw_graph(path: Path, graph: Graph, image: np.ndarray, title: str) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from qdfool.build import build_encoding, build_measures, grid_ranges
-from qdfool.config import Config
+from qdfool.config import BUDGET, Config
 from qdfool.engine.archive import occupied
 from qdfool.engine.objectives import confidence
 from qdfool.errors import InputError, known_name, named, shown
@@ -102,7 +102,9 @@ class Result:
 
     def _decoded(self, cells: np.ndarray, finish: Callable[[Any], Any] = np.asarray) -> np.ndarray:
         """A part at a time: a thousand large images are more than should be held several times."""
-        decode = _decoder(self.config, self.image_shape)
+        # What does not decide how a genome becomes an image is left out: runs that differ in it share the program.
+        same = {"seed": 0, "chunk_seconds": 1.0, "checkpoint_every": 0.0, **dict.fromkeys(BUDGET)}
+        decode = _decoder(replace(self.config, **same), self.image_shape)
         part = max(2, VALUES_PER_DECODING // int(np.prod(self.image_shape)))
         if len(cells) <= part:
             return finish(decode(self.snapshot.take(cells).genome)) if len(cells) else self._no_images(finish)

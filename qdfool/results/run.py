@@ -11,6 +11,7 @@ import numpy as np
 from qdfool.build import build_evolution, with_batch_size, with_defaults
 from qdfool.config import Config, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
+from qdfool.engine.step import Evolution
 from qdfool.keys import root_key
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.config_file import record_of
@@ -26,10 +27,17 @@ COPIED_AT_MOST = 1 << 28
 class Run:
     """One run: the device's state, and all that the host keeps of it."""
 
-    def __init__(self, config: Config, classifier: Classifier, needs_budget: bool = True) -> None:
+    def __init__(
+        self,
+        config: Config,
+        classifier: Classifier,
+        needs_budget: bool = True,
+        evolution: Evolution | None = None,
+    ) -> None:
         """Builds everything and makes the first children; nothing is classified yet.
 
-        Without `needs_budget` the config may lack one: the caller then decides when to stop.
+        Without `needs_budget` the config may lack one: the caller then decides when to stop. With `evolution`, that of
+        a run that differs only in its seed, nothing is compiled anew.
 
         Raises:
             InputError: a setting is out of range, or parts do not fit together.
@@ -40,7 +48,7 @@ class Run:
         self.config = config
         """As given, with all that it left open."""
         self.classifier = classifier
-        self.evolution = build_evolution(config, classifier)
+        self.evolution = evolution or build_evolution(config, classifier)
         self.state = jitted_init(self.evolution)(root_key(config.seed, "evolution"))
         self.history = empty_history(len(classifier.class_names))
         self.metrics: list[Metrics] = []

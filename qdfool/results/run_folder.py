@@ -7,9 +7,11 @@
     history.npz    per generation, thinned
 
 Pictures and checkpoints lie beside them and are written elsewhere, and so does `.lock`, which is there while a process
-writes into the folder (`files/lock.py`).
+writes into the folder (`files/lock.py`). A folder of several seeds has such a folder for each, as `seed7`, and over
+them a `config.json`, `summary.json` and `curves.png` of its own.
 """
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -20,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from qdfool.config import check_seeds
 from qdfool.errors import InputError, shown, text_of
 from qdfool.files.atomic import atomic_write
 from qdfool.files.lock import FolderLock
@@ -32,19 +35,29 @@ CLASSES, SHEETS = "classes.png", "gallery"
 """Of a run with many classes: a picture, and a folder of pages."""
 OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES, CLASSES, SHEETS)
 """Everything that a run writes."""
+SEEDS = "seeds"
+"""Key under which the `config.json` of a folder of several seeds lists them."""
 LONGEST_JSON, DEEPEST_JSON = 1 << 24, 32
 """Bytes and levels of a JSON file that is read: thousands of classes with long names are a tenth of it."""
 
 
-def prepare(directory: Path, overwrite: bool) -> FolderLock:
-    """Makes the folder of a new run, before any work is done, and locks it.
+def name_of_seed(seed: object) -> str:
+    """Of the run folder of one of several seeds."""
+    return f"seed{seed}"
+
+
+def prepare(directory: Path, overwrite: bool, seeds: Sequence[int] = ()) -> FolderLock:
+    """Makes the folder of a new run, before any work is done, and locks it; of several seeds, with an empty folder in
+    it for each.
 
     Raises:
         InputError: it has a run in it and `overwrite` is not set, another run is writing into it, or it cannot be
             written to.
     """
     _check_name(directory)
-    _check_free(directory, overwrite)
+    former = _folders_of_seeds(directory, seeds)
+    for folder in (directory, *former):
+        _check_free(folder, overwrite)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         lock = FolderLock(directory)
@@ -52,12 +65,11 @@ def prepare(directory: Path, overwrite: bool) -> FolderLock:
             with atomic_write(directory / ".writable"):
                 pass
             (directory / ".writable").unlink()
-            for name in _check_free(directory, overwrite):  # Somebody may have run in it meanwhile.
-                path = directory / name
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
+            for folder in former:
+                _clear_seed(folder, overwrite)
+            _clear(directory, overwrite)
+            for seed in seeds:
+                (directory / name_of_seed(seed)).mkdir(exist_ok=True)
         except BaseException:
             lock.release()
             raise
@@ -67,6 +79,38 @@ def prepare(directory: Path, overwrite: bool) -> FolderLock:
             f"Cannot write to {directory}: {error.strerror or error}. Expected a folder that can be made and "
             "written to; give another `out`."
         ) from error
+
+
+def _folders_of_seeds(directory: Path, seeds: Sequence[int]) -> list[Path]:
+    """Those that are there, of these seeds and of those that the folder says it has. What is only called alike is none
+    of ours."""
+    try:
+        listed = read_json(directory / CONFIG).get(SEEDS)
+        former = check_seeds(listed) if isinstance(listed, list) else ()
+    except InputError:
+        former = ()
+    folders = [directory / name_of_seed(seed) for seed in dict.fromkeys([*seeds, *former])]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _clear_seed(folder: Path, overwrite: bool) -> None:
+    if _check_free(folder, overwrite):
+        lock = FolderLock(folder)
+        try:
+            _clear(folder, overwrite)
+        finally:
+            lock.release()
+    with contextlib.suppress(OSError):  # Something else is in it.
+        folder.rmdir()
+
+
+def _clear(directory: Path, overwrite: bool) -> None:
+    for name in _check_free(directory, overwrite):  # Somebody may have run in it meanwhile.
+        path = directory / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _check_free(directory: Path, overwrite: bool) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from qdfool.build import build_classifier, is_known, with_classifier
 from qdfool.config import Config, needs_objects, validate
+from qdfool.engine.step import Evolution
 from qdfool.errors import ClassifierInterrupt, InputError, named, shown
 from qdfool.files.lock import FolderLock
 from qdfool.results import run_folder
@@ -43,16 +44,35 @@ class SavedRun:
         given = "" if is_known(run.config.classifier) else ", classifier=..."
         given += ", config=..." if needs_objects(run.config) else ""
         self.how_to_resume = how_to_resume or f"qdfool.resume({str(directory)!r}{given})"
-        self._saved_generations = run.generations
+        self.saved_generations = run.generations
+        """Of the newest checkpoint."""
+
+    @property
+    def config(self) -> Config:
+        """Of the run."""
+        return self.run.config
+
+    @property
+    def classifier(self) -> Classifier:
+        """Of the run."""
+        return self.run.classifier
+
+    def summary(self) -> dict[str, Any]:
+        """The figures of the run's `summary.json`."""
+        return self.run.result().summary()
 
     def evolve(
-        self, stop: Callable[[], bool] = lambda: False, on_chunk: Callable[[Run], None] | None = None
+        self,
+        stop: Callable[[], bool] = lambda: False,
+        on_chunk: Callable[[Run], None] | None = None,
+        what_is_saved: Callable[[], str] | None = None,
     ) -> None:
         """Evolves until the budget is spent or `stop` says so, and leaves the folder whole, however it ends.
 
         Args:
             stop: asked between chunks of generations.
             on_chunk: called with the run after every chunk.
+            what_is_saved: says it where this run is one of several; else the method of that name.
 
         Raises:
             InputError: the classifier failed, or another process has the folder by now; the message says what is
@@ -60,19 +80,23 @@ class SavedRun:
             ClassifierInterrupt: a KeyboardInterrupt came out of the classifier; its message says what is saved, too.
             OSError: a file cannot be written.
         """
+        said = what_is_saved or self.what_is_saved
         self._lock.take()
         try:
-            failure = self._evolve(stop, on_chunk)
+            failure = self._evolve(stop, on_chunk, said)
         finally:
             self._lock.release()
         if isinstance(failure, InputError | ClassifierInterrupt):
-            raise type(failure)(f"{failure} {self.what_is_saved()}") from failure
+            raise type(failure)(f"{failure} {said()}") from failure
         if failure is not None:
-            failure.add_note(self.what_is_saved())
+            failure.add_note(said())
             raise failure
 
     def _evolve(
-        self, stop: Callable[[], bool], on_chunk: Callable[[Run], None] | None
+        self,
+        stop: Callable[[], bool],
+        on_chunk: Callable[[Run], None] | None,
+        said: Callable[[], str],
     ) -> BaseException | None:
         """Evolves and saves; returns what ended it before its time."""
         checkpoints = Checkpoints(self.directory / run_folder.CHECKPOINTS)
@@ -83,13 +107,13 @@ class SavedRun:
                 # Who interrupts although the run is about to stop does not wait for pictures.
                 if not (isinstance(failure, KeyboardInterrupt) and stop()):
                     self.run.result().write(self.directory)
-                self._saved_generations = self.run.generations
+                self.saved_generations = self.run.generations
             checkpoints.finish()
         except OSError:
             raise
         except BaseException as error:  # An interrupt while files are written: the last checkpoint stands.
             checkpoints.finish()
-            error.add_note(self.what_is_saved())
+            error.add_note(said())
             raise
         finally:
             checkpoints.close()
@@ -110,7 +134,7 @@ class SavedRun:
                 if time.monotonic() - saved_at >= self.run.config.checkpoint_every:
                     self.run.save(checkpoints)
                     run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
-                    self._saved_generations = self.run.generations
+                    self.saved_generations = self.run.generations
                     saved_at = time.monotonic()
         except BaseException as error:
             return error
@@ -118,9 +142,11 @@ class SavedRun:
 
     def what_is_saved(self) -> str:
         """A sentence that says from where the run can go on, and how."""
-        if not self._saved_generations:
+        if not self.saved_generations:
             return "No generation was complete; there is nothing to go on from."
-        return f"Everything until generation {self._saved_generations} is saved; go on with: {self.how_to_resume}"
+        return (
+            f"Everything until generation {self.saved_generations} is saved; go on with: {self.how_to_resume}"
+        )
 
 
 def start(
@@ -145,11 +171,14 @@ def start(
         OSError: the disk is full.
     """
     validate(config)
-    config, built = _built(config, classifier)
-    run = Run(config, built)
+    return begin(Run(*named_or_own(config, classifier)), directory, overwrite, how_to_resume)
+
+
+def begin(run: Run, directory: Path, overwrite: bool = False, how_to_resume: str = "") -> SavedRun:
+    """As `start`, of a run that is new."""
     lock = run_folder.prepare(directory, overwrite)
     try:
-        write_config(directory, run.config, built)
+        write_config(directory, run.config, run.classifier)
     except BaseException:
         lock.release()
         raise
@@ -178,47 +207,84 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
             f"No checkpoint in {directory}. Expected the folder of a run that saved one; give that, or start "
             "a new run with another `out`."
         )
-    if classifier is None and not is_known(config.classifier):
-        raise InputError(
-            f"{directory} is a run on {shown(config.classifier)}, which no module can be asked for by name. Go on with "
-            f"it in Python, and give it: qdfool.resume({str(directory)!r}, classifier=...)."
-        )
+    check_is_given(directory, config, classifier, "qdfool.resume")
     lock = FolderLock(directory)
     try:
-        run = _restored(config, directory, classifier, values)
+        run = restored(*named_or_own(config, classifier), directory)
     except BaseException:
         lock.release()
         raise
     return SavedRun(run, directory, lock, how_to_resume)
 
 
-def _restored(config: Config, directory: Path, classifier: Any, values: dict[str, Any]) -> Run:
-    """The run of a folder that is locked; `values` are those of its `config.json`."""
-    began_with = config.classifier
-    config, built = _built(config, classifier)
-    if config.classifier != began_with:
-        _LOG.warning(
-            f"{directory} began on the classifier {named(began_with)}, and goes on with {named(config.classifier)}."
+def check_is_given(directory: Path, config: Config, classifier: Any, function: str) -> None:
+    """Checks that there is a classifier to go on with.
+
+    Args:
+        directory: of what is to go on, for the message.
+        config: its settings.
+        classifier: the user's own, None if none is given.
+        function: what to give it to.
+
+    Raises:
+        InputError: it is not given and cannot be imported by its name.
+    """
+    if classifier is None and not is_known(config.classifier):
+        raise InputError(
+            f"{directory} is a run on {shown(config.classifier)}, which no module can be asked for by name. Go on with "
+            f"it in Python, and give it: {function}({str(directory)!r}, classifier=...)."
         )
-    _check_same(directory, classifier_record(directory, config, values), built)
-    run = Run(config, built)
+
+
+def restored(
+    config: Config, classifier: Classifier, directory: Path, evolution: Evolution | None = None
+) -> Run:
+    """The run of a folder that is locked, as it was at its newest whole checkpoint; its `config.json` has the new
+    budget then.
+
+    Raises:
+        InputError: as `resume`.
+        OSError: as `resume`.
+    """
+    saved, values = read_config(directory, config)
+    if config.classifier != saved.classifier:
+        _LOG.warning(
+            f"{directory} began on the classifier {named(saved.classifier)}, and goes on with "
+            f"{named(config.classifier)}."
+        )
+    _check_same(directory, classifier_record(directory, config, values), classifier)
+    run = Run(config, classifier, evolution=evolution)
     checkpoints = Checkpoints(directory / run_folder.CHECKPOINTS)
     try:
         earlier = run_folder.read_metrics(directory / run_folder.METRICS)
         run.restore(checkpoints, earlier, _LOG.warning)
     finally:
         checkpoints.close()
-    limit = run.config.budget_generations()
-    if limit is not None and limit < run.generations:
-        raise InputError(
-            f"{directory} has {run.generations:,} generations already, and the budget that is given allows "
-            f"{limit:,}. Give a larger one: those before count."
-        )
-    write_config(directory, run.config, built)
+    check_budget(directory, run.config, run.generations)
+    write_config(directory, run.config, classifier)
     return run
 
 
-def _built(config: Config, classifier: Any) -> tuple[Config, Classifier]:
+def check_budget(directory: Path, config: Config, generations: int) -> None:
+    """Checks that a run has not gone beyond the budget that it is to go on with.
+
+    Raises:
+        InputError: it has.
+    """
+    limit = config.budget_generations()
+    if limit is not None and limit < generations:
+        raise InputError(
+            f"{directory} has {generations:,} generations already, and the budget that is given allows "
+            f"{limit:,}. Give a larger one: those before count."
+        )
+
+
+def named_or_own(config: Config, classifier: Any) -> tuple[Config, Classifier]:
+    """The classifier that a config names, or the user's own, and the config that names it.
+
+    Raises:
+        InputError: see `build_classifier` and `with_classifier`.
+    """
     return (config, build_classifier(config)) if classifier is None else with_classifier(config, classifier)
 
 

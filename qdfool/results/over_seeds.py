@@ -1,0 +1,120 @@
+"""What the runs of several seeds have in common: medians with their intervals, and their curves."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from qdfool.config import Config
+from qdfool.engine.objectives import confidence
+from qdfool.results import history_file, run_folder
+
+LEVEL, RESAMPLES = 0.95, 2000
+"""Of bootstrap intervals."""
+FIXED = ("classes", "cppn.nodes_cap", "cppn.connections_cap")
+"""Figures of a run's summary that no seed changes."""
+
+
+def summary(directory: Path, seeds: Sequence[int], done: Sequence[int]) -> dict[str, Any]:
+    """The figures over several seeds: of each figure of a run's summary its median over the seeds that are done, with
+    a bootstrap interval; and the summary of each seed that has one.
+
+    Args:
+        directory: has their run folders.
+        seeds: all.
+        done: those whose runs are done.
+
+    Raises:
+        InputError: the summary of a run is damaged.
+    """
+    rows = {}
+    for seed in seeds:
+        path = directory / run_folder.name_of_seed(seed) / run_folder.SUMMARY
+        if path.exists():
+            rows[seed] = run_folder.read_json(path)
+    return {
+        "seeds": list(seeds),
+        "seeds_done": len(done),
+        "figures": intervals([numbers(rows[seed]) for seed in done]),
+        "figures_are": f"median over the seeds that are done, and the {LEVEL:.0%} interval of that median (percentiles "
+        f"of {RESAMPLES:,} bootstrap samples; none of a single seed)",
+        "runs": [{**row, "seed": seed} for seed, row in rows.items()],
+    }
+
+
+def numbers(summary: dict[str, Any], group: str = "") -> dict[str, float]:
+    """The figures of a run's summary that are numbers, by their dotted names."""
+    found: dict[str, float] = {}
+    for name, value in summary.items():
+        if isinstance(value, dict):
+            found |= numbers(value, f"{group}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[f"{group}{name}"] = float(value)
+    return {name: value for name, value in found.items() if name not in FIXED}
+
+
+def intervals(rows: Sequence[dict[str, float]]) -> dict[str, dict[str, float | None]]:
+    """Median, low and high of each figure that all rows have, a row a seed. The same rows give the same numbers.
+
+    The interval is the percentile bootstrap's (B. Efron, "Bootstrap Methods: Another Look at the Jackknife", Annals of
+    Statistics 7(1), 1979), with seeds drawn again.
+    """
+    names = [name for name in rows[0] if all(name in row for row in rows)] if rows else []
+    values = np.array([[row[name] for name in names] for row in rows], np.float64)
+    medians = np.median(values, axis=0) if names else []
+    bounds = _bounds(values) if len(rows) > 1 and names else [(None, None)] * len(names)
+    return {
+        name: {"median": float(median), "low": low, "high": high}
+        for name, median, (low, high) in zip(names, medians, bounds, strict=True)
+    }
+
+
+def _bounds(values: np.ndarray) -> list[tuple[float, float]]:
+    """Of the median of each column of [S, F]."""
+    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
+    medians = [np.median(values[draw], axis=0) for draw in draws]
+    low, high = np.quantile(medians, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return list(zip(low.tolist(), high.tolist(), strict=True))
+
+
+def draw(directory: Path, config: Config, classes: int, done: Sequence[int]) -> None:
+    """Draws `curves.png` over the seeds that are done, and warns if that fails; none without such a seed.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if not done:
+        return
+    # Imported here because matplotlib and pyribs take as long to import as JAX.
+    from qdfool.results.pictures import draw_over_seeds
+
+    paths = [directory / run_folder.name_of_seed(seed) / run_folder.HISTORY for seed in done]
+    draw_over_seeds(
+        directory / run_folder.PICTURES[-1], config, functools.partial(_series, paths, classes), len(done)
+    )
+
+
+def _series(paths: Sequence[Path], classes: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The generations [T] that all histories have, and of each series its values [S, T]."""
+    rows: list[dict[str, np.ndarray]] = []
+    generations: list[np.ndarray] = []
+    for path in paths:
+        history = history_file.read(path, classes)
+        sure = confidence(history.fitness)
+        generations.append(history.generation)
+        rows.append(
+            {
+                "median": np.median(sure, axis=1),
+                "minimum": sure.min(axis=1),
+                "qd_score": history.qd_score,
+                "coverage": history.coverage,
+            }
+        )
+    # However long a history is, it has every multiple of its stride, a power of two.
+    common = functools.reduce(np.intersect1d, generations)
+    return common, {
+        name: np.stack([row[name][np.isin(own, common)] for row, own in zip(rows, generations, strict=True)])
+        for name in rows[0]
+    }

@@ -1,0 +1,305 @@
+"""Several seeds in a folder: a run folder for each, evolved in turn, saved and gone on with together.
+
+They share everything but their seed, also what was compiled, so that each folder is bit for bit that of a run of its
+own.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from qdfool.build import is_known
+from qdfool.config import BUDGET, KEEPING, Config, check_seeds, differences, needs_objects, validate
+from qdfool.engine.step import Evolution
+from qdfool.errors import ClassifierInterrupt, InputError
+from qdfool.files.lock import FolderLock
+from qdfool.results import over_seeds, run_folder
+from qdfool.results.checkpoint import names_of_checkpoints, newest_whole
+from qdfool.results.config_file import check_resumable, read_config, read_config_of_seeds, write_config
+from qdfool.results.loading import figures_of
+from qdfool.results.result import Result
+from qdfool.results.run import Run
+from qdfool.results.saved_run import SavedRun, begin, check_budget, check_is_given, named_or_own, restored
+from qdfool.types import Classifier
+
+LAST_WRITTEN = (run_folder.ELITES, run_folder.HISTORY, run_folder.PICTURES[-1])
+"""What a run folder lacks whose run was killed while it was written, or which has lost it since."""
+
+
+class Standing(NamedTuple):
+    """How far the run of a seed has come."""
+
+    begun: bool
+    """Whether there is anything to go on from."""
+    generations: int
+    seconds: float
+    """Of evolution."""
+    done: bool
+    """Whether its budget is spent and its folder whole."""
+
+
+class SavedSeeds:
+    """The runs of several seeds, and the folder that they are saved in."""
+
+    def __init__(
+        self,
+        config: Config,
+        classifier: Classifier,
+        seeds: tuple[int, ...],
+        directory: Path,
+        lock: FolderLock,
+        how_to_resume: str = "",
+        evolution: Evolution | None = None,
+    ) -> None:
+        """Takes a folder of several seeds that is there; see `start` and `resume`.
+
+        Args:
+            config: of all runs, but for the seed.
+            classifier: of all runs.
+            seeds: in the order of their turns.
+            directory: has a run folder for each of them.
+            lock: of the folder; released when it is whole.
+            how_to_resume: what a message tells the user to type; a call of `qdfool.resume_seeds` if empty.
+            evolution: the functions of all runs; by default the first makes them.
+
+        Raises:
+            InputError: the folder of a seed is missing, damaged, or of another config.
+        """
+        self.config, self.classifier, self.seeds, self.directory = config, classifier, seeds, directory
+        self._lock, self._evolution = lock, evolution
+        given = "" if is_known(config.classifier) else ", classifier=..."
+        given += ", config=..." if needs_objects(config) else ""
+        self.how_to_resume = how_to_resume or f"qdfool.resume_seeds({str(directory)!r}{given})"
+        self.standing = {seed: standing(self.folder(seed), self.of(seed)) for seed in seeds}
+        """Of each seed."""
+
+    def to_do(self) -> dict[int, tuple[int, float]]:
+        """The seeds that are not done, with the generations and seconds that they have had."""
+        return {
+            seed: (stands.generations, stands.seconds)
+            for seed, stands in self.standing.items()
+            if not stands.done
+        }
+
+    def folder(self, seed: int) -> Path:
+        """The run folder of a seed."""
+        return self.directory / run_folder.name_of_seed(seed)
+
+    def of(self, seed: int) -> Config:
+        """The config of the run of a seed."""
+        return replace(self.config, seed=seed)
+
+    def evolve(
+        self,
+        stop: Callable[[], bool] = lambda: False,
+        on_chunk: Callable[[Run], None] | None = None,
+        on_end: Callable[[Result], None] | None = None,
+    ) -> None:
+        """Evolves the seeds that are not done, one after the other, until all are or `stop` says so. However it ends,
+        what was found is saved.
+
+        Args:
+            stop: asked between chunks of generations.
+            on_chunk: called with the run of a seed after each of its chunks.
+            on_end: called with the result of each seed that was evolved, when its folder is whole.
+
+        Raises:
+            InputError: the classifier failed, or the folder of a seed is damaged or in use by now; the message names
+                the seed and says what is saved.
+            ClassifierInterrupt: a KeyboardInterrupt came out of the classifier; its message says the same.
+            OSError: a file cannot be written.
+        """
+        self._lock.take()
+        try:
+            try:
+                for seed in self.seeds:
+                    if stop():
+                        break
+                    self._evolve(seed, stop, on_chunk, on_end)
+            except InputError:
+                self._write_summary()
+                raise
+            self._write_summary()
+        finally:
+            self._lock.release()
+
+    def _evolve(
+        self,
+        seed: int,
+        stop: Callable[[], bool],
+        on_chunk: Callable[[Run], None] | None,
+        on_end: Callable[[Result], None] | None,
+    ) -> None:
+        """The turn of a seed, whose run and state end with it."""
+        # Looked at again: others may have gone on with it since.
+        stands = self.standing[seed] = standing(self.folder(seed), self.of(seed))
+        if stands.done:
+            return
+        saved = self._saved_run(seed, stands.begun)
+
+        def stands_now(written: bool) -> Standing:
+            run, until = saved.run, saved.saved_generations
+            spent = run.config.spent_budget(until, until * run.config.batch_size, run.seconds) is not None
+            return Standing(until > 0, until, run.seconds, spent and written)
+
+        def said() -> str:
+            self.standing[seed] = stands_now(written=False)
+            return self.what_is_saved()
+
+        try:
+            saved.evolve(stop, on_chunk, said)
+        except (InputError, ClassifierInterrupt) as error:
+            raise type(error)(f"Seed {seed}: {error}") from error
+        self.standing[seed] = stands_now(written=True)
+        if on_end is not None:
+            on_end(saved.run.result())
+
+    def _saved_run(self, seed: int, begun: bool) -> SavedRun:
+        folder = self.folder(seed)
+        if begun:
+            lock = FolderLock(folder)
+            try:
+                run = restored(self.of(seed), self.classifier, folder, self._evolution)
+            except BaseException:
+                lock.release()
+                raise
+            saved = SavedRun(run, folder, lock)
+        else:
+            # Overwrites what a process left that was killed before its first checkpoint.
+            run = Run(self.of(seed), self.classifier, evolution=self._evolution)
+            saved = begin(run, folder, overwrite=True)
+        self._evolution = saved.run.evolution
+        return saved
+
+    def summary(self) -> dict[str, Any]:
+        """The figures of the `summary.json` over the seeds."""
+        done = [seed for seed in self.seeds if self.standing[seed].done]
+        return over_seeds.summary(self.directory, self.seeds, done)
+
+    def _write_summary(self) -> None:
+        done = [seed for seed in self.seeds if self.standing[seed].done]
+        run_folder.write_json(self.directory / run_folder.SUMMARY, self.summary())
+        over_seeds.draw(self.directory, self.config, len(self.classifier.class_names), done)
+
+    def what_is_saved(self) -> str:
+        """A sentence that says from where the runs can go on, and how."""
+        done = sum(stands.done for stands in self.standing.values())
+        amid = [
+            f"seed {seed} until generation {stands.generations}"
+            for seed, stands in self.standing.items()
+            if stands.generations and not stands.done
+        ]
+        saved = ", ".join([f"{done:,} of {len(self.seeds):,} seeds", *amid[:3]])
+        return f"Saved are {saved}; go on with: {self.how_to_resume}"
+
+
+def start(
+    config: Config,
+    seeds: Iterable[int],
+    directory: Path,
+    classifier: Any = None,
+    overwrite: bool = False,
+    how_to_resume: str = "",
+) -> SavedSeeds:
+    """New runs of several seeds in a folder of their own.
+
+    Args:
+        config: their settings, but for the seed.
+        seeds: each once, in the order of their turns.
+        directory: is made; one that has a run in it, or in the folder of one of the seeds, is refused unless
+            `overwrite` is set.
+        classifier: a user's own; if None, the one that the config names.
+        overwrite: throws away what was run there.
+        how_to_resume: see `SavedSeeds`.
+
+    Raises:
+        InputError: bad settings or seeds, a classifier that does not return logits, or a folder that has a run in it,
+            is in use or cannot be written to.
+        OSError: the disk is full.
+    """
+    seeds = check_seeds(seeds)
+    validate(config)
+    # The first is made to see that it can be; it takes its turn as all others do.
+    run = Run(*named_or_own(replace(config, seed=seeds[0]), classifier))
+    lock = run_folder.prepare(directory, overwrite, seeds)
+    try:
+        write_config(directory, run.config, run.classifier, seeds)
+        return SavedSeeds(run.config, run.classifier, seeds, directory, lock, how_to_resume, run.evolution)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def resume(config: Config, directory: Path, classifier: Any = None, how_to_resume: str = "") -> SavedSeeds:
+    """The runs of a folder of several seeds; each goes on from its newest whole checkpoint when it is its turn.
+
+    Args:
+        config: the settings that are saved there, with another budget where they are to go on.
+        directory: the folder.
+        classifier: the user's own that the runs began with; needed where it cannot be imported by its name.
+        how_to_resume: see `SavedSeeds`.
+
+    Raises:
+        InputError: the folder is not of several seeds or is in use, that of a seed is missing or damaged, a seed has
+            gone beyond the budget that is given, or the classifier is not given.
+        OSError: a file cannot be read or written.
+    """
+    validate(config)
+    _, values, seeds = read_config_of_seeds(directory, config)
+    check_resumable(directory, values)
+    check_is_given(directory, config, classifier, "qdfool.resume_seeds")
+    lock = FolderLock(directory)
+    try:
+        config, built = named_or_own(config, classifier)
+        saved = SavedSeeds(config, built, seeds, directory, lock, how_to_resume)
+        write_config(directory, config, built, seeds)
+        return saved
+    except BaseException:
+        lock.release()
+        raise
+
+
+def standing(folder: Path, config: Config) -> Standing:
+    """How far the run of a seed has come; changes nothing.
+
+    Args:
+        folder: its run folder; an empty one is that of a seed whose turn has not come.
+        config: of the run that is expected there.
+
+    Raises:
+        InputError: the folder is missing, is damaged, has a run of another config or one beyond the config's budget.
+        OSError: it cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"The folder {folder} is missing. Bring it back, or make an empty one in its place, in which its seed "
+            "begins anew."
+        )
+    summary, checkpoints = folder / run_folder.SUMMARY, folder / run_folder.CHECKPOINTS
+    if not summary.exists() and not names_of_checkpoints(checkpoints):
+        return Standing(False, 0, 0.0, False)
+    saved, values = read_config(folder, config)
+    check_resumable(folder, values)
+    # A classifier of a user may have another name by now; that it is the same is checked where the run goes on.
+    differing = differences(saved, config, ignoring=(*BUDGET, *KEEPING, "classifier"))
+    if differing:
+        raise InputError(
+            f"{folder} is a run of another config than its folder of seeds: {'; '.join(differing)}. Bring the run back "
+            "that was there, or make an empty folder in its place, in which its seed begins anew."
+        )
+    figures = figures_of(summary) if summary.exists() else {"generations": 0, "seconds": 0.0}
+    generations, seconds = figures["generations"], figures["seconds"]
+    check_budget(folder, config, generations)
+    spent = config.spent_budget(generations, generations * config.batch_size, seconds) is not None
+    done = spent and all((folder / name).exists() for name in LAST_WRITTEN)
+    if done:
+        return Standing(True, generations, seconds, done)
+    newest = newest_whole(checkpoints)
+    if newest is None:
+        raise InputError(
+            f"No checkpoint in {checkpoints} is whole. Bring one back, from a copy or a repaired disk, or make an "
+            f"empty folder in the place of {folder}, in which its seed begins anew."
+        )
+    check_budget(folder, config, newest)
+    return Standing(True, newest, seconds, False)
