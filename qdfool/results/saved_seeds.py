@@ -132,11 +132,14 @@ class SavedSeeds:
         on_end: Callable[[Result], None] | None,
     ) -> None:
         """The turn of a seed, whose run and state end with it."""
-        # Looked at again: others may have gone on with it since.
-        stands = self.standing[seed] = standing(self.folder(seed), self.of(seed))
-        if stands.done:
-            return
-        saved = self._saved_run(seed, stands.begun)
+        try:
+            # Looked at again: others may have gone on with it since.
+            stands = self.standing[seed] = standing(self.folder(seed), self.of(seed))
+            if stands.done:
+                return
+            saved = self._saved_run(seed, stands.begun)
+        except InputError as error:
+            raise InputError(f"Seed {seed}: {error} {self.what_is_saved()}") from error
 
         def stands_now(written: bool) -> Standing:
             run, until = saved.run, saved.saved_generations
