@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from ribs.archives import GridArchive
 
-from qdfool.analysis import class_heatmap, curves, gallery, grid_heatmaps
+from qdfool.analysis import class_heatmap, curves, gallery, grid_heatmaps, seed_curves
 from qdfool.errors import InputError
 
 CHANCE = np.random.default_rng(0)
@@ -96,6 +96,14 @@ def test_curves(tmp_path, points):
     seen(tmp_path / "curves.png")
 
 
+@pytest.mark.parametrize("points", [1, 300])
+def test_seed_curves(tmp_path, points):
+    bands: list[Any] = [np.quantile(CHANCE.random((7, points)), [0.5, 0.05, 0.95], axis=0) for _ in range(4)]
+    evaluations = 200 * np.arange(1, points + 1)
+    seed_curves(tmp_path / "curves.png", evaluations, *bands, title="A title", seeds=7, batch_size=200)
+    seen(tmp_path / "curves.png")
+
+
 def test_a_drawing_that_fails_leaves_the_picture_before(tmp_path, monkeypatch):
     path = tmp_path / "gallery.png"
     images = np.zeros((2, 4, 4, 1), np.uint8)
@@ -123,4 +131,7 @@ def test_what_does_not_belong_together_is_refused(tmp_path):
         grid_heatmaps(path, [grid_archive()], names(2), ("ink", "symmetry"), "A title")
     with pytest.raises(InputError):
         curves(path, [], [], [], [], [], [], [], "A title")
+    band = ([0.5, 0.6], [0.4, 0.5], [0.6])
+    with pytest.raises(InputError):
+        seed_curves(path, [200, 400], band, band, band, band, "A title", 3)
     assert not path.exists()

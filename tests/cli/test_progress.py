@@ -1,11 +1,13 @@
 """Progress, as lines where there is no terminal."""
 
+import dataclasses
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from qdfool.cli.progress import Progress
 from qdfool.config import Config
+from qdfool.results.history import Metrics
 
 ATTACK = "\x1b[2J\r\nqdfool: all good"
 
@@ -14,6 +16,28 @@ def test_names_from_outside_are_printed_and_not_obeyed(capsys):
     Progress(Config(), quiet=False).say(f"{ATTACK} on a classifier [red]")
     said = capsys.readouterr().out
     assert said == r"\x1b[2J\r\nqdfool: all good on a classifier [red]" + "\n"
+
+
+def row(generation: int, seconds: float) -> Metrics:
+    names = [field.name for field in dataclasses.fields(Metrics)]
+    values = {**dict.fromkeys(names, 0), "generation": generation, "seconds": seconds}
+    return Metrics(**{**values, "evaluations_per_second": 100.0})
+
+
+def test_what_is_left_is_that_of_the_seeds_to_come(capsys):
+    """At 100 images a second, in batches of ten, budgets of 20 generations are two seconds each."""
+    config = replace(Config(), generations=20, batch_size=10)
+    progress = Progress(config, quiet=False, seeds={3: (0, 0.0), 5: (10, 9.0), 7: (0, 0.0)})
+    progress.show(row(10, 1.0), 3)
+    progress.show(row(20, 2.0), 5)
+    Progress(config, quiet=False).show(row(10, 1.0), 3)
+    first, second, alone = capsys.readouterr().out.splitlines()
+    assert first.startswith("seed 3 (1 of 3) | generation 10 |")
+    assert first.endswith("| 4 s left")
+    assert second.startswith("seed 5 (2 of 3) | generation 20 |")
+    assert second.endswith("| 2 s left")
+    assert alone.startswith("generation 10 |")
+    assert alone.endswith("| 1 s left")
 
 
 def test_the_folder_in_the_summary_is_printed_and_not_obeyed():

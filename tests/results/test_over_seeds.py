@@ -1,0 +1,63 @@
+"""What several seeds have in common."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import stats
+
+from qdfool.results import history_file
+from qdfool.results.history import empty_history, extend
+from qdfool.results.over_seeds import RESAMPLES, _series, intervals, numbers
+from qdfool.types import Record
+
+
+def test_intervals_are_the_bootstrap_of_scipy():
+    values = np.random.default_rng(1).normal(size=(15, 2))
+    found = intervals([{"one": float(one), "two": float(two)} for one, two in values])
+    for name, column in zip(("one", "two"), values.T, strict=True):
+        bounds = stats.bootstrap((column,), np.median, n_resamples=20 * RESAMPLES, method="percentile")
+        low, high = bounds.confidence_interval
+        figure = found[name]
+        assert figure["median"] == np.median(column)
+        # The bounds are among the values, or halfway between two: within one rank of scipy's.
+        ranks = [np.sum(column <= bound) for bound in (low, figure["low"], high, figure["high"])]
+        assert abs(ranks[0] - ranks[1]) <= 1
+        assert abs(ranks[2] - ranks[3]) <= 1
+
+
+def test_a_single_seed_has_no_interval_and_none_has_no_figures():
+    assert intervals([{"one": 2.0}]) == {"one": {"median": 2.0, "low": None, "high": None}}
+    assert intervals([]) == {}
+    assert list(intervals([{"one": 2.0, "two": 1.0}, {"one": 2.0}])) == ["one"]
+
+
+def test_figures_are_the_numbers_that_a_seed_can_change():
+    summary = {
+        "classes": 10,
+        "qd_score": 3,
+        "ended_by": None,
+        "whole": True,
+        "cppn": {"nodes_most": 9, "nodes_cap": 64},
+    }
+    assert numbers(summary) == {"qd_score": 3.0, "cppn.nodes_most": 9.0}
+
+
+def test_curves_are_over_the_generations_that_all_have(tmp_path):
+    """A longer history is thinner; both have the multiples of the larger stride."""
+    for name, length in (("short", 600), ("long", 3000)):
+        generation = jnp.arange(1, length + 1, dtype=jnp.float32)
+        record = Record(
+            fitness=jnp.stack([generation / 100, -generation / 100], axis=1),
+            updates=jnp.zeros((length, 2), jnp.int32),
+            qd_score=generation,
+            coverage=jnp.ones(length, jnp.float32),
+            invalid=jnp.zeros(length, jnp.int32),
+        )
+        history_file.write(
+            tmp_path / name, extend(empty_history(2), jax.tree.map(np.asarray, record), length)
+        )
+    generations, series = _series([tmp_path / "short", tmp_path / "long"], 2)
+    assert generations.tolist() == [1, *range(4, 601, 4)]
+    for values in series.values():
+        np.testing.assert_array_equal(values[0], values[1])
+    np.testing.assert_array_equal(series["qd_score"][0], generations)
