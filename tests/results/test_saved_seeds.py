@@ -159,6 +159,10 @@ def test_all_share_what_was_compiled(small, tmp_path, monkeypatch, archive):
     assert _decoder.cache_info().misses == 1
     runs = json.loads((tmp_path / "summary.json").read_text())["runs"]
     assert max(run["compile_seconds"] for run in runs[1:]) < max(0.1, runs[0]["compile_seconds"] / 2)
+    for function in (jitted_init, run_generations):
+        function.cache_clear()
+    qdfool.resume_seeds(tmp_path, fake.classifier, generations=11)
+    assert (jitted_init.cache_info().misses, run_generations.cache_info().misses) == (1, 1)
 
 
 def test_a_signal_ends_all_after_the_chunk_and_they_go_on_together(small, tmp_path, alone, command):
