@@ -32,9 +32,11 @@ from qdfool.config import BlackPixels, Config  # noqa: E402
 
 
 def pytest_configure() -> None:
-    """Takes Ctrl-C back where the shell that began the tests in the background ignores it, as their processes would."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Takes signals back that whoever began the tests ignores, as their processes then would: a shell in the
+    background Ctrl-C, `nohup` SIGHUP."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -29,6 +29,8 @@ pytestmark = [
 FAULTS = 100
 LONGEST = 2.0
 """Seconds after the first generation in which a fault comes."""
+LATEST = 300.0
+"""Seconds after which a process that did not end is a failure."""
 AGAIN = ["--checkpoint-every", "0.3", "--chunk-seconds", "0.1"]
 TINY = ["--classifier", "mobilenet_v1_025", "--weights", "random", "--image-shape", "32", "32", "3"]
 PRESETS = {
@@ -131,12 +133,16 @@ def ended(process: subprocess.Popen) -> str:
     assert process.stderr is not None
     reader = threading.Thread(target=process.stdout.read)
     reader.start()
+    late = threading.Timer(LATEST, process.kill)
+    late.start()
     try:
         error = process.stderr.read()
-        process.wait(timeout=120)
+        process.wait()
     finally:
         process.kill()
         reader.join()
+        assert late.is_alive(), f"the process did not end within {LATEST:.0f} s"
+        late.cancel()
     return error
 
 
