@@ -6,12 +6,22 @@ live in a pyribs archive. Start with `evolve(preset("mnist-direct"))`, or `pytho
 
 from qdfool.api import AskTell, evolve, resume, resume_seeds
 from qdfool.classifiers.torch_adapter import from_torch
-from qdfool.config import BlackPixels, Config, Cppn, Crossover, Mutation, Selection
+from qdfool.config import (
+    BlackPixels,
+    Config,
+    Cppn,
+    Crossover,
+    Emitters,
+    EvolutionStrategy,
+    GradientAscent,
+    Mutation,
+    Selection,
+)
 from qdfool.errors import InputError
 from qdfool.presets import preset
 from qdfool.results.loading import load
 from qdfool.results.result import Result
-from qdfool.types import Classifier, Elites, Encoding, Measure
+from qdfool.types import Classifier, Elites, Emitter, Encoding, Measure, Outcome
 
 __all__ = [
     "AskTell",
@@ -21,10 +31,15 @@ __all__ = [
     "Cppn",
     "Crossover",
     "Elites",
+    "Emitter",
+    "Emitters",
     "Encoding",
+    "EvolutionStrategy",
+    "GradientAscent",
     "InputError",
     "Measure",
     "Mutation",
+    "Outcome",
     "Result",
     "Selection",
     "evolve",

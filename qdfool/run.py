@@ -11,7 +11,16 @@ from typing import Annotated
 
 import tyro
 
-from qdfool.build import CLASSIFIERS, CROSSOVERS, DEFAULT_MUTATIONS, ENCODINGS, INITIAL, MUTATIONS, SELECTIONS
+from qdfool.build import (
+    CLASSIFIERS,
+    CROSSOVERS,
+    DEFAULT_MUTATIONS,
+    EMITTERS,
+    ENCODINGS,
+    INITIAL,
+    MUTATIONS,
+    SELECTIONS,
+)
 from qdfool.cli.exits import DONE, run_and_exit
 from qdfool.cli.options import registry, typed_settings
 from qdfool.cli.progress import Progress
@@ -187,6 +196,7 @@ def listing() -> str:
         "CPPN activation functions (--cppn.activations)": {n: line for n, (line, _) in ACTIVATIONS.items()},
         "mutation (--mutation.operators) of the encodings in brackets": mutations,
         "crossover (--crossover.operators) of the encodings in brackets": crossovers,
+        "emitters (--emitters.operators)": {name: row[0] for name, row in EMITTERS.items()},
         "selection (--selection.operator)": {name: row[0] for name, row in SELECTIONS.items()},
         "measures (--measures)": {name: measure.description for name, measure in MEASURES.items()},
     }

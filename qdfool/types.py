@@ -64,6 +64,22 @@ class State(NamedTuple):
     would otherwise fuse the decoding into the classifier's first convolution and repeat it there."""
     parents: Array
     """[B] int32, the cell of each child's (first) parent; -1 for the initial generation."""
+    emitter: Any = ()
+    """A pytree of arrays: what the emitter remembers."""
+
+
+class Outcome(NamedTuple):
+    """What became of a batch of children, for the emitter that bred them."""
+
+    fitness: Array
+    """[B, K] float32, log-odds; -inf for a child that is not valid."""
+    measures: Array
+    """[B, M] float32."""
+    cell_index: Array
+    """[B] int32, the grid cell of each child, in [0, G)."""
+    gain: Array
+    """[B, K] float32, by how much a child's fitness exceeds that of the elite that was in its cell; inf where none
+    was, -inf for a child that is not valid."""
 
 
 class Record(NamedTuple):
@@ -95,6 +111,11 @@ class Encoding:
     or names of qdfool's own that suit these genomes."""
     crossovers: tuple[str | Operator, ...] = ()
     """What the encoding's own crossovers are: functions (key, first, second) to child, or names."""
+    differentiable: Callable[[Genome], Image] | None = None
+    """`decode` in a form that JAX differentiates in reverse, where there is one; leaves that are no floating-point
+    numbers stay as they are. None: gradients and evolution strategies refuse the encoding."""
+    project: Callable[[Genome], Genome] = lambda genome: genome
+    """The nearest genome whose numbers are in their range, of one that was moved out of it."""
 
 
 @dataclass(frozen=True)
@@ -129,3 +150,28 @@ class Classifier:
     """Where its code is, as package.module:attribute; empty where it has no such name."""
     file_hash: str = ""
     """SHA-256 of the Python file that `reference` lies in; empty where there is none."""
+
+
+Score = Callable[[Image], Array]
+"""Images [B, H, W, C] to their log-odds [B, K]; pure and traceable."""
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """What breeds the next batch: a record of functions with a state of its own, as optax has it.
+
+    All are pure and traceable. `init` and `emit` say nothing of the first generation, which is random.
+    """
+
+    init: Callable[[Genome], Any]
+    """A random genome to the emitter's state, a pytree of arrays, () where it needs none."""
+    emit: Callable[[Key, Array, Any, Elites, Score | None], tuple[Genome, Array, Any]]
+    """(key, generation [] int32, own state, elites, score) to children [b, ...], the cells [b] of their (first)
+    parents, and the state. There is an elite at least. `score` is None where JAX cannot trace the classifier."""
+    update: Callable[[Any, Elites, Genome, Array, Outcome], Any] = lambda state, *_: state
+    """(own state, elites, children [b, ...], parents [b], their outcome) to the state, after they have competed. The
+    children of the first generation, whose parents are -1, are not its own."""
+
+
+EmitterMaker = Callable[[int, Encoding], Emitter]
+"""A user's own emitter: (children a generation, encoding) to an `Emitter`. Its `__name__` is its name."""

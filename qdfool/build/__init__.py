@@ -3,16 +3,19 @@
 from qdfool.build.batch import with_batch_size
 from qdfool.build.classifier import CLASSIFIERS, build_classifier, is_known, with_classifier
 from qdfool.build.defaults import DEFAULT_MUTATIONS, with_defaults
+from qdfool.build.emitters import EMITTERS
 from qdfool.build.encoding import ENCODINGS, INITIAL, build_encoding
-from qdfool.build.evolution import SELECTIONS, build_evolution
+from qdfool.build.evolution import build_evolution
 from qdfool.build.measures import build_measures, grid_ranges, placed
 from qdfool.build.memory import check_archive, check_memory
+from qdfool.build.selection import SELECTIONS
 from qdfool.build.variation import CROSSOVERS, MUTATIONS
 
 __all__ = [
     "CLASSIFIERS",
     "CROSSOVERS",
     "DEFAULT_MUTATIONS",
+    "EMITTERS",
     "ENCODINGS",
     "INITIAL",
     "MUTATIONS",

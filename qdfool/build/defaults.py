@@ -5,6 +5,7 @@ from dataclasses import replace
 from qdfool.build.encoding import ENCODINGS, is_own_encoding, list_capacity, own_encoding
 from qdfool.config import Config, name_of
 from qdfool.errors import InputError, known_name
+from qdfool.types import EmitterMaker
 
 DEFAULT_MUTATIONS: dict[str, tuple[str, ...]] = {
     "pixels": ("polynomial",),
@@ -24,6 +25,15 @@ DEFAULT_RATE, DEFAULT_RATE_BINARY = 0.1, 0.005
 """A tenth of the genes as in the paper; a bit that is flipped is a larger step."""
 DEFAULT_BLOCK, DEFAULT_PATCH = 6, 9
 """Sides in pixels, where the image is so large."""
+GRADIENT_EVALUATIONS = 3
+"""What a gradient costs: a pass forward, and one back of about twice that."""
+
+
+def _evaluations(config: Config, emitter: str | EmitterMaker) -> int:
+    """What a child of an emitter costs, its own evaluation included."""
+    if emitter == "gradient_ascent":
+        return 1 + GRADIENT_EVALUATIONS * config.gradient_ascent.steps
+    return 1
 
 
 def with_defaults(config: Config, image_shape: tuple[int, int, int]) -> Config:
@@ -35,7 +45,7 @@ def with_defaults(config: Config, image_shape: tuple[int, int, int]) -> Config:
     Raises:
         InputError: an unknown encoding, or one of the user's own that is needed for its mutations and names none.
     """
-    mutation, crossover = config.mutation, config.crossover
+    mutation, crossover, emitters = config.mutation, config.crossover, config.emitters
     if is_own_encoding(config):
         encoding = own_encoding(config, image_shape)
         mutations, crossovers, rate = encoding.mutations, encoding.crossovers, DEFAULT_RATE
@@ -63,4 +73,11 @@ def with_defaults(config: Config, image_shape: tuple[int, int, int]) -> Config:
             patch=min(DEFAULT_PATCH, side) if crossover.patch is None else crossover.patch,
         ),
         black_pixels=replace(config.black_pixels, capacity=list_capacity(config, image_shape)),
+        emitters=replace(
+            emitters,
+            shares=(1.0,) * len(emitters.operators) if emitters.shares is None else emitters.shares,
+            evaluations_per_child=tuple(_evaluations(config, part) for part in emitters.operators)
+            if emitters.evaluations_per_child is None
+            else emitters.evaluations_per_child,
+        ),
     )

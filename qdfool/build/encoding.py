@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -100,10 +101,14 @@ def build_encoding(config: Config, image_shape: Shape) -> Encoding:
     if not config.rounding or config.encoding == "cppn":
         return encoding  # CPPNs round as they draw
 
-    def decode(genome: Genome) -> Image:
-        return round_to_levels(encoding.decode(genome))
+    return replace(
+        encoding, decode=_rounded(encoding.decode), differentiable=_rounded(encoding.differentiable)
+    )
 
-    return replace(encoding, decode=decode)
+
+def _rounded(decode: Any) -> Any:
+    """The decoding, where there is one, with its images rounded."""
+    return None if decode is None else lambda genome: round_to_levels(decode(genome))
 
 
 def is_own_encoding(config: Config) -> bool:

@@ -1,30 +1,20 @@
 """From a config to the functions that evolution is made of."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
 
 from qdfool.build.defaults import with_defaults
+from qdfool.build.emitters import Parts, build_emitter
 from qdfool.build.encoding import build_encoding
 from qdfool.build.measures import build_cell_index, build_measures
 from qdfool.build.reference import is_reference
 from qdfool.build.variation import build_crossovers, build_mutation, build_recombination
 from qdfool.config import Config
-from qdfool.engine import selection
 from qdfool.engine.step import Evolution
-from qdfool.errors import known_name
 from qdfool.types import Array, Classifier, Genome, Image, Key
-
-SELECTIONS: dict[str, tuple[str, Callable[..., Array]]] = {
-    "uniform": ("every occupied cell alike, as in the paper", selection.uniform),
-    "fitness_proportional": ("in proportion to confidence", selection.fitness_proportional),
-    "tournament": ("the best of some drawn at random", selection.tournament),
-    "ranking": ("in proportion to rank", selection.ranking),
-    "curiosity": ("in proportion to how often an elite's children entered the archive", selection.curiosity),
-}
 
 
 def build_evolution(config: Config, classifier: Classifier) -> Evolution:
@@ -46,13 +36,18 @@ def build_evolution(config: Config, classifier: Classifier) -> Evolution:
         chunk_seconds=1.0,
         checkpoint_every=0.0,
     )
-    parts = (alike.encoding, *(alike.mutation.operators or ()), *(alike.crossover.operators or ()))
+    parts = (
+        alike.encoding,
+        *(alike.mutation.operators or ()),
+        *(alike.crossover.operators or ()),
+        *alike.emitters.operators,
+    )
     named_elsewhere = any(isinstance(part, str) and is_reference(part) for part in parts)
     build = _evolution if config.archive == "grid" or named_elsewhere else _cached_evolution
-    return build(alike, classifier.image_shape, len(classifier.class_names))
+    return build(alike, classifier.image_shape, len(classifier.class_names), classifier.traceable)
 
 
-def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int) -> Evolution:
+def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, traceable: bool) -> Evolution:
     encoding = build_encoding(config, image_shape)
     measures = build_measures(config)
     genome = jax.eval_shape(encoding.initialise, jax.random.key(0))
@@ -68,18 +63,23 @@ def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int) 
     def measure(image: Image) -> Array:
         return jnp.array([part.measure(image) for part in measures], jnp.float32)
 
-    _, select = SELECTIONS[known_name("selection", config.selection.operator, SELECTIONS)]
-    if config.selection.operator == "tournament":
-        select = partial(select, tournament_size=config.selection.tournament_size)
+    grid_cells = config.cells[0] * config.cells[1] if measures else 1
+    parts = Parts(
+        encoding=encoding,
+        genome=genome,
+        classes=classes,
+        grid_cells=grid_cells,
+        traceable=traceable,
+        vary=vary,
+        two_parents=bool(crossovers),
+    )
     return Evolution(
         classes=classes,
-        grid_cells=config.cells[0] * config.cells[1] if measures else 1,
+        grid_cells=grid_cells,
         batch_size=config.batch_size,
         initialise=encoding.initialise,
         decode=encoding.decode,
-        vary=vary,
-        select=select,
-        two_parents=bool(crossovers),
+        emitter=build_emitter(config, parts),
         measure=measure,
         cell_index=build_cell_index(config, measures),
     )

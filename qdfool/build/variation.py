@@ -85,7 +85,7 @@ def build_mutation(
     highest_rate = settings.rate
     size = sum(leaf.size for leaf in jax.tree.leaves(genome))
     max_changes = mutation.max_changes(size, highest_rate)
-    halved_after = max(1, round(settings.halve_every / config.batch_size))
+    halved_after = max(1, round(settings.halve_every / config.evaluations_a_generation()))
     if "block_flip" in names:
         _fits("mutation.block", settings.block, image_shape)
 

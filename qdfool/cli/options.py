@@ -8,11 +8,11 @@ from typing import Any
 import tyro
 
 from qdfool.config import Config, name_of, setting_names
-from qdfool.types import Encoding, Measure, Operator
+from qdfool.types import EmitterMaker, Encoding, Measure, Operator
 
 OTHERS = ("out", "seeds", "resume", "overwrite", "preset", "quiet")
 """Options of the command line that are no settings."""
-NAMED_OR_OBJECT = (Encoding, Measure, Operator)
+NAMED_OR_OBJECT = (Encoding, Measure, Operator, EmitterMaker)
 """What Python may give instead of a name; the command line takes the name, or package.module:attribute."""
 
 registry = tyro.constructors.ConstructorRegistry()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from qdfool.types import Encoding, Measure, Operator
+from qdfool.types import EmitterMaker, Encoding, Measure, Operator
 
 BUDGET = ("generations", "evaluations", "seconds")
 """Settings that end a run; those that are given replace all that were there before."""
@@ -105,6 +105,78 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Emitters:
+    """Emitters: what breeds the children of a generation, each a share of the batch."""
+
+    operators: tuple[str | EmitterMaker, ...] = ("variation",)
+    """Emitters: of --list, or your own, functions (children, encoding) to a qdfool.Emitter, as
+    package.module:attribute."""
+    shares: tuple[float, ...] | None = None
+    """The share of the batch (>= 0, of their sum) that each emitter breeds; one of 0 is left out. Without it, equal
+    ones."""
+    evaluations_per_child: tuple[int, ...] | None = None
+    """What a child of each emitter costs, in evaluations (1 to 10^6), its own included: what the budget is charged.
+    Without it 1, and with gradients what those cost."""
+
+    def sizes(self, batch_size: int) -> tuple[int, ...]:
+        """Children of each emitter in a batch, by the largest remainders; the first among equals."""
+        shares = self.shares or (1.0,) * len(self.operators)
+        exact = [batch_size * share / sum(shares) for share in shares]
+        sizes = [int(part) for part in exact]
+        by_remainder = sorted(range(len(exact)), key=lambda index: sizes[index] - exact[index])
+        for index in by_remainder[: batch_size - sum(sizes)]:
+            sizes[index] += 1
+        return tuple(sizes)
+
+
+@dataclass(frozen=True)
+class EvolutionStrategy:
+    """The emitter evolution_strategy: several strategies, each about an elite, which adapt to where the archive
+    improves."""
+
+    strategy: Literal["auto", "cma_es", "sep_cma_es", "lm_ma_es"] = "auto"
+    """Of evosax. auto: cma_es up to 2,000 genes, sep_cma_es beyond."""
+    strategies: int = 5
+    """How many (1 to 1,024) share the emitter's children."""
+    sigma: float = 0.1
+    """Step size (> 0, at most 10^6, in units of the genes) that a strategy begins with."""
+    ranking: Literal["improvement", "annealed"] = "improvement"
+    """improvement: over the elites, as CMA-ME. annealed: over acceptance thresholds that rise, as CMA-MAE."""
+    threshold: float = -10.0
+    """Acceptance threshold (log-odds, within 10^6 of 0) of a cell that had no child yet; for annealed."""
+    learning_rate: float = 0.1
+    """How far [0, 1] a threshold moves towards a child that exceeds it; for annealed."""
+
+
+@dataclass(frozen=True)
+class GradientAscent:
+    """The emitter gradient_ascent: steps from an elite, uphill on the log-odds of its class."""
+
+    steps: int = 10
+    """Steps (1 to 10,000) that a child is away from its parent."""
+    rule: Literal["normalised", "sign", "sgd", "adam"] = "normalised"
+    """Which step a gradient makes, of Optax. normalised: one of a fixed length. sign: one of a fixed size in
+    every gene."""
+    learning_rate: float = 0.5
+    """Length or size of a step, or the factor of one (> 0, at most 10^6)."""
+    sigma: float = 0.01
+    """Standard deviation (0 to 10^6) of the noise that is added to the elite before the first step."""
+    selection: str = "lowest"
+    """Which elites are followed: a selection operator of --list."""
+    decay: float = 0.0
+    """Share [0, 1] of its distance from grey that every gene loses at each step; the paper: 0.01."""
+    blur_sigma: float = 0.0
+    """Standard deviation in pixels (0 to 100) of the blur after every blur_every-th step; 0: none."""
+    blur_every: int = 4
+    """Steps (1 to 10,000) between two blurs."""
+    clip_values: float = 0.0
+    """Share [0, 1) of the genes, those nearest to grey, that become grey after each step."""
+    clip_contributions: float = 0.0
+    """Share [0, 1) of the genes, those whose return to grey would cost least log-odds, that become grey after each
+    step."""
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that decides a run's result, its budget, and how it is kept.
 
@@ -119,8 +191,8 @@ class Config:
     generations: int | None = None
     """Budget in generations (1 to 2^31 - 1)."""
     evaluations: int | None = None
-    """Budget in images classified, spent in whole generations (>= batch size, and at most
-    2^31 - 1 generations)."""
+    """Budget in images classified, and gradients in what they cost, spent in whole generations (>= one, and at
+    most 2^31 - 1 generations)."""
     seconds: float | None = None
     """Budget in seconds of evolution, compilation not counted (> 0, at most 10^9). Any budget that is given
     replaces the preset's; of several that are given, the first that is met ends the run."""
@@ -166,10 +238,19 @@ class Config:
     mutation: Mutation = field(default_factory=Mutation)
     crossover: Crossover = field(default_factory=Crossover)
     selection: Selection = field(default_factory=Selection)
+    emitters: Emitters = field(default_factory=Emitters)
+    evolution_strategy: EvolutionStrategy = field(default_factory=EvolutionStrategy)
+    gradient_ascent: GradientAscent = field(default_factory=GradientAscent)
     chunk_seconds: float = 1.0
     """Seconds (> 0, at most 10^9) of evolution on the device between two looks from the host."""
     checkpoint_every: float = 30.0
     """Seconds (0 to 10^9) between checkpoints; there is always one at the end."""
+
+    def evaluations_a_generation(self) -> int:
+        """What a generation is charged: its children, each with what it cost to breed."""
+        charges = self.emitters.evaluations_per_child or (1,) * len(self.emitters.operators)
+        sizes = self.emitters.sizes(self.batch_size)
+        return sum(size * charge for size, charge in zip(sizes, charges, strict=True))
 
     def budget_generations(self) -> int | None:
         """Generations that the generation and evaluation budgets allow; None for no such limit, or while the
@@ -178,18 +259,18 @@ class Config:
         if self.generations is not None:
             limits.append(self.generations)
         if self.evaluations is not None and self.batch_size:
-            limits.append(self.evaluations // self.batch_size)
+            limits.append(self.evaluations // self.evaluations_a_generation())
         return min(limits) if limits else None
 
     def spent_budget(self, generations: int, evaluations: int, seconds: float) -> tuple[str, float] | None:
         """Name and value of the budget that a run has met which spent so much; None while it has met none.
 
         Of several that are met, the first in the order of `BUDGET`. Evaluations are spent in whole generations,
-        so that their budget is met when another batch would go beyond it.
+        so that their budget is met when another one would go beyond it.
         """
         if self.generations is not None and generations >= self.generations:
             return "generations", self.generations
-        if self.evaluations is not None and evaluations + self.batch_size > self.evaluations:
+        if self.evaluations is not None and evaluations + self.evaluations_a_generation() > self.evaluations:
             return "evaluations", self.evaluations
         if self.seconds is not None and seconds >= self.seconds:
             return "seconds", self.seconds

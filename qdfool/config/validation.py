@@ -6,7 +6,7 @@ import typing
 from typing import Any
 
 from qdfool.config.kinds import check_kind, kinds_of
-from qdfool.config.settings import BUDGET, Config
+from qdfool.config.settings import BUDGET, Config, Emitters
 from qdfool.errors import InputError, in_range, shown
 
 MOST_GENERATIONS = 2**31 - 1
@@ -44,6 +44,18 @@ RANGES: dict[str, tuple[float, float]] = {
     "crossover.sigma_iso": (0, 10**6),
     "crossover.sigma_line": (0, 10**6),
     "selection.tournament_size": (1, 2**16),
+    "emitters.shares": (0, 10**6),
+    "emitters.evaluations_per_child": (1, 10**6),
+    "evolution_strategy.strategies": (1, 1024),
+    "evolution_strategy.threshold": (-(10**6), 10**6),
+    "evolution_strategy.learning_rate": (0, 1),
+    "gradient_ascent.steps": (1, 10**4),
+    "gradient_ascent.sigma": (0, 10**6),
+    "gradient_ascent.decay": (0, 1),
+    "gradient_ascent.blur_sigma": (0, 100),
+    "gradient_ascent.blur_every": (1, 10**4),
+    "gradient_ascent.clip_values": (0, 0.999),
+    "gradient_ascent.clip_contributions": (0, 0.999),
 }
 """Lowest and highest of a setting, or of each of its numbers."""
 ABOVE_ZERO: dict[str, float] = {
@@ -52,6 +64,8 @@ ABOVE_ZERO: dict[str, float] = {
     "cppn.weight_range": 10**6,
     "mutation.eta": 10**6,
     "crossover.eta": 10**6,
+    "evolution_strategy.sigma": 10**6,
+    "gradient_ascent.learning_rate": 10**6,
 }
 """Highest of a setting that must be above 0."""
 
@@ -72,9 +86,12 @@ def validate(config: Config, needs_budget: bool = True) -> None:
         for value in _numbers(config, name):
             if not 0 < value <= high:
                 raise InputError(f"`{name}` must be above 0 and at most {high:,}; got {shown(value)}.")
+    _check_emitters(config.emitters)
     if config.evaluations is not None:
-        batch = max(1, config.batch_size)
-        in_range("`evaluations` (one batch or more)", config.evaluations, batch, MOST_GENERATIONS * batch)
+        charge = max(1, config.evaluations_a_generation())
+        in_range(
+            "`evaluations` (one generation or more)", config.evaluations, charge, MOST_GENERATIONS * charge
+        )
     for value in config.ranges or ():
         if not math.isfinite(value):
             raise InputError(f"`ranges` must be finite; got {shown(value)}.")
@@ -84,6 +101,20 @@ def validate(config: Config, needs_budget: bool = True) -> None:
         raise InputError(
             f"`preset` must be a name of at most {LONGEST_NAME} printable characters; got {shown(config.preset)}."
         )
+
+
+def _check_emitters(emitters: Emitters) -> None:
+    if not emitters.operators:
+        raise InputError("`emitters.operators` needs an emitter or more; got none.")
+    for name in ("shares", "evaluations_per_child"):
+        given = getattr(emitters, name)
+        if given is not None and len(given) != len(emitters.operators):
+            raise InputError(
+                f"`emitters.{name}` must have a number for each of the {len(emitters.operators)} "
+                f"`emitters.operators`; got {len(given)}."
+            )
+    if emitters.shares is not None and not sum(emitters.shares):
+        raise InputError(f"`emitters.shares` must sum to more than 0; got {shown(emitters.shares)}.")
 
 
 def check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:

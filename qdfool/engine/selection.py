@@ -91,6 +91,15 @@ def curiosity(key: Key, elites: Elites, size: int, *, least: float = 0.01) -> Ar
     return _proportional(key, elites, weight, size)
 
 
+def lowest(key: Key, elites: Scored, size: int) -> Array:
+    """The elites of the lowest fitness, the lowest first; all of them in turn where there are fewer than `size`.
+
+    Draws nothing: for emitters that draw themselves, and go where most is left to be won.
+    """
+    lowest_first = jnp.argsort(jnp.where(occupied(elites.fitness), elites.fitness, jnp.inf), stable=True)
+    return lowest_first[jnp.arange(size) % jnp.sum(occupied(elites.fitness))].astype(jnp.int32)
+
+
 def _occupied_cells(elites: Scored) -> tuple[Array, Array]:
     """[N] int32, the occupied cells first, in order, and their number, []."""
     present = occupied(elites.fitness)

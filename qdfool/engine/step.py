@@ -2,7 +2,7 @@
 
     state --ask--> images --classifier--> logits --tell--> state with better elites and new children
 
-`step` is the two with a traceable classifier between them.
+`step` is the two with a traceable classifier between them. The new children are bred by an emitter (`emitters/`).
 """
 
 from collections.abc import Callable
@@ -13,12 +13,24 @@ import jax.numpy as jnp
 
 from qdfool.engine.archive import compete, empty, insert, occupied, reward_parents
 from qdfool.engine.objectives import log_odds
-from qdfool.types import Array, Elites, Genome, Image, Key, Parameters, Record, State
+from qdfool.types import (
+    Array,
+    Elites,
+    Emitter,
+    Genome,
+    Image,
+    Key,
+    Outcome,
+    Parameters,
+    Record,
+    Score,
+    State,
+)
 
 
 @dataclass(frozen=True)
 class Evolution:
-    """The functions that evolution is made of. All but `select` are written for one individual."""
+    """The functions that evolution is made of. All but the emitter's are written for one individual."""
 
     classes: int
     """K."""
@@ -28,12 +40,8 @@ class Evolution:
     """B."""
     initialise: Callable[[Key], Genome]
     decode: Callable[[Genome], Image]
-    vary: Callable[[Key, Array, Genome, Genome | None], Genome]
-    """(key, generation, first parent, second parent) to a child."""
-    select: Callable[[Key, Elites, int], Array]
-    """(key, elites, size) to [size] int32 occupied cells."""
-    two_parents: bool
-    """Whether `vary` reads the second parent; if not it is given None."""
+    emitter: Emitter
+    """What breeds a batch of B."""
     measure: Callable[[Image], Array]
     """An image to its measures [M]."""
     cell_index: Callable[[Array], tuple[Array, Array]]
@@ -49,15 +57,16 @@ def init(evolution: Evolution, key: Key) -> State:
     """
     initial_key = jax.random.fold_in(key, 0)
     children = jax.vmap(evolution.initialise)(jax.random.split(initial_key, evolution.batch_size))
-    images = jax.vmap(evolution.decode)(children)
+    images, first = jax.vmap(evolution.decode)(children), _row(children, 0)
     measures = jax.eval_shape(evolution.measure, images[0]).shape[0]
     return State(
         key=key,
         generation=jnp.int32(0),
-        elites=empty(_row(children, 0), evolution.classes, evolution.grid_cells, measures),
+        elites=empty(first, evolution.classes, evolution.grid_cells, measures),
         children=children,
         images=images,
         parents=jnp.full(evolution.batch_size, -1, jnp.int32),
+        emitter=evolution.emitter.init(first),
     )
 
 
@@ -66,7 +75,9 @@ def ask(state: State) -> Image:
     return state.images
 
 
-def tell(evolution: Evolution, state: State, logits: Array) -> tuple[State, Record]:
+def tell(
+    evolution: Evolution, state: State, logits: Array, score: Score | None = None
+) -> tuple[State, Record]:
     """Scores the children, lets them compete, and breeds the next.
 
     Args:
@@ -74,6 +85,7 @@ def tell(evolution: Evolution, state: State, logits: Array) -> tuple[State, Reco
         state: whose children `ask` showed.
         logits: [B, K]. A child with a logit that is not finite, or with a measure out of its range,
             wins nothing and is counted in the record.
+        score: for emitters that follow gradients; None where JAX cannot trace the classifier.
     """
     elites, grid_cells = state.elites, evolution.grid_cells
     measures = jax.vmap(evolution.measure)(ask(state))
@@ -81,6 +93,10 @@ def tell(evolution: Evolution, state: State, logits: Array) -> tuple[State, Reco
     valid = jnp.isfinite(logits).all(axis=1) & placed
     fitness = jnp.where(valid[:, None], jax.vmap(log_odds)(logits.astype(jnp.float32)), -jnp.inf)
 
+    incumbent = elites.fitness.reshape(evolution.classes, grid_cells)[:, cell_index].T
+    outcome = Outcome(
+        fitness, measures, cell_index, gain=jnp.where(valid[:, None], fitness - incumbent, -jnp.inf)
+    )
     winner, won = compete(fitness, cell_index, elites.fitness)
     curiosity = reward_parents(elites.curiosity, state.parents, winner, won)
     challengers = Elites(
@@ -100,32 +116,32 @@ def tell(evolution: Evolution, state: State, logits: Array) -> tuple[State, Reco
         coverage=occupied(elites.fitness).mean(dtype=jnp.float32),
         invalid=(~valid).sum(dtype=jnp.int32),
     )
-    return _breed(evolution, state._replace(generation=state.generation + 1, elites=elites)), record
+    emitter = evolution.emitter.update(state.emitter, elites, state.children, state.parents, outcome)
+    state = state._replace(generation=state.generation + 1, elites=elites, emitter=emitter)
+    return _breed(evolution, state, score), record
 
 
 def step(
     evolution: Evolution, logits: Callable[[Parameters, Image], Array], parameters: Parameters, state: State
 ) -> tuple[State, Record]:
     """One whole generation with a classifier that JAX can trace."""
-    return tell(evolution, state, logits(parameters, ask(state)))
+
+    def score(images: Image) -> Array:
+        return jax.vmap(log_odds)(logits(parameters, images).astype(jnp.float32))
+
+    return tell(evolution, state, logits(parameters, ask(state)), score)
 
 
-def _breed(evolution: Evolution, state: State) -> State:
+def _breed(evolution: Evolution, state: State, score: Score | None) -> State:
     """The children of the next generation, 1 or later. All randomness comes from the root key and the
     generation alone, so that a run does not depend on where it was chunked, stopped or resumed."""
     key = jax.random.fold_in(state.key, state.generation)
-    first_key, second_key, vary_key = jax.random.split(key, 3)
-    size, elites = evolution.batch_size, state.elites
-    parents = evolution.select(first_key, elites, size)
-    first = _row(elites.genome, parents)
-    second = (
-        _row(elites.genome, evolution.select(second_key, elites, size)) if evolution.two_parents else None
+    children, parents, emitter = evolution.emitter.emit(
+        key, state.generation, state.emitter, state.elites, score
     )
-    vary = jax.vmap(evolution.vary, in_axes=(0, None, 0, 0))
-    children = vary(jax.random.split(vary_key, size), state.generation, first, second)
     images = jax.vmap(evolution.decode)(children)
-    return state._replace(children=children, images=images, parents=parents)
+    return state._replace(children=children, images=images, parents=parents, emitter=emitter)
 
 
-def _row(genome: Genome, index: Array | int) -> Genome:
+def _row(genome: Genome, index: int) -> Genome:
     return jax.tree.map(lambda leaf: leaf[index], genome)

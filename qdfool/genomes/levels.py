@@ -1,5 +1,6 @@
 """The 256 levels of an 8-bit image: what is seen is what was scored."""
 
+import jax
 import jax.numpy as jnp
 
 from qdfool.types import Array, Image
@@ -8,13 +9,22 @@ LEVELS = 255
 """The brightest of the 256 levels."""
 
 
+@jax.custom_jvp
 def round_to_levels(image: Image) -> Image:
-    """The image as a PNG would give it back: each value the nearest k / 255, still float32 in [0, 1]."""
+    """The image as a PNG would give it back: each value the nearest k / 255, still float32 in [0, 1].
+
+    Its derivative is that of the identity (straight through, Bengio et al. 2013), because the true one is 0.
+    """
     # XLA turns k / 255 into k * (1 / 255), which for half of the levels is an ulp off what a reader of the
     # PNG computes. 1 / 255 = 1 / 256 + 1 / 65280: the first product is exact and the second too small to
     # round the sum wrongly, for each of the 256 levels (a test tries them all).
     level = jnp.round(image * LEVELS)
     return level * (1 / 256) + level * (1 / 65280)
+
+
+@round_to_levels.defjvp
+def _straight_through(primals: tuple[Image], tangents: tuple[Image]) -> tuple[Image, Image]:
+    return round_to_levels(primals[0]), tangents[0]
 
 
 def to_uint8(image: Image) -> Array:

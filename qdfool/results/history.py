@@ -20,7 +20,7 @@ class Metrics:
     generation: int
     """Generations completed."""
     evaluations: int
-    """Images classified."""
+    """Images classified, and gradients in what they cost."""
     seconds: float
     """Seconds of evolution, compilation not counted, over all resumes."""
     evaluations_per_second: float
@@ -43,13 +43,13 @@ class Metrics:
     """Cells that changed hands in this chunk."""
 
 
-def metrics(records: Record, generation: int, batch_size: int, spent: float, seconds: float) -> Metrics:
+def metrics(records: Record, generation: int, evaluations: int, spent: float, seconds: float) -> Metrics:
     """The metrics after a chunk.
 
     Args:
         records: of the chunk, NumPy leaves [T, ...].
         generation: generations completed after it.
-        batch_size: B.
+        evaluations: that a generation is charged.
         spent: seconds of evolution in all.
         seconds: of the chunk.
     """
@@ -57,9 +57,9 @@ def metrics(records: Record, generation: int, batch_size: int, spent: float, sec
     low, median, high = np.quantile(best, [0.05, 0.5, 0.95])
     return Metrics(
         generation=generation,
-        evaluations=generation * batch_size,
+        evaluations=generation * evaluations,
         seconds=spent,
-        evaluations_per_second=len(records.invalid) * batch_size / max(seconds, 1e-9),
+        evaluations_per_second=len(records.invalid) * evaluations / max(seconds, 1e-9),
         median_confidence=float(median),
         min_confidence=float(best.min()),
         low_confidence=float(low),

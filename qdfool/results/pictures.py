@@ -55,7 +55,7 @@ def draw(
     """
     run = _name(config)
     gallery_png, heatmap_png, curves_png = (directory / name for name in run_folder.PICTURES)
-    title = f"The best image of each class ({run}, {generations * config.batch_size:,} evaluations)"
+    title = f"The best image of each class ({run}, {generations * config.evaluations_a_generation():,} evaluations)"
     many = len(class_names) > MOST_CLASSES_ON_A_PAGE
 
     def gallery() -> None:
@@ -98,7 +98,7 @@ def draw(
         low, median, high = np.quantile(confidences, [0.05, 0.5, 0.95], axis=1)
         analysis.curves(
             curves_png,
-            history.generation.astype(np.int64) * config.batch_size,
+            history.generation.astype(np.int64) * config.evaluations_a_generation(),
             median,
             confidences.min(axis=1),
             low,
@@ -106,7 +106,7 @@ def draw(
             history.qd_score,
             history.coverage,
             f"Evolution ({run})",
-            config.batch_size,
+            config.evaluations_a_generation(),
         )
 
     pictures = {

@@ -146,7 +146,7 @@ class Result:
         `ended_by` is the budget that is spent, None where the run was ended otherwise or goes on."""
         fitness = self.snapshot.fitness
         sure = confidence(fitness[self.best()])
-        evaluations = self.generations * self.config.batch_size
+        evaluations = self.generations * self.config.evaluations_a_generation()
         spent = self.config.spent_budget(self.generations, evaluations, self.seconds)
         return {
             "median_confidence": float(np.median(sure)),
@@ -160,6 +160,7 @@ class Result:
             "elites": int(occupied(fitness).sum()),
             "generations": self.generations,
             "evaluations": evaluations,
+            "images_classified": self.generations * self.config.batch_size,
             "ended_by": spent[0] if spent else None,
             "seconds": self.seconds,
             "evaluations_per_second": evaluations / self.seconds if self.seconds else 0.0,

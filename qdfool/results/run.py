@@ -94,7 +94,13 @@ class Run:
         self.compile_seconds += chunk.compile_seconds
         self.history = extend(self.history, chunk.records, generations)
         self.metrics.append(
-            metrics(chunk.records, generations, self.config.batch_size, self.seconds, chunk.seconds)
+            metrics(
+                chunk.records,
+                generations,
+                self.config.evaluations_a_generation(),
+                self.seconds,
+                chunk.seconds,
+            )
         )
         self.generations = generations  # Last, for `is_whole`.
 
@@ -149,6 +155,7 @@ class Run:
         generations, tree, values = checkpoints.restore(template, say)
         self.release()
         state = jax.tree.map(jnp.array, tree["state"])
+        emitter = [state["emitter"][name] for name in self._emitter()]
         self.state = State(
             key=jax.random.wrap_key_data(state["key"]),
             generation=state["generation"],
@@ -156,6 +163,7 @@ class Run:
             children=state["children"],
             images=state["images"],
             parents=state["parents"],
+            emitter=jax.tree.unflatten(jax.tree.structure(self.state.emitter), emitter),
         )
         self.history = type(self.history)(**tree["history"])
         self.metrics = [row for row in earlier if row.generation <= generations]
@@ -177,6 +185,11 @@ class Run:
             compile_seconds=self.compile_seconds,
         )
 
+    def _emitter(self) -> dict[str, Any]:
+        """What the emitter remembers, by the path of each array in it."""
+        leaves, _ = jax.tree_util.tree_flatten_with_path(self.state.emitter)
+        return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+
     def _tree(self) -> dict[str, Any]:
         state = self.state
         return {
@@ -187,6 +200,7 @@ class Run:
                 "children": state.children,
                 "images": state.images,
                 "parents": state.parents,
+                **({"emitter": self._emitter()} if self._emitter() else {}),
             },
             "history": dict(vars(self.history)),
         }

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import jax.numpy as jnp
+
 from qdfool.types import Encoding, Genome, Image, Key
 
 
@@ -11,4 +13,7 @@ def pixels(initial: Callable[[Key], Image]) -> Encoding:
     def decode(genome: Genome) -> Image:
         return genome
 
-    return Encoding("pixels", initial, decode)
+    def project(genome: Genome) -> Genome:
+        return jnp.clip(genome, 0.0, 1.0)
+
+    return Encoding("pixels", initial, decode, differentiable=decode, project=project)

@@ -1,0 +1,179 @@
+"""From a config to the emitter of its batches."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from qdfool.build.encoding import shapes
+from qdfool.build.reference import is_reference, named_object
+from qdfool.build.selection import build_selection
+from qdfool.build.step_rules import build_regulariser, build_step_rule
+from qdfool.build.strategies import build_strategy
+from qdfool.config import Config, name_of
+from qdfool.engine.archive import empty
+from qdfool.engine.emitters.evolution_strategy import evolution_strategy
+from qdfool.engine.emitters.gradient_ascent import gradient_ascent
+from qdfool.engine.emitters.mixed import mixed
+from qdfool.engine.emitters.variation import variation
+from qdfool.errors import InputError, code_of_a_user, known_name, shown
+from qdfool.types import Array, Emitter, EmitterMaker, Encoding, Genome, Key
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What emitters are made of, beside the settings of their own."""
+
+    encoding: Encoding
+    genome: Genome
+    """Shapes and dtypes of a genome."""
+    classes: int
+    """K."""
+    grid_cells: int
+    """G."""
+    traceable: bool
+    """Whether JAX can trace the classifier."""
+    vary: Callable[[Key, Array, Genome, Genome | None], Genome]
+    """(key, generation, first parent, second parent) to a child."""
+    two_parents: bool
+    """Whether `vary` reads the second parent."""
+
+
+def _variation(config: Config, parts: Parts, size: int) -> Emitter:
+    select = build_selection(config, config.selection.operator)
+    return variation(size, select, parts.vary, parts.two_parents)
+
+
+def _evolution_strategy(config: Config, parts: Parts, size: int) -> Emitter:
+    settings, count = config.evolution_strategy, config.evolution_strategy.strategies
+    if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(parts.genome)):
+        raise InputError(
+            f"The emitter 'evolution_strategy' needs genomes of real numbers; those of the encoding "
+            f"{shown(parts.encoding.name)} have others. Choose the encoding 'pixels', or the emitter 'variation'."
+        )
+    if size % count or size // count < 2:
+        raise InputError(
+            f"`evolution_strategy.strategies` must divide the emitter's {size} children into populations of two or "
+            f"more; got {count}. Change it, `batch_size`, or `emitters.shares`."
+        )
+    return evolution_strategy(
+        parts.classes * parts.grid_cells,
+        parts.grid_cells,
+        parts.encoding,
+        parts.genome,
+        build_strategy(settings, parts.genome, size // count),
+        strategies=count,
+        population=size // count,
+        ranking=settings.ranking,
+        threshold=settings.threshold,
+        learning_rate=settings.learning_rate,
+    )
+
+
+def _gradient_ascent(config: Config, parts: Parts, size: int) -> Emitter:
+    settings = config.gradient_ascent
+    if parts.encoding.differentiable is None:
+        raise InputError(
+            f"The emitter 'gradient_ascent' follows gradients, and the encoding {shown(parts.encoding.name)} has none. "
+            "Choose the encoding 'pixels', or the emitter 'variation'."
+        )
+    if not parts.traceable:
+        raise InputError(
+            "The emitter 'gradient_ascent' follows gradients through the classifier, which JAX cannot trace. Choose "
+            "the emitter 'variation', or give the classifier as a function of JAX arrays."
+        )
+    return gradient_ascent(
+        size,
+        parts.grid_cells,
+        parts.encoding,
+        build_selection(config, settings.selection),
+        build_step_rule(settings),
+        steps=settings.steps,
+        sigma=settings.sigma,
+        regularise=build_regulariser(settings, parts.encoding, parts.genome),
+    )
+
+
+EMITTERS: dict[str, tuple[str, Callable[[Config, Parts, int], Emitter]]] = {
+    "variation": ("mutation and crossover of selected elites, as in the paper", _variation),
+    "evolution_strategy": (
+        "strategies that adapt to where the archive improves: CMA-ME, CMA-MAE",
+        _evolution_strategy,
+    ),
+    "gradient_ascent": ("steps uphill on the log-odds of an elite's class", _gradient_ascent),
+}
+
+
+def build_emitter(config: Config, parts: Parts) -> Emitter:
+    """The emitter of a config: those that it names, each with its share of the batch.
+
+    Raises:
+        InputError: an unknown name, an emitter that does not go with the encoding, the classifier or the size of its
+            share, or one of the user's own that fails or returns something else.
+    """
+    operators, shares = config.emitters.operators, config.emitters.shares
+    emitters = []
+    for index, (part, size) in enumerate(
+        zip(operators, config.emitters.sizes(config.batch_size), strict=True)
+    ):
+        if shares is not None and not shares[index]:
+            continue
+        if not size:
+            raise InputError(
+                f"A batch of {config.batch_size} leaves no child to the emitter {shown(name_of(part))}. Give a larger "
+                "`batch_size`, or other `emitters.shares`."
+            )
+        if isinstance(part, str) and not is_reference(part):
+            _, make = EMITTERS[known_name("emitter", part, EMITTERS)]
+            emitters.append((make(config, parts, size), size))
+        else:
+            emitters.append((_own_emitter(part, parts, size), size))
+    return mixed(emitters)
+
+
+def _own_emitter(part: str | EmitterMaker, parts: Parts, size: int) -> Emitter:
+    name, make = name_of(part), named_object(part) if isinstance(part, str) else part
+    if not callable(make) or isinstance(make, type):
+        raise InputError(
+            f"The emitter {name} is of type {type(make).__name__}. Expected a function (children, encoding) to a "
+            "qdfool.Emitter."
+        )
+    with code_of_a_user(f"The emitter {name} failed on {size} genomes of {shapes(parts.genome)}"):
+        emitter = make(size, parts.encoding)
+        if not isinstance(emitter, Emitter):
+            raise InputError(
+                f"The emitter {name} must make a qdfool.Emitter; it makes a {type(emitter).__name__}."
+            )
+        children, parents, before, after = jax.eval_shape(lambda: _tried(emitter, parts))
+    expected = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape), leaf.dtype), parts.genome)
+    bred = (children, parents), (expected, jax.ShapeDtypeStruct((size,), jnp.int32))
+    if not _alike(*bred):
+        raise InputError(
+            f"The emitter {name} must emit {size} genomes and their parents' cells, {shapes(bred[1])}; it emits "
+            f"{shapes(bred[0])}."
+        )
+    if not _alike(before, after):
+        raise InputError(
+            f"The emitter {name} must keep the kind of its state; it began with {shapes(before) or 'none'} and came "
+            f"to {shapes(after) or 'none'}."
+        )
+    return emitter
+
+
+def _tried(emitter: Emitter, parts: Parts) -> tuple[Any, ...]:
+    """Children, parents, and the state before and after: nothing is computed where it is only traced."""
+    genome = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), parts.genome)
+    elites = empty(genome, parts.classes, parts.grid_cells, 2 if parts.grid_cells > 1 else 0)
+    state = emitter.init(genome)
+    score = (lambda images: jnp.zeros((images.shape[0], parts.classes))) if parts.traceable else None
+    children, parents, after = emitter.emit(jax.random.key(0), jnp.int32(1), state, elites, score)
+    return children, parents, state, after
+
+
+def _alike(one: Any, other: Any) -> bool:
+    return jax.tree.structure(one) == jax.tree.structure(other) and all(
+        (new.shape, new.dtype) == (old.shape, old.dtype)
+        for new, old in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    )

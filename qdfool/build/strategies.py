@@ -1,0 +1,64 @@
+"""From a config to an evolution strategy of evosax."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from qdfool.config import EvolutionStrategy
+from qdfool.errors import InputError
+from qdfool.types import Array, Genome, Key
+
+MOST_GENES_FULL = 2000
+"""Genes up to which every pair's covariance is adapted: matrices of genes x genes that are decomposed each time."""
+NAMES = {"cma_es": "CMA_ES", "sep_cma_es": "Sep_CMA_ES", "lm_ma_es": "LM_MA_ES"}
+"""What evosax calls them."""
+
+
+@dataclass(frozen=True)
+class EvosaxStrategy:
+    """A strategy of evosax with its settings, as `qdfool.engine.emitters.evolution_strategy.Strategy` has it."""
+
+    algorithm: Any
+    settings: Any
+
+    def init(self, key: Key, mean: Array) -> Any:
+        """See `Strategy.init`."""
+        return self.algorithm.init(key, mean, self.settings)
+
+    def ask(self, key: Key, state: Any) -> tuple[Array, Any]:
+        """See `Strategy.ask`."""
+        return self.algorithm.ask(key, state, self.settings)
+
+    def tell(self, key: Key, population: Array, rank: Array, state: Any) -> Any:
+        """See `Strategy.tell`; evosax minimises."""
+        state, _ = self.algorithm.tell(key, population, rank.astype(jnp.float32), state, self.settings)
+        return state
+
+    def step_size(self, state: Any) -> Array:
+        """See `Strategy.step_size`."""
+        return state.std
+
+
+def build_strategy(settings: EvolutionStrategy, genome: Genome, population: int) -> EvosaxStrategy:
+    """The strategy of a config for populations of so many genomes.
+
+    Raises:
+        InputError: covariances of all pairs of too many genes.
+    """
+    # Imported here because it takes a fifth of a second, and few runs use it.
+    from evosax import algorithms
+
+    genes = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(genome))
+    name = settings.strategy
+    if name == "auto":
+        name = "cma_es" if genes <= MOST_GENES_FULL else "sep_cma_es"
+    if name == "cma_es" and genes > MOST_GENES_FULL:
+        raise InputError(
+            f"The strategy 'cma_es' keeps the covariance of every pair of {genes:,} genes; expected "
+            f"{MOST_GENES_FULL:,} genes at most. Choose `evolution_strategy.strategy` 'sep_cma_es' or 'lm_ma_es'."
+        )
+    algorithm = getattr(algorithms, NAMES[name])(population_size=population, solution=jnp.zeros(genes))
+    return EvosaxStrategy(algorithm, algorithm.default_params.replace(std_init=settings.sigma))

@@ -1,0 +1,187 @@
+"""Children of evolution strategies that adapt to where the archive improves: CMA-ME and CMA-MAE."""
+
+from typing import Any, Literal, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+from qdfool.engine.archive import occupied
+from qdfool.engine.selection import uniform
+from qdfool.types import Array, Elites, Emitter, Encoding, Genome, Key, Outcome, Score
+
+SMALLEST_STEP = 1e-10
+"""A strategy whose step size falls below it has converged, and begins anew."""
+
+
+class Strategy(Protocol):
+    """An evolution strategy of evosax, with its settings: from a mean to populations and back."""
+
+    def init(self, key: Key, mean: Array) -> Any:
+        """The state of a strategy that begins at `mean` [D]."""
+        ...
+
+    def ask(self, key: Key, state: Any) -> tuple[Array, Any]:
+        """A population [P, D], and the state."""
+        ...
+
+    def tell(self, key: Key, population: Array, rank: Array, state: Any) -> Any:
+        """The state after the individuals have been ranked, [P] from 0 for the best."""
+        ...
+
+    def step_size(self, state: Any) -> Array:
+        """[] the standard deviation of the next population, before its shape."""
+        ...
+
+
+class StrategyState(NamedTuple):
+    """What S strategies remember."""
+
+    strategies: Any
+    """Of each its state, leaves [S, ...]."""
+    populations: Array
+    """[S, P, D] float32, the individuals last asked for, as they were before they were brought into their range."""
+    cells: Array
+    """[S] int32, the cell of the elite that each began at; -1 before it began. The class of the cell is its own."""
+    restart: Array
+    """[S] bool, those that begin anew at the next generation."""
+    threshold: Array
+    """[N] float32, acceptance thresholds; [0] where improvements are over the elites."""
+    tell_key: Array
+    """Data of the key for the next update."""
+
+
+def evolution_strategy(
+    cells: int,
+    grid_cells: int,
+    encoding: Encoding,
+    genome: Genome,
+    strategy: Strategy,
+    *,
+    strategies: int,
+    population: int,
+    ranking: Literal["improvement", "annealed"],
+    threshold: float,
+    learning_rate: float,
+) -> Emitter:
+    """Several strategies side by side, each about an elite of its own and in the map of that elite's class.
+
+    `improvement` is CMA-ME (Fontaine et al. 2020, section 4): children that fill an empty cell come first, by their
+    log-odds, then those that are better than their cell's elite, by how much, then the others; a strategy of whose
+    children none got in begins anew at a random elite. `annealed` is CMA-MAE (Fontaine and Nikolaidis 2023, section
+    4): children are ranked by how far they exceed an acceptance threshold of their cell, which follows the log-odds
+    of those that do; a strategy begins anew when its step has become nothing. Thresholds see the strategies' children
+    alone. As in pyribs, half of a population are its parents (Hansen 2016).
+
+    Args:
+        cells: N.
+        grid_cells: G; the class of a cell is its number divided by it.
+        encoding: of genomes of floating-point numbers; brings children into their range.
+        genome: one, or its shapes.
+        strategy: of a population of P genomes as vectors [D].
+        strategies: S; S x P children a generation.
+        population: P.
+        ranking: what makes a child a good one.
+        threshold: acceptance threshold, in log-odds, of a cell that had no child yet; for `annealed`.
+        learning_rate: how far, 0 to 1, a threshold moves towards the child that exceeds it; for `annealed`.
+    """
+    _, unravel = ravel_pytree(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), genome))
+
+    def init(genome: Genome) -> StrategyState:
+        mean, _ = ravel_pytree(genome)
+        key = jax.random.key(0)  # What a strategy draws here is replaced before it is used.
+        one = jax.vmap(strategy.init, in_axes=(None, 0))(key, jnp.broadcast_to(mean, (strategies, mean.size)))
+        return StrategyState(
+            strategies=_strongly_typed(one),
+            populations=jnp.zeros((strategies, population, mean.size)),
+            cells=jnp.full(strategies, -1, jnp.int32),
+            restart=jnp.ones(strategies, bool),
+            threshold=jnp.full(cells if ranking == "annealed" else 0, threshold, jnp.float32),
+            tell_key=jax.random.key_data(key),
+        )
+
+    def emit(
+        key: Key, generation: Array, state: StrategyState, elites: Elites, score: Score | None
+    ) -> tuple[Genome, Array, StrategyState]:
+        select_key, init_key, ask_key, tell_key = jax.random.split(key, 4)
+        chosen = uniform(select_key, elites, strategies)
+        means = jax.vmap(lambda cell: ravel_pytree(jax.tree.map(lambda leaf: leaf[cell], elites.genome))[0])(
+            chosen
+        )
+        fresh = jax.vmap(strategy.init)(jax.random.split(init_key, strategies), means)
+        own = jax.tree.map(lambda new, old: _where(state.restart, new, old), fresh, state.strategies)
+        populations, own = jax.vmap(strategy.ask)(jax.random.split(ask_key, strategies), own)
+        begun = jnp.where(state.restart, chosen, state.cells)
+        children = jax.vmap(lambda genes: encoding.project(unravel(genes)))(
+            populations.reshape(-1, means.shape[1])
+        )
+        state = state._replace(
+            strategies=_strongly_typed(own),
+            populations=populations,
+            cells=begun,
+            restart=jnp.zeros_like(state.restart),
+            tell_key=jax.random.key_data(tell_key),
+        )
+        return children, jnp.repeat(begun, population), state
+
+    def update(
+        state: StrategyState, elites: Elites, children: Genome, parents: Array, outcome: Outcome
+    ) -> StrategyState:
+        asked = state.cells >= 0  # Not the children of the first generation.
+        columns = jnp.repeat(jnp.maximum(state.cells, 0) // grid_cells, population)[:, None]
+        fitness, gain = (
+            jnp.take_along_axis(values, columns, axis=1)[:, 0] for values in (outcome.fitness, outcome.gain)
+        )
+        if ranking == "improvement":
+            fills = (gain == jnp.inf) & occupied(fitness)
+            status = jnp.where(fills, 2, jnp.where(gain > 0, 1, 0))
+            value = jnp.where(fills, fitness, gain)
+            got_in = (status > 0).reshape(strategies, population).any(axis=1)
+        else:
+            status = jnp.zeros_like(gain, jnp.int32)
+            value = fitness - state.threshold[columns[:, 0] * grid_cells + outcome.cell_index]
+            got_in = jnp.ones(strategies, bool)
+        best_first = jax.vmap(lambda value, status: jnp.lexsort((-value, -status)))(
+            value.reshape(strategies, population), status.reshape(strategies, population)
+        )
+        ranks = jnp.argsort(best_first, axis=1)
+        keys = jax.random.split(jax.random.wrap_key_data(state.tell_key), strategies)
+        told = jax.vmap(strategy.tell)(keys, state.populations, ranks, state.strategies)
+        step = jax.vmap(strategy.step_size)(told)
+        lost = ~got_in | ~(step > SMALLEST_STEP) | ~jnp.isfinite(step)
+        moved = (
+            _annealed(state.threshold, outcome, learning_rate) if ranking == "annealed" else state.threshold
+        )
+        return state._replace(
+            strategies=_strongly_typed(
+                jax.tree.map(lambda new, old: _where(asked, new, old), told, state.strategies)
+            ),
+            restart=lost | ~asked,
+            threshold=jnp.where(asked.any(), moved, state.threshold),
+        )
+
+    return Emitter(init, emit, update)
+
+
+def _annealed(threshold: Array, outcome: Outcome, learning_rate: float) -> Array:
+    """[N] the thresholds after a batch: k children that exceed one move it k steps towards their mean (Fontaine and
+    Nikolaidis 2023, appendix; as pyribs has it)."""
+    classes = outcome.fitness.shape[1]
+    by_cell = threshold.reshape(classes, -1).T
+    exceeds = outcome.fitness > by_cell[outcome.cell_index]
+    count = jax.ops.segment_sum(exceeds.astype(jnp.float32), outcome.cell_index, by_cell.shape[0])
+    total = jax.ops.segment_sum(
+        jnp.where(exceeds, outcome.fitness, 0.0), outcome.cell_index, by_cell.shape[0]
+    )
+    kept = (1.0 - learning_rate) ** count
+    moved = kept * by_cell + (1.0 - kept) * total / jnp.maximum(count, 1.0)
+    return jnp.where(count > 0, moved, by_cell).T.reshape(-1)
+
+
+def _where(chosen: Array, one: Array, other: Array) -> Array:
+    return jnp.where(chosen.reshape(-1, *[1] * (jnp.ndim(one) - 1)), one, other)
+
+
+def _strongly_typed(tree: Any) -> Any:
+    """Numbers that Python wrote have a weak type, which a loop's state must not have in one turn only."""
+    return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, jnp.asarray(leaf).dtype), tree)

@@ -1,0 +1,98 @@
+"""Children uphill from an elite, on the log-odds of its cell's class, through classifier and decoding."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from qdfool.types import Array, Elites, Emitter, Encoding, Genome, Key, Score
+
+Regulariser = Callable[[Array, Genome, Genome], Genome]
+"""(number of the step [] int32, genome after it, gradient of the log-odds) to a genome, for one individual."""
+
+
+class StepRule(Protocol):
+    """From gradients to steps: an `optax.GradientTransformation`."""
+
+    @property
+    def init(self) -> Callable[[Any], Any]:
+        """Numbers that move to the rule's state."""
+        ...
+
+    @property
+    def update(self) -> Callable[..., tuple[Any, Any]]:
+        """(gradient to descend, state, numbers) to what is added to them, and the state."""
+        ...
+
+
+def gradient_ascent(
+    size: int,
+    grid_cells: int,
+    encoding: Encoding,
+    select: Callable[[Key, Elites, int], Array],
+    rule: StepRule,
+    *,
+    steps: int,
+    sigma: float,
+    regularise: Regulariser = lambda number, genome, gradient: genome,
+) -> Emitter:
+    """Moves selected elites uphill on the log-odds of the class that they stand for.
+
+    The second way to fool of Nguyen et al. 2015 (section 3.3), but from elites instead of one image a class. An
+    elite that is selected twice is not followed twice, because noise is added to it first.
+
+    Args:
+        size: b, children a generation.
+        grid_cells: G; the class of a cell is its number divided by it.
+        encoding: differentiable. Of a genome the leaves of floating-point numbers move.
+        select: (key, elites, size) to [size] int32 occupied cells.
+        rule: which step a gradient makes; it sees the gradient of the negative log-odds.
+        steps: how many, each a pass forward and back for every child.
+        sigma: standard deviation of the noise that is added to what moves, before the first step.
+        regularise: what a genome becomes after each step.
+    """
+    decode = encoding.differentiable
+    assert decode is not None
+
+    def emit(
+        key: Key, generation: Array, state: Any, elites: Elites, score: Score | None
+    ) -> tuple[Genome, Array, Any]:
+        assert score is not None
+        select_key, noise_key = jax.random.split(key)
+        parents = select(select_key, elites, size)
+        leaves, structure = jax.tree.flatten(jax.tree.map(lambda leaf: leaf[parents], elites.genome))
+        moves = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
+
+        def genomes(moving: list[Array]) -> Genome:
+            numbers = iter(moving)
+            return structure.unflatten(
+                [next(numbers) if moved else leaf for leaf, moved in zip(leaves, moves, strict=True)]
+            )
+
+        def moving_leaves(genome: Genome) -> list[Array]:
+            return [leaf for leaf, moved in zip(jax.tree.leaves(genome), moves, strict=True) if moved]
+
+        def loss(moving: list[Array]) -> Array:
+            log_odds = score(jax.vmap(decode)(genomes(moving)))
+            return -jnp.take_along_axis(log_odds, (parents // grid_cells)[:, None], axis=1).sum()
+
+        def step(number: Array, carry: tuple[list[Array], Any]) -> tuple[list[Array], Any]:
+            moving, memory = carry
+            descent = jax.grad(loss)(moving)
+            change, memory = jax.vmap(rule.update)(descent, memory, moving)
+            moved = genomes([leaf + part for leaf, part in zip(moving, change, strict=True)])
+            gradient = genomes([-part for part in descent])
+            moved = jax.vmap(regularise, in_axes=(None, 0, 0))(number, moved, gradient)
+            return moving_leaves(jax.vmap(encoding.project)(moved)), memory
+
+        moving = moving_leaves(genomes(moving_leaves(structure.unflatten(leaves))))
+        keys = jax.random.split(noise_key, len(moving))
+        moving = [
+            leaf + sigma * jax.random.normal(own, leaf.shape) for own, leaf in zip(keys, moving, strict=True)
+        ]
+        moving = moving_leaves(jax.vmap(encoding.project)(genomes(moving)))
+        moving, _ = jax.lax.fori_loop(0, steps, step, (moving, jax.vmap(rule.init)(moving)))
+        return genomes(moving), parents, state
+
+    return Emitter(init=lambda genome: (), emit=emit)
