@@ -18,12 +18,16 @@ from qdfool.build import (
     build_encoding,
     build_evolution,
     with_batch_size,
+    with_defaults,
 )
+from qdfool.build.variation import build_variation
 from qdfool.classifiers import porting
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.networks import architecture
 from qdfool.config import BlackPixels, Cppn, Crossover, Mutation, Selection
+from qdfool.engine import selection
+from qdfool.engine.emitters.variation import variation
 from qdfool.engine.step import ask, init, step
 from qdfool.errors import InputError
 from qdfool.measures import MEASURES
@@ -63,29 +67,36 @@ def with_crossover(config, encoding, name):
     return replace(config, encoding=encoding, mutation=Mutation(operators=()), crossover=crossover)
 
 
+def variation_of(config):
+    """How a child comes from its parents, and whether it has two."""
+    genome = jax.eval_shape(build_encoding(config, fake.SHAPE).initialise, jax.random.key(0))
+    return build_variation(with_defaults(config, fake.SHAPE), fake.SHAPE, genome)
+
+
 @cache
 def operators_of(config, encoding):
     """The evolution with each operator of an encoding, and one program for all of them: (number of the operator,
     state) to the next generation."""
-    evolutions = {
-        name: build_evolution(of_config(config, encoding, name), fake.classifier)
+    configs = {
+        name: of_config(config, encoding, name)
         for table, of_config in ((MUTATIONS, with_mutation), (CROSSOVERS, with_crossover))
         for name in table
         if encoding in table[name][1]
     }
+    evolutions = {name: build_evolution(one, fake.classifier) for name, one in configs.items()}
     # Mutations do not look at the second parent.
     varies = [
-        evolution.vary
-        if evolution.two_parents
-        else lambda key, generation, first, _, vary=evolution.vary: vary(key, generation, first, None)
-        for evolution in evolutions.values()
+        vary
+        if two_parents
+        else lambda key, generation, first, _, vary=vary: vary(key, generation, first, None)
+        for vary, two_parents in map(variation_of, configs.values())
     ]
 
     @jax.jit
     def advance(which, state):
-        one = replace(
-            next(iter(evolutions.values())), two_parents=True, vary=partial(jax.lax.switch, which, varies)
-        )
+        vary = partial(jax.lax.switch, which, varies)
+        emitter = variation(config.batch_size, selection.uniform, vary, two_parents=True)
+        one = replace(next(iter(evolutions.values())), emitter=emitter)
         return step(one, fake.classifier.logits, fake.classifier.parameters, state)
 
     return evolutions, advance
@@ -110,8 +121,8 @@ def test_every_mutation_evolves_or_is_refused(small, encoding, name):
         ):
             build_evolution(with_mutation(small, encoding, name), fake.classifier)
         return
-    evolution, state, record = evolved_by(small, encoding, name)
-    assert not evolution.two_parents
+    _, state, record = evolved_by(small, encoding, name)
+    assert not variation_of(with_mutation(small, encoding, name))[1]
     assert valid_genomes(state, encoding)
     assert record.invalid == 0
 
@@ -125,8 +136,8 @@ def test_every_crossover_evolves_or_is_refused(small, encoding, name):
         ):
             build_evolution(with_crossover(small, encoding, name), fake.classifier)
         return
-    evolution, state, _ = evolved_by(small, encoding, name)
-    assert evolution.two_parents
+    _, state, _ = evolved_by(small, encoding, name)
+    assert variation_of(with_crossover(small, encoding, name))[1]
     assert valid_genomes(state, encoding)
 
 
@@ -149,12 +160,12 @@ def test_operators_compose(small):
 def test_the_rate_is_halved_again_and_again(small):
     config = replace(small, mutation=Mutation(operators=("bit_flip",), rate=0.5, halve_every=120))
     assert config.batch_size == 12
-    evolution = build_evolution(config, fake.classifier)
+    vary, _ = variation_of(config)
     genome = jnp.zeros(fake.SHAPE)
 
     def share(generation):
         keys = jax.random.split(jax.random.key(1), 500)
-        children = jax.vmap(lambda key: evolution.vary(key, jnp.int32(generation), genome, None))(keys)
+        children = jax.vmap(lambda key: vary(key, jnp.int32(generation), genome, None))(keys)
         return float(children.mean())
 
     shares = [share(generation) for generation in (0, 9, 10, 25)]

@@ -26,13 +26,14 @@ from qdfool.build import (
     MUTATIONS,
     SELECTIONS,
     build_encoding,
-    build_evolution,
+    with_defaults,
 )
-from qdfool.build.variation import build_crossovers
+from qdfool.build.variation import build_crossovers, build_variation
 from qdfool.classifiers import lenet
 from qdfool.config import BlackPixels, Config, Crossover, Mutation
 from qdfool.engine import generational, selection
 from qdfool.engine.archive import empty
+from qdfool.engine.emitters.variation import variation
 from qdfool.engine.generational import GeneticAlgorithm, Population
 from qdfool.engine.step import Evolution, init, step
 from qdfool.genomes.pixels import repair
@@ -162,9 +163,12 @@ def test_fifty_generations():
         batch_size=3,
         initialise=lambda key: jax.random.uniform(key, (2,)),
         decode=lambda genome: genome,
-        vary=lambda key, generation, first, second: jax.random.uniform(key, (2,)),
-        select=selection.uniform,
-        two_parents=True,
+        emitter=variation(
+            3,
+            selection.uniform,
+            lambda key, generation, first, second: jax.random.uniform(key, (2,)),
+            two_parents=True,
+        ),
         measure=lambda image: jnp.zeros(0),
         cell_index=lambda measures: (jnp.int32(0), jnp.bool(True)),
     )
@@ -215,7 +219,7 @@ def test_every_operator(monkeypatch):
             genome = spend(build_encoding(replace(config, initial=initial), fake.SHAPE).initialise)
         for cross in build_crossovers(config, fake.SHAPE, genome):
             spend(cross, genome, genome)
-        vary = build_evolution(config, fake.classifier).vary
+        vary = build_variation(with_defaults(config, fake.SHAPE), fake.SHAPE, genome)[0]
         spend(vary, generation, genome, genome if fitting[1] else None)
     elites = jax.eval_shape(lambda: empty(jnp.zeros(3), 4, 1, 0))
     for _, select in SELECTIONS.values():

@@ -11,8 +11,9 @@ import own_parts
 import pytest
 
 import qdfool
-from qdfool.build import DEFAULT_MUTATIONS, ENCODINGS, build_evolution, with_defaults
-from qdfool.config import BlackPixels, Config, Crossover, Mutation, differences, from_dict, to_dict
+from qdfool.build import DEFAULT_MUTATIONS, ENCODINGS, build_encoding, build_evolution, with_defaults
+from qdfool.build.variation import build_variation
+from qdfool.config import BlackPixels, Config, Crossover, Emitters, Mutation, differences, from_dict, to_dict
 from qdfool.errors import InputError
 from qdfool.presets import PRESETS, preset
 from qdfool.types import Encoding
@@ -27,8 +28,9 @@ def test_every_encoding_goes_with_every_preset_and_image(encoding, name, shape):
     evolution = build_evolution(config, replace(fake.classifier, image_shape=shape))
     # Traced, not compiled: the operators take the genomes that the encoding makes.
     genome = jax.eval_shape(evolution.initialise, jax.random.key(0))
-    parents = (genome, genome if evolution.two_parents else None)
-    child = jax.eval_shape(evolution.vary, jax.random.key(0), jnp.int32(0), *parents)
+    vary, two_parents = build_variation(with_defaults(config, shape), shape, genome)
+    parents = (genome, genome if two_parents else None)
+    child = jax.eval_shape(vary, jax.random.key(0), jnp.int32(0), *parents)
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), child) == jax.tree.map(
         lambda leaf: (leaf.shape, leaf.dtype), genome
     )
@@ -51,6 +53,7 @@ def test_what_is_given_stays():
         mutation=Mutation(operators=("swap",), rate=0.3, block=2),
         crossover=Crossover(operators=("uniform",), patch=4),
         black_pixels=BlackPixels(capacity=7),
+        emitters=Emitters(("variation", "gradient_ascent"), shares=(3.0, 1.0), evaluations_per_child=(1, 2)),
     )
     assert with_defaults(config, (8, 8, 1)) == config
 
@@ -95,7 +98,8 @@ def test_an_encoding_and_a_mutation_of_ones_own(small, encoding, mutation):
     config = replace(small, encoding=encoding, mutation=Mutation(operators=(mutation,)))
     evolution = build_evolution(config, fake.classifier)
     genome = evolution.initialise(jax.random.key(0))
-    child = evolution.vary(jax.random.key(1), jnp.int32(0), genome, None)
+    vary, _ = build_variation(with_defaults(config, fake.SHAPE), fake.SHAPE, genome)
+    child = vary(jax.random.key(1), jnp.int32(0), genome, None)
     assert (child.shape, child.dtype, child.weak_type) == ((8,), jnp.float32, False)
     np.testing.assert_array_equal(child, 1)
     image = np.asarray(evolution.decode(genome))
@@ -108,7 +112,8 @@ def test_an_encoding_of_ones_own_has_its_own_operators(small):
     resolved = with_defaults(config, fake.SHAPE)
     assert resolved.mutation.operators == (own_parts.jitter,)
     assert resolved.crossover.operators == (own_parts.average,)
-    assert build_evolution(config, fake.classifier).two_parents
+    genome = jax.eval_shape(build_encoding(config, fake.SHAPE).initialise, jax.random.key(0))
+    assert build_variation(resolved, fake.SHAPE, genome)[1]
 
 
 def test_a_crossover_of_ones_own_joins_both_parents(small):
@@ -117,8 +122,9 @@ def test_a_crossover_of_ones_own_joins_both_parents(small):
         mutation=Mutation(operators=()),
         crossover=Crossover(operators=("own_parts:average",)),
     )
-    evolution = build_evolution(config, fake.classifier)
-    child = evolution.vary(jax.random.key(1), jnp.int32(0), jnp.zeros(fake.SHAPE), jnp.ones(fake.SHAPE))
+    genome = jax.ShapeDtypeStruct(fake.SHAPE, jnp.float32)
+    vary, _ = build_variation(with_defaults(config, fake.SHAPE), fake.SHAPE, genome)
+    child = vary(jax.random.key(1), jnp.int32(0), jnp.zeros(fake.SHAPE), jnp.ones(fake.SHAPE))
     np.testing.assert_array_equal(child, 0.5)
 
 

@@ -11,10 +11,10 @@ from qdfool.build.emitters import Parts, build_emitter
 from qdfool.build.encoding import build_encoding
 from qdfool.build.measures import build_cell_index, build_measures
 from qdfool.build.reference import is_reference
-from qdfool.build.variation import build_crossovers, build_mutation, build_recombination
+from qdfool.build.variation import build_variation
 from qdfool.config import Config
 from qdfool.engine.step import Evolution
-from qdfool.types import Array, Classifier, Genome, Image, Key
+from qdfool.types import Array, Classifier, Image
 
 
 def build_evolution(config: Config, classifier: Classifier) -> Evolution:
@@ -51,14 +51,7 @@ def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, 
     encoding = build_encoding(config, image_shape)
     measures = build_measures(config)
     genome = jax.eval_shape(encoding.initialise, jax.random.key(0))
-    crossovers = build_crossovers(config, image_shape, genome)
-    recombine = build_recombination(config, crossovers)
-    mutate = build_mutation(config, image_shape, genome)
-
-    def vary(key: Key, generation: Array, first: Genome, second: Genome | None) -> Genome:
-        crossover_key, mutation_key = jax.random.split(key)
-        child = first if second is None else recombine(crossover_key, first, second)
-        return mutate(mutation_key, generation, child)
+    vary, two_parents = build_variation(config, image_shape, genome)
 
     def measure(image: Image) -> Array:
         return jnp.array([part.measure(image) for part in measures], jnp.float32)
@@ -71,7 +64,7 @@ def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, 
         grid_cells=grid_cells,
         traceable=traceable,
         vary=vary,
-        two_parents=bool(crossovers),
+        two_parents=two_parents,
     )
     return Evolution(
         classes=classes,

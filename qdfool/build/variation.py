@@ -201,6 +201,31 @@ def build_recombination(
     return recombine
 
 
+def build_variation(
+    config: Config, image_shape: Shape, genome: Genome
+) -> tuple[Callable[[Key, Array, Genome, Genome | None], Genome], bool]:
+    """How a child comes from its parents, and whether it has two: (key, generation, first, second) to child.
+
+    Args:
+        config: with its defaults (`with_defaults`).
+        image_shape: (H, W, C).
+        genome: shapes and dtypes of a genome, as `jax.eval_shape` gives them.
+
+    Raises:
+        InputError: as `build_mutation` and `build_crossovers` do.
+    """
+    crossovers = build_crossovers(config, image_shape, genome)
+    recombine = build_recombination(config, crossovers)
+    mutate = build_mutation(config, image_shape, genome)
+
+    def vary(key: Key, generation: Array, first: Genome, second: Genome | None) -> Genome:
+        crossover_key, mutation_key = jax.random.split(key)
+        child = first if second is None else recombine(crossover_key, first, second)
+        return mutate(mutation_key, generation, child)
+
+    return vary, bool(crossovers)
+
+
 def _suiting(config: Config, kind: str, name: str, table: dict[str, tuple[str, tuple[str, ...], Any]]) -> str:
     """The name, if the table has it and it works on the config's encoding; the user's own may take any."""
     _, encodings, _ = table[known_name(kind, name, table)]

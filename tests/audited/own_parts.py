@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from qdfool.types import Encoding
+from qdfool.types import Emitter, Encoding
 
 
 def jitter(key, genome):
@@ -39,3 +39,33 @@ def stripes(image_shape):
 
 
 stripes_of_8 = stripes((8, 8, 1))
+
+
+def copies(size, encoding):
+    """An emitter of copies of the elites, which counts its generations."""
+
+    def emit(key, generation, state, elites, score):
+        cells = jax.random.randint(key, (size,), 0, elites.fitness.shape[0])
+        return jax.tree.map(lambda leaf: leaf[cells], elites.genome), cells, state
+
+    return Emitter(lambda genome: jnp.int32(0), emit, lambda state, *_: state + 1)
+
+
+def no_emitter(size, encoding):
+    return 7
+
+
+def too_few(size, encoding):
+    return copies(size - 1, encoding)
+
+
+def growing(size, encoding):
+    def emit(key, generation, state, elites, score):
+        children, cells, _ = copies(size, encoding).emit(key, generation, state, elites, score)
+        return children, cells, jnp.concatenate([state, state])
+
+    return Emitter(lambda genome: jnp.zeros(1), emit)
+
+
+def failing(size, encoding):
+    raise KeyError("no such emitter")

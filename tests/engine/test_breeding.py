@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from qdfool.engine import selection
+from qdfool.engine.emitters.variation import variation
 from qdfool.engine.step import Evolution, init, tell
 
 CLASSES, GRID, BATCH = 5, 2, 16
@@ -28,17 +29,19 @@ def number(key):
 
 
 NONE = jnp.int32(-7)
+
+
+def bred(key, generation, first, second):
+    return Toy(number(key), first.number, NONE if second is None else second.number, generation)
+
+
 TOY = Evolution(
     classes=CLASSES,
     grid_cells=GRID,
     batch_size=BATCH,
     initialise=lambda key: Toy(number(key), NONE, NONE, jnp.int32(0)),
     decode=lambda genome: (genome.number % 2).reshape(1, 1, 1).astype(jnp.float32),
-    vary=lambda key, generation, first, second: Toy(
-        number(key), first.number, NONE if second is None else second.number, generation
-    ),
-    select=selection.uniform,
-    two_parents=True,
+    emitter=variation(BATCH, selection.uniform, bred, two_parents=True),
     measure=lambda image: image[0, 0],
     cell_index=lambda measures: (measures[0].astype(jnp.int32), measures[0] >= 0),
 )
@@ -83,7 +86,7 @@ def test_the_parents_of_two_generations_differ(generations):
 
 
 def test_one_parent_is_handed_alone():
-    alone = replace(TOY, two_parents=False)
+    alone = replace(TOY, emitter=variation(BATCH, selection.uniform, bred, two_parents=False))
     state = init(alone, jax.random.key(0))
     state, _ = jax.jit(lambda state, logits: tell(alone, state, logits))(state, np.eye(BATCH, CLASSES))
     np.testing.assert_array_equal(state.children.first, state.elites.genome.number[state.parents])

@@ -18,6 +18,7 @@ SELECTIONS = {
     "tournament": selection.tournament,
     "ranking": selection.ranking,
     "curiosity": selection.curiosity,
+    "lowest": selection.lowest,
 }
 COMPILED = {name: jax.jit(operator, static_argnums=2) for name, operator in SELECTIONS.items()}
 INFINITY = float("inf")
@@ -58,9 +59,9 @@ def test_contract(name):
     assert cells.dtype == np.int32
     assert set(cells) <= {1, 2, 4}
     np.testing.assert_array_equal(select(jax.random.key(0), elites, 500), cells)
-    # A tournament of 20 among three is won by one and the same nearly always.
+    # A tournament of 20 among three is won by one and the same nearly always, and the lowest draw nothing.
     differs = (np.asarray(select(jax.random.key(1), elites, 500)) != cells).any()
-    assert differs or name == "tournament"
+    assert differs or name in ("tournament", "lowest")
 
 
 @QUICK
@@ -159,3 +160,10 @@ def test_defaults_are_the_published_ones():
     np.testing.assert_array_equal(
         selection.curiosity(key, elites, 300), selection.curiosity(key, elites, 300, least=0.01)
     )
+
+
+def test_the_lowest_come_one_after_the_other():
+    elites = make_elites([-INFINITY, -3.0, 2.0, -INFINITY, 0.5, -3.0])
+    select = COMPILED["lowest"]
+    assert np.asarray(select(jax.random.key(0), elites, 3)).tolist() == [1, 5, 4]
+    assert np.asarray(select(jax.random.key(0), elites, 6)).tolist() == [1, 5, 4, 2, 1, 5]

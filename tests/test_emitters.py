@@ -1,0 +1,237 @@
+"""Emitters in a config: shares, what they are charged, what does not fit, and a user's own."""
+
+import json
+from dataclasses import replace
+
+import fake
+import jax
+import jax.numpy as jnp
+import numpy as np
+import own_parts
+import pytest
+
+import qdfool
+from qdfool.build import EMITTERS, build_evolution
+from qdfool.config import Config, Emitters, EvolutionStrategy, GradientAscent, validate
+from qdfool.engine.objectives import log_odds
+from qdfool.engine.step import init, step
+from qdfool.errors import InputError
+from qdfool.results.loading import load
+from qdfool.types import Classifier
+
+MIXED = Emitters(("variation", "evolution_strategy", "gradient_ascent"), shares=(0.5, 0.25, 0.25))
+
+
+def mixture(config, **settings):
+    return replace(
+        config,
+        batch_size=16,
+        emitters=MIXED,
+        evolution_strategy=EvolutionStrategy(strategies=2, **settings),
+        gradient_ascent=GradientAscent(steps=2),
+    )
+
+
+def advance(config, generations):
+    evolution = build_evolution(config, fake.classifier)
+    one = jax.jit(lambda state: step(evolution, fake.classifier.logits, fake.classifier.parameters, state))
+    state, record = init(evolution, jax.random.key(0)), None
+    for _ in range(generations):
+        state, record = one(state)
+    return state, record
+
+
+@pytest.mark.parametrize(
+    ("shares", "sizes"),
+    [
+        (None, (4, 3, 3)),
+        ((1.0, 0.0, 1.0), (5, 0, 5)),
+        ((2.0, 1.0, 1.0), (5, 3, 2)),
+        ((0.05, 0.9, 0.05), (1, 9, 0)),
+    ],
+)
+def test_shares_of_a_batch_are_of_the_largest_remainders(shares, sizes):
+    assert Emitters(("a", "b", "c"), shares).sizes(10) == sizes
+
+
+@pytest.mark.parametrize("archive", ["class", "grid"])
+@pytest.mark.parametrize("ranking", ["improvement", "annealed"])
+def test_a_mixture_evolves(small, archive, ranking):
+    config = mixture(replace(small, archive=archive, cells=(3, 3)), ranking=ranking, strategy="sep_cma_es")
+    state, record = advance(config, 4)
+    assert record is not None
+    assert record.invalid == 0
+    assert state.images.shape == (16, *fake.SHAPE)
+    assert 0 <= np.asarray(state.children).min() <= np.asarray(state.children).max() <= 1
+    assert np.asarray(state.parents).min() >= 0
+
+
+def test_gradients_raise_the_log_odds_of_the_parent_s_class(small):
+    config = replace(
+        small,
+        emitters=Emitters(("gradient_ascent",)),
+        gradient_ascent=GradientAscent(steps=5, learning_rate=0.2, sigma=0.0, selection="uniform"),
+    )
+    state, _ = advance(config, 1)
+    scores = np.asarray(jax.vmap(log_odds)(fake.logits(state.images)))
+    before = np.asarray(state.elites.fitness)[state.parents]
+    after = scores[np.arange(len(before)), state.parents]
+    assert (after > before).all()
+
+
+@pytest.mark.parametrize("rule", ["normalised", "sign", "sgd", "adam"])
+def test_every_step_rule_climbs(small, rule):
+    settings = GradientAscent(steps=3, rule=rule, learning_rate=0.02, sigma=0.0)
+    state, _ = advance(replace(small, emitters=Emitters(("gradient_ascent",)), gradient_ascent=settings), 1)
+    scores = np.asarray(jax.vmap(log_odds)(fake.logits(state.images)))
+    before = np.asarray(state.elites.fitness)[state.parents]
+    assert (scores[np.arange(len(before)), state.parents] > before).all()
+    step = np.asarray(state.children - state.elites.genome[state.parents]).reshape(len(before), -1)
+    if rule == "sign":
+        assert np.abs(step).max() == pytest.approx(0.06, abs=1e-6)
+    if rule == "normalised":
+        assert np.linalg.norm(step, axis=1).max() <= 0.06 + 1e-6
+
+
+@pytest.mark.parametrize("strategy", ["cma_es", "sep_cma_es", "lm_ma_es"])
+def test_every_strategy_climbs(small, strategy):
+    """In one class of a linear classifier alone: the best log-odds of a run of strategies grow."""
+    settings = EvolutionStrategy(strategy=strategy, strategies=1)
+    config = replace(
+        small, batch_size=12, emitters=Emitters(("evolution_strategy",)), evolution_strategy=settings
+    )
+    _, early = advance(config, 2)
+    _, late = advance(config, 40)
+    assert (np.asarray(late.fitness) >= np.asarray(early.fitness)).all()
+    assert float(jnp.sum(late.fitness - early.fitness)) > 4.0
+
+
+def test_a_gradient_is_charged_what_it_costs(small, tmp_path):
+    """16 children: 8 and 4 cost one evaluation, 4 cost theirs and two gradients of three."""
+    config = mixture(replace(small, generations=None, evaluations=100, seconds=None))
+    result = qdfool.evolve(config, fake.classifier)
+    assert result.config.evaluations_a_generation() == 8 + 4 + 4 * (1 + 2 * 3)
+    figures = result.summary()
+    assert (result.generations, figures["evaluations"], figures["images_classified"]) == (2, 80, 32)
+    assert figures["ended_by"] == "evaluations"
+    own = replace(config, emitters=replace(MIXED, evaluations_per_child=(1, 1, 3)))
+    assert qdfool.evolve(own, fake.classifier).generations == 100 // (8 + 4 + 12)
+
+
+@pytest.mark.parametrize("name", [*EMITTERS, "mixture"])
+def test_a_run_stopped_and_gone_on_with_is_the_same(small, tmp_path, name):
+    config = mixture(replace(small, generations=6), ranking="annealed", strategy="cma_es")
+    if name != "mixture":
+        config = replace(config, emitters=Emitters((name,)))
+    classifier = fake.classifier
+    whole = qdfool.evolve(config, classifier, out=tmp_path / "whole")
+    qdfool.evolve(replace(config, generations=3), classifier, out=tmp_path / "part")
+    resumed = qdfool.resume(tmp_path / "part", classifier, generations=6)
+    assert resumed.generations == whole.generations == 6
+    for file in ("elites.npz", "history.npz"):
+        assert (tmp_path / "part" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    assert load(tmp_path / "part").summary()["evaluations"] == whole.summary()["evaluations"]
+
+
+def test_ones_own_emitter_by_object_and_by_name(small, tmp_path):
+    emitters = Emitters(("own_parts:copies", "variation"), shares=(1, 3))
+    runs = [
+        qdfool.evolve(replace(small, emitters=given), fake.classifier, out=tmp_path / str(number))
+        for number, given in enumerate(
+            (emitters, replace(emitters, operators=(own_parts.copies, "variation")))
+        )
+    ]
+    np.testing.assert_array_equal(*(run.images() for run in runs))
+    settings = json.loads((tmp_path / "1" / "config.json").read_text())["settings"]
+    assert settings["emitters"]["operators"] == ["own_parts:copies", "variation"]
+    state, _ = advance(replace(small, emitters=Emitters((own_parts.copies,))), 3)
+    np.testing.assert_array_equal(state.children, state.elites.genome[state.parents])
+    assert int(state.emitter) == 3
+
+
+HOST = Classifier(
+    "host", fake.SHAPE, ("a", "b", "c", "d"), {}, lambda p, x: fake.host_logits(x), traceable=False
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "classifier", "message"),
+    [
+        ({"emitters": Emitters(("nonsense",))}, fake.classifier, "Unknown emitter 'nonsense'"),
+        (
+            {"emitters": Emitters(("gradient_ascent",)), "encoding": "binary"},
+            fake.classifier,
+            "the encoding 'binary' has none",
+        ),
+        (
+            {"emitters": Emitters(("gradient_ascent",)), "encoding": "cppn"},
+            fake.classifier,
+            "the encoding 'cppn' has none",
+        ),
+        (
+            {"emitters": Emitters(("gradient_ascent",)), "encoding": "black_pixels"},
+            fake.classifier,
+            "the encoding 'black_pixels' has none",
+        ),
+        ({"emitters": Emitters(("gradient_ascent",))}, HOST, "which JAX cannot trace"),
+        (
+            {"emitters": Emitters(("evolution_strategy",)), "encoding": "cppn"},
+            fake.classifier,
+            "real numbers",
+        ),
+        (
+            {"emitters": Emitters(("evolution_strategy",)), "batch_size": 11},
+            fake.classifier,
+            r"`evolution_strategy.strategies` must divide the emitter's 11 children",
+        ),
+        (
+            {
+                "emitters": Emitters(("evolution_strategy",)),
+                "image_shape": (50, 50, 1),
+                "batch_size": 10,
+                "evolution_strategy": EvolutionStrategy(strategy="cma_es"),
+            },
+            replace(fake.classifier, image_shape=(50, 50, 1)),
+            "covariance of every pair of 2,500 genes",
+        ),
+        (
+            {"emitters": Emitters(("variation", "gradient_ascent"), shares=(1.0, 0.001))},
+            fake.classifier,
+            "A batch of 12 leaves no child to the emitter 'gradient_ascent'",
+        ),
+        (
+            {"emitters": Emitters((own_parts.no_emitter,))},
+            fake.classifier,
+            "make a qdfool.Emitter; it makes a int",
+        ),
+        ({"emitters": Emitters((own_parts.too_few,))}, fake.classifier, "must emit 12 genomes"),
+        ({"emitters": Emitters((own_parts.growing,))}, fake.classifier, "must keep the kind of its state"),
+        ({"emitters": Emitters((own_parts.failing,))}, fake.classifier, "The emitter failing failed"),
+        (
+            {"emitters": Emitters(("gradient_ascent",)), "gradient_ascent": GradientAscent(selection="best")},
+            fake.classifier,
+            "Unknown selection 'best'",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(small, settings, classifier, message):
+    with pytest.raises(InputError, match=message):
+        build_evolution(replace(small, **settings), classifier)
+
+
+@pytest.mark.parametrize(
+    ("emitters", "message"),
+    [
+        (Emitters(()), "`emitters.operators` needs an emitter or more"),
+        (Emitters(("variation",), shares=(0.0,)), "`emitters.shares` must sum to more than 0"),
+        (
+            Emitters(("variation",), shares=(1.0, 1.0)),
+            "`emitters.shares` must have a number for each of the 1",
+        ),
+        (Emitters(("variation",), shares=(-1.0,)), "`emitters.shares`"),
+        (Emitters(("variation",), evaluations_per_child=(0,)), "`emitters.evaluations_per_child`"),
+    ],
+)
+def test_shares_out_of_range_are_refused(emitters, message):
+    with pytest.raises(InputError, match=message):
+        validate(Config(generations=1, emitters=emitters))
