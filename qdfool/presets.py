@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qdfool.config import Config, Cppn, Crossover, Mutation, override
+from qdfool.config import Config, Cppn, Crossover, Emitters, GradientAscent, Mutation, override
 from qdfool.errors import known_name
 
 PRESETS: dict[str, tuple[str, Config]] = {
@@ -30,6 +30,17 @@ PRESETS: dict[str, tuple[str, Config]] = {
             archive="grid",
             initial="varied",
             crossover=Crossover(operators=None),
+        ),
+    ),
+    # Nguyen, Yosinski and Clune 2015, section 3.3: gradient ascent on pixels, here from noise and from elites: each
+    # digit's elite is followed ten steps a generation.
+    "mnist-gradient": (
+        "gradient ascent on pixels against LeNet: one image per digit, 10 generations of 10 steps",
+        Config(
+            preset="mnist-gradient",
+            generations=10,
+            batch_size=10,
+            emitters=Emitters(operators=("gradient_ascent",)),
         ),
     ),
     # Nguyen, Yosinski and Clune 2015, section 3.1: CPPNs against LeNet, 200 children a generation. Weights are
@@ -65,6 +76,19 @@ PRESETS: dict[str, tuple[str, Config]] = {
             batch_size=0,
             classifier="mobilenet_v2",
             mutation=Mutation(halve_every=400_000),
+        ),
+    ),
+    # Nguyen, Yosinski and Clune 2015, section 3.3, for all classes at once: the classes of the lowest confidence are
+    # followed first. Steps are of a length that suits 224 x 224 pixels.
+    "imagenet-gradient": (
+        "gradient ascent on pixels against an ImageNet network: an image per class, 200,000 evaluations",
+        Config(
+            preset="imagenet-gradient",
+            evaluations=200_000,
+            batch_size=0,
+            classifier="mobilenet_v2",
+            emitters=Emitters(operators=("gradient_ascent",)),
+            gradient_ascent=GradientAscent(steps=10, learning_rate=2.0),
         ),
     ),
 }

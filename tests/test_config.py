@@ -90,7 +90,7 @@ BAD = {
     ),
     "`seed` must be between 0": Config(generations=1, seed=-1),
     "`generations` must be between 1 and": Config(generations=0),
-    r"`evaluations` \(one batch or more\) must be between 200 and": Config(evaluations=199),
+    r"`evaluations` \(one generation or more\) must be between 200 and": Config(evaluations=199),
     "`seconds` must be above 0": Config(seconds=0),
     "needs a budget": Config(),
     "`cells` must be between 1 and": Config(generations=1, cells=(0, 3)),

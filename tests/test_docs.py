@@ -28,6 +28,13 @@ def test_the_guide_runs(tmp_path, monkeypatch):
     assert (tmp_path / "audit/service/elites.npz").exists()
 
 
+def test_the_guide_to_emitters_runs():
+    (code,) = blocks(ROOT / "docs/emitters.md", "python")
+    names: dict = {}
+    exec(compile(code, "docs/emitters.md", "exec"), names)
+    assert names["result"].generations == 5
+
+
 def test_the_guide_runs_with_pytorch():
     pytest.importorskip("torch.nn", reason="PyTorch is not installed: pip install torch==2.13.0")
     (code,) = (block for block in blocks(ROOT / "docs/audit.md", "python") if "import torch" in block)

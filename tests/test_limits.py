@@ -14,7 +14,7 @@ from qdfool.run import main
         (["--generations", "9" * 400], "--generations must be between 1 and 2,147,483,647; got 9999"),
         (
             ["--evaluations", str(2**63)],
-            "--evaluations (one batch or more) must be between 200 and 429,496,729,400",
+            "--evaluations (one generation or more) must be between 200 and 429,496,729,400",
         ),
         (["--seconds", "1e400"], "--seconds must be above 0 and at most 1,000,000,000; got inf."),
         (["--seed", str(2**63)], "--seed must be between 0 and 4,294,967,295"),

@@ -25,8 +25,8 @@ DEFAULT_RATE, DEFAULT_RATE_BINARY = 0.1, 0.005
 """A tenth of the genes as in the paper; a bit that is flipped is a larger step."""
 DEFAULT_BLOCK, DEFAULT_PATCH = 6, 9
 """Sides in pixels, where the image is so large."""
-GRADIENT_EVALUATIONS = 3
-"""What a gradient costs: a pass forward, and one back of about twice that."""
+GRADIENT_EVALUATIONS = 4
+"""What a gradient costs, a pass forward and one back, at most where networks are formulated for it."""
 
 
 def _evaluations(config: Config, emitter: str | EmitterMaker) -> int:

@@ -1,6 +1,6 @@
 """Strategies between archive and children: which child ranks where, who begins anew, what thresholds become."""
 
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +46,7 @@ ENCODING = Encoding(
 )
 
 
-def made(ranking="improvement", strategy=None):
+def made(ranking: Literal["improvement", "annealed"] = "improvement", strategy: Any = None):
     return evolution_strategy(
         CLASSES * GRID,
         GRID,
