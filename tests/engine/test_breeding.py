@@ -11,6 +11,7 @@ import pytest
 from qdfool.engine import selection
 from qdfool.engine.emitters.variation import variation
 from qdfool.engine.step import Evolution, init, tell
+from qdfool.types import Emitter, Outcome
 
 CLASSES, GRID, BATCH = 5, 2, 16
 
@@ -146,3 +147,33 @@ def test_a_confidence_beyond_float32_is_an_elite_all_the_same():
     assert occupied.all()
     assert np.isfinite(after.elites.fitness).all()
     assert record.coverage == np.float32(occupied.mean())
+
+
+def test_an_emitter_is_told_what_became_of_its_children():
+    """Their gains over the elites before them, by hand; a child with a logit that is not finite has none."""
+    bred_by = TOY.emitter
+    told = replace(
+        TOY,
+        emitter=Emitter(
+            init=lambda genome: Outcome(
+                jnp.zeros((BATCH, CLASSES)),
+                jnp.zeros((BATCH, 1)),
+                jnp.zeros(BATCH, jnp.int32),
+                jnp.zeros((BATCH, CLASSES)),
+            ),
+            emit=bred_by.emit,
+            update=lambda state, elites, children, parents, outcome: outcome,
+        ),
+    )
+    state, logits = init(told, jax.random.key(0)), np.random.default_rng(1).normal(size=(2, BATCH, CLASSES))
+    logits[1, 3, 2] = np.inf
+    advance = jax.jit(lambda state, logits: tell(told, state, logits))
+    empty, _ = advance(state, logits[0].astype(np.float32))
+    assert (np.asarray(empty.emitter.gain) == np.inf).all()
+    after, _ = advance(empty, logits[1].astype(np.float32))
+    outcome = jax.tree.map(np.asarray, after.emitter)
+    np.testing.assert_array_equal(outcome.cell_index, np.asarray(empty.children.number) % 2)
+    incumbent = np.asarray(empty.elites.fitness).reshape(CLASSES, GRID)[:, outcome.cell_index].T
+    gain = outcome.fitness - incumbent
+    assert (outcome.gain[3] == -np.inf).all()
+    np.testing.assert_array_equal(np.delete(outcome.gain, 3, 0), np.delete(gain, 3, 0))
