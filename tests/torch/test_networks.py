@@ -10,8 +10,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from qdfool.classifiers.architecture import KERAS, TORCH, Variant
+from qdfool.classifiers.batch_minor import BATCH_MINOR
+from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.networks import architecture
 from qdfool.classifiers.porting import classifier
+from qdfool.engine.objectives import log_odds
 from qdfool.types import Classifier
 
 RELATIVE_ERROR = 1e-4
@@ -126,6 +129,31 @@ def test_timm(name, reference, timm, torch, randomised, tmp_path):
 def test_images_of_another_size(name, reference, size, torchvision, torch, randomised, tmp_path):
     network = randomised(getattr(torchvision.models, reference)())
     _compare(name, network, torch, tmp_path, image_size=size)
+
+
+@pytest.mark.parametrize("formulation", [BATCH_MINOR, CHANNELS_LAST], ids=["batch minor", "channels last"])
+def test_the_gradient_of_log_odds(formulation, timm, torch, randomised, tmp_path):
+    network = randomised(timm.create_model("mobilenetv1_100"))
+    tensors = {name: tensor.contiguous().numpy() for name, tensor in network.state_dict().items()}
+    save_file(tensors, tmp_path / "network.safetensors")
+    weights, size, classes = tmp_path / "network.safetensors", 96, [281, 967]
+    ours = classifier(architecture("mobilenet_v1_100"), weights, image_size=size, formulation=formulation)
+    variant = ours.logits.keywords["variant"]  # type: ignore[attr-defined]
+    images = _images(size)
+    given = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).requires_grad_()
+    mean, std = (torch.tensor(colours).reshape(1, 3, 1, 1) for colours in (variant.mean, variant.std))
+    logits = network((given - mean) / std)
+    others = logits.scatter(1, torch.tensor(classes)[:, None], -torch.inf)
+    (logits[[0, 1], classes] - others.logsumexp(1)).sum().backward()
+    expected = given.grad.numpy().transpose(0, 2, 3, 1)
+
+    def score(images: Any) -> Any:
+        return jax.vmap(log_odds)(ours.logits(ours.parameters, images))[np.arange(2), np.array(classes)].sum()
+
+    found = np.asarray(jax.jit(jax.grad(score))(images))
+    error = np.abs(found - expected).max() / np.abs(expected).max()
+    print(f"relative error {error:.1e}")
+    assert error < RELATIVE_ERROR
 
 
 @pytest.mark.parametrize("size", [96, 97])

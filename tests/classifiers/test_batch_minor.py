@@ -1,0 +1,139 @@
+"""The gradient that is written by hand is the one that JAX derives of XLA's convolution."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from qdfool.classifiers.batch_minor import BATCH_MINOR, PIECE
+from qdfool.classifiers.layers import CHANNELS_LAST, Conv, Formulation
+from qdfool.types import Array
+
+NEAR = 1e-4
+"""Relative and absolute."""
+SAME = "SAME"
+UNEVEN = ((2, 0), (1, 2))
+"""Rows above and below, columns left and right: no two axes alike, and more than a kernel of 3 x 3 needs."""
+
+
+def _normal(name: int, *shape: int) -> Array:
+    return jax.random.normal(jax.random.key(name), shape)
+
+
+def _convolved(formulation: Formulation, groups: int, stride: int, padding):
+    """The convolution as a function of images, kernel and bias, its outcome [B, H, W, C]."""
+
+    def convolved(images: Array, kernel: Array, bias: Array) -> Array:
+        features = formulation.enter(images)
+        outcome = formulation.convolve(features, kernel, bias, stride, padding, groups)
+        return outcome if formulation is CHANNELS_LAST else outcome.transpose(3, 1, 2, 0)
+
+    return convolved
+
+
+# Depthwise; a sum of planes, of the first layer and 1 x 1; a matrix product.
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "window", "groups", "stride", "padding"),
+    [
+        (5, 5, (3, 3), 5, 1, SAME),
+        (5, 5, (3, 3), 5, 2, SAME),
+        (5, 5, (3, 3), 5, 2, UNEVEN),
+        (5, 5, (3, 2), 5, 3, "VALID"),
+        (5, 5, (5, 5), 5, 2, ((2, 2), (2, 2))),
+        (1, 1, (3, 3), 1, 2, SAME),
+        (3, 7, (3, 3), 1, 1, UNEVEN),
+        (3, 7, (3, 3), 1, 2, SAME),
+        (3, 7, (3, 3), 1, 2, ((1, 1), (1, 1))),
+        (3, 7, (2, 3), 1, 3, UNEVEN),
+        (6, 20, (1, 1), 1, 1, SAME),
+        (6, 4, (1, 1), 1, 2, "VALID"),
+        (20, 6, (1, 1), 1, 1, SAME),
+        (20, 6, (1, 1), 1, 1, UNEVEN),
+    ],
+)
+def test_gradients_of_images_kernel_and_bias(inputs, outputs, window, groups, stride, padding):
+    given = (
+        _normal(0, 3, 11, 14, inputs),
+        _normal(1, *window, inputs // groups, outputs),
+        _normal(2, outputs),
+    )
+    both = []
+    for formulation in (BATCH_MINOR, CHANNELS_LAST):
+        convolved = _convolved(formulation, groups, stride, padding)
+        of_outcome = _normal(3, *jax.eval_shape(convolved, *given).shape)
+        both.append(jax.jit(lambda of, *given, f=convolved: jax.vjp(f, *given)[1](of))(of_outcome, *given))
+    for found, right in zip(*both, strict=True):
+        assert np.abs(right).max() > 0.1
+        np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR)
+
+
+class Three(nnx.Module):
+    """One of each: the first layer, a depthwise convolution, a matrix product."""
+
+    def __init__(self) -> None:
+        self.first = Conv(3, 24, 3, stride=2, padding=SAME)
+        self.depthwise = Conv(24, 24, 3, padding=1, groups=24)
+        self.last = Conv(24, 5)
+
+    def __call__(self, images: Array, formulation: Formulation) -> Array:
+        features = nnx.relu6(self.first(formulation.enter(images), formulation))
+        features = nnx.relu6(self.depthwise(features, formulation))
+        return formulation.mean(self.last(features, formulation))
+
+
+@pytest.fixture
+def three():
+    """Of a formulation: the scores [B] of images, and parameters to go with it."""
+    graph, state = nnx.split(Three())
+    leaves, structure = jax.tree.flatten(state)
+    filled = [_normal(index, *leaf.shape) for index, leaf in enumerate(leaves)]
+
+    def scores(formulation: Formulation, images: Array, parameters: nnx.State) -> Array:
+        def network(piece: Array) -> Array:
+            return nnx.merge(graph, parameters)(piece, formulation)
+
+        return jnp.sin(formulation.run(network, images)).sum(1)
+
+    return scores, jax.tree.unflatten(structure, filled)
+
+
+def test_gradients_through_pieces_of_a_batch(three):
+    scores, parameters = three
+    images = _normal(9, PIECE + 3, 9, 9, 3)
+    both = []
+    for formulation in (BATCH_MINOR, CHANNELS_LAST):
+        total = lambda *given, formulation=formulation: scores(formulation, *given).sum()  # noqa: E731
+        both.append(jax.jit(jax.grad(total, (0, 1)))(images, parameters))
+    for found, right in zip(*map(jax.tree.leaves, both), strict=True):
+        assert np.abs(right).max() > 0.01
+        np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR)
+
+
+def test_gradients_of_gradients_an_image_at_a_time(three):
+    scores, parameters = three
+
+    def steepness(formulation: Formulation, image: Array) -> Array:
+        gradient = jax.grad(lambda image: scores(formulation, image[None], parameters)[0])(image)
+        return (gradient**2).sum()
+
+    images = _normal(9, 2, 9, 9, 3)
+    found, right = (
+        jax.jit(jax.vmap(jax.grad(functools.partial(steepness, formulation))))(images)
+        for formulation in (BATCH_MINOR, CHANNELS_LAST)
+    )
+    assert np.abs(right).max() > 0.01
+    np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR)
+
+
+def test_a_gradient_that_is_not_a_number_stays_with_its_image(three):
+    scores, parameters = three
+    images = _normal(9, 3, 9, 9, 3)
+    weights = jnp.array([jnp.nan, 1.0, 1.0])
+    gradient = jax.jit(jax.grad(lambda images: (scores(BATCH_MINOR, images, parameters) * weights).sum()))(
+        images
+    )
+    assert np.isnan(gradient[0]).any()
+    assert np.isfinite(gradient[1:]).all()
