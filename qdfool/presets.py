@@ -88,7 +88,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             batch_size=0,
             classifier="mobilenet_v2",
             emitters=Emitters(operators=("gradient_ascent",)),
-            gradient_ascent=GradientAscent(steps=10, learning_rate=2.0),
+            gradient_ascent=GradientAscent(steps=10, learning_rate=3.0),
         ),
     ),
 }

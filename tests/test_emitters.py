@@ -79,18 +79,19 @@ def test_gradients_raise_the_log_odds_of_the_parent_s_class(small):
     assert (after > before).all()
 
 
+@pytest.mark.parametrize(("schedule", "way"), [("constant", 3 * 0.02), ("linear", (1 + 0.55 + 0.1) * 0.02)])
 @pytest.mark.parametrize("rule", ["normalised", "sign", "sgd", "adam"])
-def test_every_step_rule_climbs(small, rule):
-    settings = GradientAscent(steps=3, rule=rule, learning_rate=0.02, sigma=0.0)
+def test_every_step_rule_climbs(small, rule, schedule, way):
+    settings = GradientAscent(steps=3, rule=rule, learning_rate=0.02, schedule=schedule, sigma=0.0)
     state, _ = advance(replace(small, emitters=Emitters(("gradient_ascent",)), gradient_ascent=settings), 1)
     scores = np.asarray(jax.vmap(log_odds)(fake.logits(state.images)))
     before = np.asarray(state.elites.fitness)[state.parents]
     assert (scores[np.arange(len(before)), state.parents] > before).all()
     step = np.asarray(state.children - state.elites.genome[state.parents]).reshape(len(before), -1)
     if rule == "sign":
-        assert np.abs(step).max() == pytest.approx(0.06, abs=1e-6)
+        assert np.abs(step).max() == pytest.approx(way, abs=1e-6)
     if rule == "normalised":
-        assert np.linalg.norm(step, axis=1).max() <= 0.06 + 1e-6
+        assert np.linalg.norm(step, axis=1).max() <= way + 1e-6
 
 
 @pytest.mark.parametrize("strategy", ["cma_es", "sep_cma_es", "lm_ma_es"])

@@ -9,16 +9,22 @@ from qdfool.errors import InputError, shown
 from qdfool.genomes.pixels import regularisers
 from qdfool.types import Array, Encoding, Genome
 
+LAST_STEP = 0.1
+"""Of the first step, where steps become shorter."""
+
 
 def build_step_rule(settings: GradientAscent) -> optax.GradientTransformation:
     """The rule of a config, which descends."""
-    rate = settings.learning_rate
-    return {
-        "normalised": optax.chain(optax.normalize_by_update_norm(), optax.scale(-rate)),
-        "sign": optax.chain(optax.scale_by_sign(), optax.scale(-rate)),
-        "sgd": optax.sgd(rate),
-        "adam": optax.adam(rate),
+    first = settings.learning_rate
+    last = first if settings.schedule == "constant" else first * LAST_STEP
+    scale = {
+        "normalised": optax.normalize_by_update_norm(),
+        "sign": optax.scale_by_sign(),
+        "sgd": optax.identity(),
+        "adam": optax.scale_by_adam(),
     }[settings.rule]
+    rate = optax.linear_schedule(first, last, max(1, settings.steps - 1))
+    return optax.chain(scale, optax.scale_by_learning_rate(rate))
 
 
 def build_regulariser(settings: GradientAscent, encoding: Encoding, genome: Genome) -> Regulariser:

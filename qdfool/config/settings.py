@@ -158,7 +158,9 @@ class GradientAscent:
     """Which step a gradient makes, of Optax. normalised: one of a fixed length. sign: one of a fixed size in
     every gene."""
     learning_rate: float = 0.5
-    """Length or size of a step, or the factor of one (> 0, at most 10^6)."""
+    """Length or size of the first step, or the factor of one (> 0, at most 10^6)."""
+    schedule: Literal["linear", "constant"] = "linear"
+    """linear: steps fall to a tenth of the first, so that an elite near the top is not overshot."""
     sigma: float = 0.01
     """Standard deviation (0 to 10^6) of the noise that is added to the elite before the first step."""
     selection: str = "lowest"
