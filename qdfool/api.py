@@ -12,12 +12,12 @@ from typing import Any, overload
 import jax
 import numpy as np
 
-from qdfool.classifiers.logits_check import as_array, check_values
+from qdfool.classifiers.logits_check import as_array, check_answer, check_values
 from qdfool.classifiers.names_check import check_class_names
 from qdfool.config import BUDGET, Config, check_seeds, override
 from qdfool.engine.loop import Chunk, jitted_tell
 from qdfool.engine.step import ask
-from qdfool.errors import InputError, shown
+from qdfool.errors import InputError, code_of_a_user, shown
 from qdfool.interrupts import exit_code, interrupts
 from qdfool.results.config_file import read_config, read_config_of_seeds
 from qdfool.results.loading import load
@@ -275,13 +275,16 @@ class AskTell:
             logits: [B, K], in the order of the images; a PyTorch tensor will do.
 
         Raises:
-            InputError: another shape, probabilities, or logits that are not finite; nothing has changed.
+            InputError: another shape, no floating-point numbers, probabilities, or logits that are not finite; nothing
+                has changed.
         """
-        given = np.asarray(as_array(logits), np.float32)
         expected = (self._run.config.batch_size, len(self._run.classifier.class_names))
-        if given.shape != expected:
-            raise InputError(f"Expected logits of shape {list(expected)}; got {list(given.shape)}.")
-        check_values("tell", given)
+        with code_of_a_user("The logits cannot be read", f"Expected logits {list(expected)}."):
+            given = as_array(logits)
+        check_answer("The caller of tell", given, expected)
+        with np.errstate(over="ignore"):  # Infinity is seen in the values.
+            given = given.astype(np.float32)
+        check_values("The caller of tell", given)
         state, record = self._tell(self._run.release(), given)
         records: Record = jax.tree.map(lambda leaf: np.asarray(leaf)[None], record)
         told = time.perf_counter()

@@ -12,7 +12,8 @@ import tyro
 
 from qdfool.analysis import percent
 from qdfool.build import build_classifier
-from qdfool.classifiers.logits_check import check_values
+from qdfool.classifiers.callbacks import code_called_back
+from qdfool.classifiers.logits_check import as_array, check_answer, check_values
 from qdfool.cli.exits import run_and_exit
 from qdfool.config import Config, check_image_shape
 from qdfool.data.image import check_is_file, read_image
@@ -61,7 +62,7 @@ def classify(command: CommandLine) -> list[dict[str, Any]]:
 
     Raises:
         InputError: no image, one that cannot be read, an unknown classifier, weights that do not fit, or
-            a classifier that fails or whose answer is not finite.
+            a classifier that fails, or whose answer is no logits or not finite.
     """
     in_range("--top", command.top, 1)
     if command.image_shape is not None:
@@ -78,9 +79,13 @@ def classify(command: CommandLine) -> list[dict[str, Any]]:
     logits = jax.jit(classifier.logits) if classifier.traceable else classifier.logits
     answers = []
     for path, image in zip(command.images, images, strict=True):
-        with code_of_a_user(f"{classifier.name} failed on {path}"):
-            of_image = np.asarray(logits(classifier.parameters, image[None]), np.float32)
-        check_values(f"{classifier.name} on {path}", of_image)
+        failing, name = f"{classifier.name} failed on {path}", f"{classifier.name} on {path}"
+        with code_of_a_user(failing), code_called_back(failing):
+            of_image = as_array(logits(classifier.parameters, image[None]))
+        check_answer(name, of_image, (1, len(classifier.class_names)))
+        with np.errstate(over="ignore"):  # Infinity is seen in the values.
+            of_image = of_image.astype(np.float32)
+        check_values(name, of_image)
         answers.append({"image": str(path), "top": _top(classifier, of_image[0], command.top)})
     return answers
 

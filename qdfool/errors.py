@@ -52,13 +52,13 @@ class ClassifierInterrupt(KeyboardInterrupt):
 
 def shown(value: object) -> str:
     """A value from outside as a message quotes it: its repr, shortened, in characters that can be printed."""
-    if isinstance(value, str):
-        value = value[: LONGEST_SHOWN + 1]  # Else the repr of megabytes is made for a hundred characters.
     try:
-        text = repr(value)
+        if isinstance(value, str):
+            value = value[: LONGEST_SHOWN + 1]  # Else the repr of megabytes is made for a hundred characters.
+        text = str.__str__(repr(value))  # plain, also where it is of a class of the user's
     except ValueError:
         return f"a {type(value).__name__} too long to show"  # An integer of thousands of digits.
-    except Exception:  # A user's own object may raise anything.
+    except BaseException:  # A user's own object may raise anything, also what sys.exit raises.
         return f"a {type(value).__name__} that cannot be shown"
     return printable(text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}...")
 
@@ -130,7 +130,7 @@ def described(error: BaseException) -> str:
 def text_of(error: BaseException) -> str:
     """The text of an error of other code, on one line, shortened: it may quote what it met, of any length."""
     try:
-        text = printable(" ".join(str(error).split()))
-    except Exception:  # The user's code once more.
+        text = printable(" ".join(str.__str__(str(error)).split()))
+    except BaseException:  # The user's code once more, which may raise anything, also what sys.exit raises.
         text = "(has no text)"
     return text if len(text) <= LONGEST_DESCRIBED else f"{text[:LONGEST_DESCRIBED]}..."

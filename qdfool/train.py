@@ -24,7 +24,7 @@ from qdfool.classifiers import lenet, weights
 from qdfool.classifiers.training import Epoch, Logits, Training, error, train
 from qdfool.cli.exits import run_and_exit
 from qdfool.data import mnist
-from qdfool.errors import InputError, known_name
+from qdfool.errors import InputError, known_name, one_line, printable, shown
 from qdfool.files.atomic import atomic_write
 from qdfool.types import Key, Parameters
 
@@ -89,21 +89,21 @@ def _main(arguments: list[str]) -> None:
     style = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
     command = tyro.cli(Command, prog="python -m qdfool.train", args=arguments, config=style)
     command_line = shlex.join(["python", "-m", "qdfool.train", *arguments])
-    _run(command, command_line, Console(highlight=False, soft_wrap=True))
+    _run(command, command_line, Console(highlight=False, soft_wrap=True, markup=False, emoji=False))
 
 
 def _run(command: Command, command_line: str, console: Console) -> None:
     start = time.perf_counter()
     network = NETWORKS[known_name("network", command.network, NETWORKS)]
     if not 0 <= command.seed < 2**32:
-        raise InputError(f"seed must be between 0 and 4294967295; got {command.seed}.")
+        raise InputError(f"seed must be between 0 and 4294967295; got {shown(command.seed)}.")
     command.training.check()
     out = command.out or Path(f"{command.network}.safetensors")
     _check_output(out, command.overwrite)
     commit = _commit()
 
     folder = mnist.find(command.data)
-    console.print(f"Reading MNIST from {folder}.")
+    console.print(one_line(f"Reading MNIST from {folder}."))
     data = mnist.load(folder)
     initial_key, training_key = jax.random.split(jax.random.key(command.seed))
     parameters = _train(
@@ -126,7 +126,7 @@ def _run(command: Command, command_line: str, console: Console) -> None:
         "data": f"MNIST, {len(data.train_labels):,} training images, checked by hash. {mnist.ORIGIN}",
         "seed": str(command.seed),
         "commit": commit,
-        "command": f"`{command_line}`",
+        "command": f"`{printable(command_line)}`",
         "settings": ", ".join(f"{name} {value}" for name, value in vars(command.training).items()),
         "seconds": f"{seconds:.0f}, start and reading included",
         "device": f"{jax.devices()[0].device_kind}, {platform.machine()}",
@@ -137,7 +137,7 @@ def _run(command: Command, command_line: str, console: Console) -> None:
     }
     with atomic_write(out.with_suffix(".md")) as card:
         card.write(_card(network.title, facts).encode())
-    console.print(f"Wrote {out} and {out.with_suffix('.md')}.")
+    console.print(one_line(f"Wrote {out} and {out.with_suffix('.md')}."))
 
 
 def _card(title: str, facts: dict[str, str]) -> str:
@@ -192,10 +192,10 @@ def _check_output(out: Path, overwrite: bool) -> None:
         with atomic_write(trial):
             pass
         trial.unlink()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # A ValueError is of a path with a null byte.
         raise InputError(
-            f"Cannot write to {out.parent}: {error.strerror or error}. Expected a folder that can be made and "
-            "written to; give another --out."
+            f"Cannot write to {out.parent}: {getattr(error, 'strerror', None) or error}. Expected a folder that can "
+            "be made and written to; give another --out."
         ) from error
 
 

@@ -1,5 +1,6 @@
 """The Python interface: evolve, ask and tell."""
 
+import sys
 from dataclasses import replace
 
 import fake
@@ -118,7 +119,9 @@ def test_ask_and_tell_refuse_what_needs_a_classifier_to_call(small, setting):
 def test_tell_refuses_and_nothing_has_changed(small):
     audit = qdfool.AskTell(small, fake.SHAPE, NAMES)
     images = audit.ask()
-    with pytest.raises(InputError, match=r"Expected logits of shape \[12, 4\]; got \[12, 3\]"):
+    with pytest.raises(
+        InputError, match=r"The caller of tell returned shape \[12, 3\]. Expected logits \[12, 4\]"
+    ):
         audit.tell(np.zeros((12, 3)))
     with pytest.raises(InputError, match="12 of 12 images got NaN"):
         audit.tell(np.full((12, 4), np.nan))
@@ -126,6 +129,37 @@ def test_tell_refuses_and_nothing_has_changed(small):
         audit.tell(np.full((12, 4), 0.25))
     np.testing.assert_array_equal(images, audit.ask())
     audit.tell(fake.host_logits(images))
+    assert audit.result().generations == 1
+
+
+def exits(*arguments):
+    sys.exit(0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda logits: logits + 1j, "The caller of tell returned complex64"),
+        (lambda logits: logits.astype(int), "The caller of tell returned int64"),
+        (lambda logits: logits > 0, "The caller of tell returned bool"),
+        (lambda logits: logits.astype(str), "The caller of tell returned <U32"),
+        (lambda logits: logits.astype(object), "The caller of tell returned object"),
+        (lambda logits: logits.astype("datetime64[s]"), "The caller of tell returned datetime64"),
+        (lambda logits: np.ma.masked_array(logits, logits > 0), "masked"),
+        (lambda logits: [[0.0], *logits[1:].tolist()], "The logits cannot be read: ValueError"),
+        (lambda logits: type("Odd", (), {"__array__": exits})(), "The logits cannot be read: SystemExit: 0"),
+        (lambda logits: np.broadcast_to(logits[:, :1], (12, 10**9)), r"returned shape \[12, 1000000000\]"),
+        (lambda logits: logits.astype(np.float64) * 1e60, "12 of 12 images got NaN or infinity"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_tell_takes_what_a_classifier_on_the_host_may_return_and_nothing_else(small, answer, message):
+    audit = qdfool.AskTell(small, fake.SHAPE, NAMES)
+    logits = fake.host_logits(audit.ask())
+    with pytest.raises(InputError, match=message):
+        audit.tell(answer(logits))
+    assert audit.result().generations == 0
+    audit.tell(jax.numpy.asarray(logits, jax.numpy.bfloat16))
     assert audit.result().generations == 1
 
 

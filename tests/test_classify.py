@@ -136,6 +136,37 @@ def test_a_classifier_that_fails_on_an_image_is_named(command, square, tmp_path,
     assert f"failed on {square}: {failure}" in error
 
 
+@pytest.mark.parametrize("traced", [True, False])
+@pytest.mark.parametrize(
+    ("otherwise", "message"),
+    [
+        ("answer + 1j", "returned complex64. Expected logits"),
+        ("answer.astype(int)", "returned int"),
+        ("answer[:, :2]", "returned shape [1, 2]. Expected logits [1, 3]"),
+        ("answer[0]", "returned shape [3]. Expected logits [1, 3]"),
+        ("sys.exit(0)", "SystemExit: 0"),
+    ],
+)
+def test_what_is_no_answer_for_an_image_is_named(
+    command, square, tmp_path, monkeypatch, traced, otherwise, message
+):
+    module = f"other_{abs(hash((traced, otherwise)))}"
+    (tmp_path / f"{module}.py").write_text(
+        "import sys\n"
+        "import numpy as np\n"
+        "def logits(images):\n"
+        f"    images = images if {traced} else np.asarray(images)\n"
+        "    answer = images.reshape(len(images), -1)[:, :3] - 0.5\n"
+        f"    return {otherwise} if len(images) == 1 else answer\n"
+        "logits.image_shape = (8, 8, 1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    status, out, error = command(square, "--classifier", f"{module}:logits")
+    assert (status, out) == (2, "")
+    assert message in error
+    assert error.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("classifier", "file"),
     [

@@ -7,7 +7,16 @@ from qdfool.build import build_classifier
 from qdfool.classifiers.names_check import check_class_names
 from qdfool.classifiers.views import grouped
 from qdfool.config import Config, differences, from_dict
-from qdfool.errors import LONGEST_MESSAGE, InputError, in_range, known_name, listed, shown
+from qdfool.errors import (
+    LONGEST_MESSAGE,
+    InputError,
+    code_of_a_user,
+    described,
+    in_range,
+    known_name,
+    listed,
+    shown,
+)
 
 
 def test_a_known_name_is_returned():
@@ -83,6 +92,21 @@ def test_an_odd_name_is_quoted_and_shortened_and_a_usual_one_is_not():
     with pytest.raises(InputError, match=r"Unknown class '\\x1b.*Known: '\\x1b.*'\.$") as caught:
         known_name("class", ATTACK * 100_000, [ATTACK])
     assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("raised", [SystemExit(0), KeyboardInterrupt(), GeneratorExit()])
+def test_an_object_that_raises_whatever_when_it_is_shown_is_told_by_its_type(raised: BaseException):
+    def raises(self, *arguments):
+        raise raised
+
+    kinds = [(RuntimeError, "__str__"), (object, "__repr__"), (str, "__getitem__")]
+    error, value, text = (type("Odd", (kind,), {method: raises})() for kind, method in kinds)
+    assert described(error) == "Odd: (has no text)"
+    assert shown(value) == shown(text) == "a Odd that cannot be shown"
+    with pytest.raises(InputError, match="it failed: Odd"), code_of_a_user("it failed"):
+        raise error
+    with pytest.raises(InputError, match="is named a Odd that cannot be shown, of type Odd"):
+        check_class_names("fake", ["a", value], 2)
 
 
 FOUR = replace(fake.classifier, class_names=(ATTACK, "b", "c", "d"))

@@ -10,6 +10,7 @@ import pytest
 from qdfool import train
 from qdfool.classifiers import lenet, weights
 from qdfool.data.mnist import Mnist
+from qdfool.errors import printable
 
 DATA = os.environ.get("QDFOOL_DATA")
 
@@ -61,6 +62,25 @@ def test_the_weights_can_be_loaded_and_the_card_says_how_they_came_about(
     assert sorted(path.name for path in out.parent.iterdir()) == ["small.md", "small.safetensors"]
 
 
+@pytest.mark.parametrize("name", ["d[/x]", "d[red]x[/red]:smile:", "\x1b[2J\r\n\u202eqdfool: all good"])
+@pytest.mark.usefixtures("digits")
+def test_paths_are_printed_as_they_are_and_not_obeyed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(train.mnist, "find", lambda folder: folder)
+    out = Path(f"{name}.safetensors")
+    assert call(["lenet", "--epochs", "1", "--data", name, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert all(line.isprintable() for line in printed.splitlines())
+    assert f"Reading MNIST from {printable(name)}.\n" in printed
+    assert f"Wrote {printable(name)}.safetensors and {printable(name)}.md.\n" in printed
+    assert out.is_file()
+    assert all(
+        line.startswith(("#", "|")) for line in out.with_suffix(".md").read_text().splitlines() if line
+    )
+
+
 @pytest.mark.usefixtures("digits")
 def test_files_are_replaced_only_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "small.safetensors"
@@ -86,7 +106,11 @@ def test_a_card_is_not_replaced_either(tmp_path: Path, capsys: pytest.CaptureFix
     ("arguments", "message"),
     [
         (["lenett"], "Unknown network 'lenett'. Did you mean 'lenet'?"),
-        (["lenet", "--epochs", "0"], "epochs must be at least 1; got 0."),
+        (["lenet", "--epochs", "0"], "epochs must be between 1 and 10,000; got 0."),
+        (["lenet", "--epochs", "9" * 400], "epochs must be between 1 and 10,000; got 999"),
+        (["lenet", "--seed", "9" * 4000], "seed must be between 0 and 4294967295; got 999"),
+        (["lenet", "--out", "\0.safetensors"], "embedded null byte"),
+        (["lenet", "--out", "a\0/b.safetensors"], "embedded null byte"),
         (["lenet", "--batch-size", "0"], "batch size must be at least 1; got 0."),
         (["lenet", "--learning-rate", "-0.1"], "learning rate must be"),
         (["lenet", "--momentum", "1"], "momentum must be"),
@@ -107,7 +131,9 @@ def test_bad_input_is_refused_before_anything_is_read(
     (tmp_path / "folder.safetensors").mkdir()
     (tmp_path / "file").touch()
     assert call(arguments) == 2
-    assert message in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said) < 1000
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder.safetensors"]
 
 

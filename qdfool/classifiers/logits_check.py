@@ -4,9 +4,12 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qdfool.classifiers.callbacks import code_called_back
+from qdfool.classifiers.names_check import MOST_CLASSES
 from qdfool.errors import InputError, code_of_a_user
 from qdfool.types import Parameters
 
@@ -22,7 +25,15 @@ PROBABILITIES = (
 
 def as_array(logits: Any) -> np.ndarray:
     """What a function on the host returned, as a NumPy array: also of a PyTorch tensor, wherever it lies, whether
-    or not it has a gradient; bfloat16, which NumPy lacks, becomes float32."""
+    or not it has a gradient; bfloat16, which NumPy lacks, becomes float32.
+
+    Raises:
+        InputError: it is a masked array, which becomes one without its mask.
+    """
+    if isinstance(logits, np.ma.MaskedArray):
+        raise InputError(
+            "Expected a logit of every class; got a masked array. Fill it, or return an array without."
+        )
     torch = sys.modules.get("torch")  # whoever returns a tensor has imported it
     if torch is not None and isinstance(logits, torch.Tensor):
         logits = logits.detach().cpu()
@@ -44,16 +55,17 @@ def ask_once(
     """
     images = np.random.default_rng(0).random((IMAGES_ASKED, *image_shape), np.float32)
     images[0], images[1], images[2] = 0.0, 1.0, 0.5
-    with code_of_a_user(
+    failing = (
         f"{name} failed on images {list(images.shape)} (float32 in [0, 1])",
         "Expected a function from images [B, H, W, C] to logits [B, K]; if it takes images of another size, say so "
         "with `image_shape`: height, width, channels.",
-    ):
+    )
+    with code_of_a_user(*failing), code_called_back(*failing):
         logits = as_array(function(parameters, images))
-    if logits.ndim != 2 or logits.shape[0] != IMAGES_ASKED or logits.shape[1] < 2:
+    if logits.ndim != 2 or logits.shape[0] != IMAGES_ASKED or not 2 <= logits.shape[1] <= MOST_CLASSES:
         raise InputError(
             f"{name} returned shape {list(logits.shape)} for {IMAGES_ASKED} images. Expected logits "
-            f"[{IMAGES_ASKED}, K] with K >= 2 classes."
+            f"[{IMAGES_ASKED}, K] with 2 to {MOST_CLASSES:,} classes K."
         )
     _check_dtype(name, logits)
     check_values(name, logits)
@@ -73,14 +85,30 @@ def check_answer(name: str, logits: np.ndarray, shape: tuple[int, int]) -> None:
         InputError: they are of another shape, no floating-point numbers, or probabilities; of fewer images than are
             asked at the start, these are not told from logits, which may sum to 1 by chance.
     """
-    if logits.shape != shape:
-        raise InputError(f"{name} returned shape {list(logits.shape)}. Expected logits {list(shape)}.")
-    _check_dtype(name, logits)
+    check_kind(name, logits, shape)
     if len(logits) >= IMAGES_ASKED and _are_probabilities(logits):
         raise InputError(PROBABILITIES.format(name=name))
 
 
-def _check_dtype(name: str, logits: np.ndarray) -> None:
+def check_kind(name: str, logits: Any, shape: tuple[int, int]) -> None:
+    """Checks what a classifier answers as far as JAX knows it while it traces: without a look at any number.
+
+    Args:
+        name: of the classifier, as a message begins.
+        logits: an array, or what stands for one.
+        shape: (B, K).
+
+    Raises:
+        InputError: they are no array, or of another shape, or no floating-point numbers.
+    """
+    if not isinstance(logits, np.ndarray | jax.Array):
+        raise InputError(f"{name} returned a {type(logits).__name__}. Expected logits {list(shape)}.")
+    if logits.shape != shape:
+        raise InputError(f"{name} returned shape {list(logits.shape)}. Expected logits {list(shape)}.")
+    _check_dtype(name, logits)
+
+
+def _check_dtype(name: str, logits: np.ndarray | jax.Array) -> None:
     if not np.issubdtype(logits.dtype, np.floating) and logits.dtype != jnp.bfloat16:
         raise InputError(f"{name} returned {logits.dtype}. Expected logits as floating-point numbers.")
 

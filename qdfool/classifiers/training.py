@@ -15,6 +15,8 @@ from qdfool.types import Array, Key, Parameters
 
 Logits = Callable[[Parameters, Any], Any]
 """(parameters, images [B, H, W, C] in [0, 1]) to logits [B, K]."""
+MOST_EPOCHS = 10_000
+"""Passes over 60,000 images that can be counted in int32, as optax does, also one image at a time."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Training:
     """How to train: SGD with Nesterov momentum on the cross-entropy, its step annealed along a cosine."""
 
     epochs: int = 3
-    """Passes over the training images; at least 1."""
+    """Passes over the training images; 1 to 10,000."""
     batch_size: int = 32
     """Images a step; at least 1."""
     learning_rate: float = 0.03
@@ -36,7 +38,7 @@ class Training:
 
     def check(self) -> None:
         """Raises InputError if a setting is outside its range."""
-        in_range("epochs", self.epochs, 1)
+        in_range("epochs", self.epochs, 1, MOST_EPOCHS)
         in_range("batch size", self.batch_size, 1)
         in_range("learning rate", self.learning_rate, 1e-9, 10)
         in_range("momentum", self.momentum, 0, 1 - 1e-6)

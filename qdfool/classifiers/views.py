@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qdfool.classifiers.logits_check import as_array, check_kind
 from qdfool.classifiers.names_check import check_class_names
 from qdfool.errors import InputError, in_range, known_name, named, shown
 from qdfool.types import Array, Classifier, Parameters
@@ -71,7 +72,7 @@ def grouped(classifier: Classifier, groups: Sequence[str]) -> Classifier:
         return jnp.stack([jax.nn.logsumexp(logits[:, row], axis=1) for row in rows], axis=1)
 
     def logits(parameters: Parameters, images: Any) -> Any:
-        return _composed(classifier, compose, classifier.logits(parameters, images))
+        return _composed(classifier, compose, parameters, images)
 
     return replace(classifier, name=f"{classifier.name}, grouped", class_names=names, logits=logits)
 
@@ -115,7 +116,7 @@ def ten_crops(classifier: Classifier, side: int) -> Classifier:
             top, left, mirror = crop
             cut = jax.lax.dynamic_slice(images, (0, top, left, 0), (images.shape[0], height, width, channels))
             cut = jnp.where(mirror, cut[:, :, ::-1], cut)
-            return _composed(classifier, log_probabilities, classifier.logits(parameters, cut))
+            return _composed(classifier, log_probabilities, parameters, cut)
 
         return _log_mean(jax.lax.map(one, (jnp.array(tops), jnp.array(lefts), jnp.array(mirrored))))
 
@@ -124,7 +125,7 @@ def ten_crops(classifier: Classifier, side: int) -> Classifier:
         for top, left, mirror in zip(tops, lefts, mirrored, strict=True):
             cut = images[:, top : top + height, left : left + width]
             cut = np.ascontiguousarray(cut[:, :, ::-1] if mirror else cut)
-            scores.append(_composed(classifier, log_probabilities, classifier.logits(parameters, cut)))
+            scores.append(_composed(classifier, log_probabilities, parameters, cut))
         return np.asarray(_log_mean(jnp.array(scores)))
 
     return replace(
@@ -167,7 +168,14 @@ def surrounded(classifier: Classifier, margin: int, value: float) -> Classifier:
     )
 
 
-def _composed(classifier: Classifier, compose: Callable[[Array], Array], logits: Any) -> Any:
+def _composed(
+    classifier: Classifier, compose: Callable[[Array], Array], parameters: Parameters, images: Any
+) -> Any:
+    logits = classifier.logits(parameters, images)
+    if not classifier.traceable:
+        logits = as_array(logits)
+    # Before they are composed: then nothing would tell that classes are missing, or that they were complex.
+    check_kind(classifier.name, logits, (len(images), len(classifier.class_names)))
     composed = compose(jnp.asarray(logits, jnp.float32))
     return composed if classifier.traceable else np.asarray(composed)
 

@@ -6,12 +6,13 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from qdfool.cli.options import as_options
 from qdfool.cli.streams import lasting_streams
-from qdfool.errors import InputError, one_line
+from qdfool.errors import InputError, described, one_line
 from qdfool.interrupts import Terminated, exit_code, terminations
 
 DONE, DISK_TROUBLE, BAD_INPUT = 0, 1, 2
@@ -22,7 +23,8 @@ def run_and_exit(
     program: str, work: Callable[[], int | None], *, after_disk_trouble: str = "", after_interrupt: str = ""
 ) -> NoReturn:
     """Does the work of a command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted by
-    Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
+    Ctrl-C, 143 by SIGTERM, 129 by SIGHUP. Code that ends the process itself is bad input; but tyro's, which has then
+    printed help, or what is wrong with the options.
 
     What went wrong is said in one line on standard error, without a traceback, and so is what qdfool logs. Where nobody
     reads standard output or error, what is written there is dropped; that is no trouble.
@@ -47,7 +49,6 @@ def run_and_exit(
             if output.failure is not None:
                 _say(program, f"standard output is not complete: {output.failure.strerror}.")
                 code = code or DISK_TROUBLE
-            sys.exit(code or DONE)
         except InputError as error:
             _say(program, str(error))
             sys.exit(BAD_INPUT)
@@ -63,6 +64,17 @@ def run_and_exit(
             # meanwhile, with an exit code of its own. So the process ends before that, when all threads are done.
             atexit.register(os._exit, exit_code(number))
             sys.exit(exit_code(number))
+        except SystemExit as error:
+            if _is_of_tyro(error):
+                raise
+            _say(program, f"code that is not qdfool's ended the program: {described(error)}.")
+            sys.exit(BAD_INPUT)
+        sys.exit(code or DONE)
+
+
+def _is_of_tyro(error: BaseException) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__", "").partition(".")[0] == "tyro" for frame, _ in frames)
 
 
 def _say(program: str, *sentences: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import tyro
 
 from qdfool.config import Config, name_of, setting_names
+from qdfool.errors import printable
 from qdfool.types import EmitterMaker, Encoding, Measure, Operator
 
 OTHERS = ("out", "seeds", "resume", "overwrite", "preset", "quiet")
@@ -29,7 +30,21 @@ def _named(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.Primi
         metavar="NAME",
         instance_from_str=lambda words: words[0],
         is_instance=lambda value: True,
-        str_from_instance=lambda value: [name_of(value)],
+        str_from_instance=lambda value: [printable(name_of(value))],
+    )
+
+
+@registry.primitive_rule
+def _text(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.PrimitiveConstructorSpec | None:
+    """As tyro has it, but shown printable: with --resume, --help shows what a stranger's config says."""
+    if info.type is not str:
+        return None
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="STR",
+        instance_from_str=lambda words: words[0],
+        is_instance=lambda value: isinstance(value, str),
+        str_from_instance=lambda value: [printable(value)],
     )
 
 

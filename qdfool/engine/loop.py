@@ -14,16 +14,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.classifiers.logits_check import as_array, check_answer
+from qdfool.classifiers.callbacks import code_called_back
+from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
 from qdfool.engine.step import Evolution, ask, init, step, tell
-from qdfool.errors import ClassifierInterrupt, InputError, described
+from qdfool.errors import ClassifierInterrupt, InputError, code_of_a_user, described
 from qdfool.types import Array, Classifier, Parameters, Record, State
 
 LONGEST_CHUNK = 1024
 """Generations that one chunk can have: the length of its buffer of records."""
-
-CALLED_BACK = "callback"
-"""What XLA names when a function on the host failed that the device had called; all else is trouble of its own."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +49,27 @@ class Budget:
 
 
 @functools.lru_cache(maxsize=16)
-def run_generations(evolution: Evolution, logits: Callable[[Parameters, Array], Array]) -> Any:
+def run_generations(
+    evolution: Evolution, logits: Callable[[Parameters, Array], Array], name: str = "the classifier"
+) -> Any:
     """The jitted loop: (state, record buffer, parameters, count) to the state after `count` generations.
 
     State and buffer are donated. The first `count` rows of the buffer [LONGEST_CHUNK, ...] are filled. The same
-    functions give the same loop, which is then compiled once.
+    functions give the same loop, which is then compiled once. Tracing it raises an `InputError` where the classifier
+    of that name fails at this batch size, or gives what are no logits.
     """
+    shape = (evolution.batch_size, evolution.classes)
+
+    def checked_logits(parameters: Parameters, images: Array) -> Array:
+        with code_of_a_user(f"{name} failed on images {list(images.shape)}"):
+            answer = logits(parameters, images)
+        check_kind(name, answer, shape)
+        return answer
 
     def run(state: State, records: Record, parameters: Parameters, count: Array) -> tuple[State, Record]:
         def generation(index: Array, carry: tuple[State, Record]) -> tuple[State, Record]:
             state, records = carry
-            state, record = step(evolution, logits, parameters, state)
+            state, record = step(evolution, checked_logits, parameters, state)
             return state, jax.tree.map(lambda rows, row: rows.at[index].set(row), records, record)
 
         return jax.lax.fori_loop(0, count, generation, (state, records))
@@ -75,6 +83,7 @@ def jitted_init(evolution: Evolution) -> Any:
     return jax.jit(functools.partial(init, evolution))
 
 
+@functools.lru_cache(maxsize=16)
 def jitted_tell(evolution: Evolution) -> Any:
     """`tell` jitted, (state, logits) to (state, record), for a classifier that is called from the host. The
     state is donated."""
@@ -156,21 +165,14 @@ class _Traced:
     def __init__(self, evolution: Evolution, classifier: Classifier, state: State) -> None:
         self.name, self.parameters = classifier.name, classifier.parameters
         self.records = empty_records(evolution.classes)
-        run = run_generations(evolution, classifier.logits)
+        run = run_generations(evolution, classifier.logits, self.name)
         self.run = run.lower(state, self.records, self.parameters, jnp.int32(1)).compile()
 
     def __call__(self, state: State, count: int) -> tuple[State, Record]:
         first = int(state.generation)
-        try:
+        with code_called_back(f"In generation {first} or one of the next, {self.name} failed"):
             state, self.records = self.run(state, self.records, self.parameters, jnp.int32(count))
             state = jax.block_until_ready(state)
-        except jax.errors.JaxRuntimeError as error:
-            if CALLED_BACK not in str(error).lower():
-                raise
-            # A function that JAX traces may call the host; the last line is of what it raised there.
-            raise InputError(
-                f"In generation {first} or one of the next, {self.name} failed: {str(error).strip().splitlines()[-1]}."
-            ) from error
         return state, jax.tree.map(lambda rows: np.array(np.asarray(rows)[:count]), self.records)
 
 

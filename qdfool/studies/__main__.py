@@ -17,8 +17,8 @@ import jax
 import tyro
 
 from qdfool.cli.exits import run_and_exit
-from qdfool.errors import InputError, known_name
-from qdfool.studies.study import REPORT, Study, Workbench
+from qdfool.errors import InputError, known_name, one_line, shown
+from qdfool.studies.study import REPORT, Study, Workbench, check_can_be_written
 
 STUDIES = {
     "decision-boundary": "decision_boundary",
@@ -88,7 +88,7 @@ def _main(arguments: list[str]) -> None:
         if arguments[:1] in (["-h"], ["--help"]):
             print(f"{USAGE}\n\n{listing()}")
             return
-        given = f"got {arguments[0]!r} first" if arguments else "got nothing"
+        given = f"got {shown(arguments[0])} first" if arguments else "got nothing"
         raise InputError(f"Expected the name of a study ({', '.join(STUDIES)}); {given}. {USAGE}.")
     chosen = study(arguments[0])
     kind: Any = CommandLine[type(chosen.settings)]
@@ -105,9 +105,11 @@ def _main(arguments: list[str]) -> None:
 def _run(chosen: Study, command: CommandLine, command_line: str) -> None:
     name = f"{chosen.name}-quick" if command.quick else chosen.name
     out = command.out or Path("archives") / "studies" / name
-    log = (lambda text: None) if command.quiet else (lambda text: print(text, flush=True))
+    log = (lambda text: None) if command.quiet else (lambda text: print(one_line(text), flush=True))
     if command.publish is not None and command.publish.exists() and not command.publish.is_dir():
         raise InputError(f"{command.publish} is a file. Expected a folder, or a new name, with --publish.")
+    if command.publish is not None:
+        check_can_be_written(command.publish, "--publish")
     workbench = Workbench(
         chosen,
         out,

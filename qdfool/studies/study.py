@@ -1,10 +1,12 @@
 """What a study is, and the workbench it works at: its seeds, its data, its units, its report."""
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,8 +19,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qdfool.data import mnist
-from qdfool.errors import InputError, in_range
+from qdfool.errors import InputError, in_range, shown, text_of
 from qdfool.files.atomic import atomic_write
+from qdfool.results.run_folder import read_json
 from qdfool.studies.origin import differences, origin
 from qdfool.studies.report import Report
 
@@ -76,7 +79,8 @@ class Workbench:
         """Prepares the folder; nothing is computed.
 
         Raises:
-            InputError: `seeds` or a setting is out of range, or the folder holds units of other settings.
+            InputError: `seeds` or a setting is out of range, or the folder holds units of other settings, or it could
+                not be written to.
         """
         seeds = (study.quick_seeds if quick else study.seeds) if seeds is None else seeds
         in_range("--seeds", seeds, FEWEST_SEEDS, MOST_SEEDS)
@@ -102,6 +106,7 @@ class Workbench:
             raise InputError(
                 f"{units} exists and is not of a study: it has no {SETTINGS}. Give another folder with --out."
             )
+        check_can_be_written(units, "--out")
         if overwrite:
             shutil.rmtree(units, ignore_errors=True)
         self._check_settings()
@@ -244,13 +249,9 @@ class Workbench:
         path = self.out / UNITS / SETTINGS
         if not path.is_file() or not any(path.parent.glob("*.npz")):
             return
-        try:
-            theirs = json.loads(path.read_text())
-        except ValueError:
-            theirs = {}
-        ours = self._ours()
+        theirs, ours = read_json(path), self._ours()
         differing = [
-            f"{name}: {theirs.get(name)!r} there, {value!r} here"
+            f"{name}: {shown(theirs.get(name))} there, {shown(value)} here"
             for name, value in ours.items()
             if theirs.get(name) != value
         ]
@@ -267,6 +268,27 @@ class Workbench:
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(path) as file:
                 file.write((json.dumps(self._ours(), indent=1) + "\n").encode())
+
+
+def check_can_be_written(folder: Path, option: str) -> None:
+    """Refuses a folder that could not be made or written to, before hours are spent; makes nothing.
+
+    Raises:
+        InputError: it could not; names the option that gave it.
+    """
+    try:
+        place = folder.absolute()
+        while not os.path.lexists(place):
+            place = place.parent
+        with contextlib.suppress(FileNotFoundError):
+            folder.stat()
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except (OSError, ValueError) as error:  # A ValueError is of a path with a null byte.
+        raise InputError(
+            f"Cannot write to {folder}: {text_of(error)}. Expected a folder that can be made and written to, with "
+            f"{option}."
+        ) from error
 
 
 def fingerprint(*arrays: np.ndarray) -> str:

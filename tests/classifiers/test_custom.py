@@ -125,6 +125,11 @@ def test_images_of_another_size_than_its_own_are_refused(found):
         wrap(found, (28, 28, 1))
 
 
+def test_as_many_classes_as_nothing_has_are_refused_by_the_shape():
+    with pytest.raises(InputError, match=r"returned shape \[8, 1000000000\]"):
+        wrap(lambda images: np.broadcast_to(np.float32(0), (len(images), 10**9)), fake.SHAPE)
+
+
 class Odd(BaseException):
     """Of no kind that anybody expects."""
 

@@ -140,6 +140,23 @@ def test_what_is_logged_is_shown_and_the_logger_left_as_it_was(ends):
     assert logging.getLogger("qdfool").handlers == before
 
 
+@pytest.mark.parametrize("ended_with", [0, None, 3, "all good"])
+def test_a_users_code_that_ends_the_program_is_bad_input(ends, ended_with):
+    program, code, said = ends(raising(SystemExit(ended_with)))
+    assert (code, said.count("\n")) == (2, 1)
+    assert said.startswith(f"{program}: code that is not qdfool's ended the program: SystemExit")
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("--no-such-option", 2)])
+def test_help_and_unknown_options_end_with_what_tyro_says(argument, code, capsys):
+    for name, command in COMMANDS.items():
+        first = ["make-a-seven"] if name == "qdfool.studies" else []
+        with pytest.raises(SystemExit) as ended:
+            command.main([*first, argument])
+        assert ended.value.code == code
+        assert "ended the program" not in capsys.readouterr().err
+
+
 ATTACK = "\x1b[2J\r\n\u202eqdfool: all good"
 
 

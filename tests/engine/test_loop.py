@@ -1,6 +1,8 @@
 """Chunks: their size must not matter, nor whether JAX can trace the classifier."""
 
 import itertools
+import logging
+import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,8 +14,9 @@ import pytest
 from qdfool.build import build_evolution
 from qdfool.classifiers.custom import wrap
 from qdfool.classifiers.logits_check import check_answer
+from qdfool.classifiers.views import grouped
 from qdfool.engine import loop
-from qdfool.engine.loop import Budget, Chunk, chunks, empty_records, jitted_init, run_generations
+from qdfool.engine.loop import Budget, Chunk, chunks, empty_records, jitted_init, jitted_tell, run_generations
 from qdfool.engine.step import init
 from qdfool.errors import InputError
 
@@ -217,3 +220,77 @@ def test_only_a_function_that_was_called_back_is_a_classifier_that_failed(small,
     traced.run = fails
     with pytest.raises(raised):
         traced(state, 1)
+
+
+def test_runs_on_the_host_share_what_was_compiled(small):
+    host = wrap(fake.host_logits, fake.SHAPE)
+    jitted_tell.cache_clear()
+    for seed in range(2):
+        run(replace(small, seed=seed), host)
+    assert jitted_tell.cache_info().misses == 1
+    evolution = build_evolution(small, host)
+    state, logits = init(evolution, jax.random.key(0)), jax.ShapeDtypeStruct((12, 4), np.float32)
+    lowered = [jitted_tell(evolution).lower(state, logits) for _ in range(2)]
+    assert lowered[0].compile().runtime_executable() is lowered[1].compile().runtime_executable()
+
+
+ATTACK = "\x1b[2J\r\nqdfool: all good"
+
+
+def raises(*arguments):
+    raise ValueError(ATTACK)
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "message"),
+    [
+        (lambda answer: sys.exit(0), r"failed on images \[12, 8, 8, 1\]: SystemExit: 0\."),
+        (raises, r"failed on images \[12, 8, 8, 1\]: ValueError: \\x1b\[2J qdfool: all good\."),
+        (lambda answer: answer + 1j, "returned complex64. Expected logits as floating-point numbers"),
+        (lambda answer: answer.astype(int), "returned int32. Expected logits as floating-point numbers"),
+        (lambda answer: answer[:, :3], r"returned shape \[12, 3\]. Expected logits \[12, 4\]"),
+        (lambda answer: answer[:1], r"returned shape \[1, 4\]. Expected logits \[12, 4\]"),
+        (list, r"returned a list\. Expected logits \[12, 4\]"),
+    ],
+    ids=["exits", "raises", "complex", "whole numbers", "another K", "another B", "a list"],
+)
+def test_a_traced_classifier_that_does_otherwise_at_the_batch_of_the_run_is_named(small, otherwise, message):
+    def mine(images):
+        answer = fake.logits(images)
+        return answer if len(images) == 8 else otherwise(answer)
+
+    with pytest.raises(InputError, match=f"mine {message}") as caught:
+        run(small, wrap(mine, fake.SHAPE))
+    assert str(caught.value).isprintable()
+    with pytest.raises(InputError, match=f"mine.* {message}"):
+        run(small, grouped(wrap(mine, fake.SHAPE), ["one=0", "other=1-3"]))
+
+
+@pytest.mark.parametrize("call_back", [jax.debug.callback, lambda f, x: jax.pure_callback(f, x, x)])
+def test_what_fails_in_a_callback_is_said_once_and_whole(small, call_back, caplog):
+    calls = itertools.count()
+
+    def on_host(images):
+        if next(calls) > 3:
+            raise ValueError(ATTACK)
+        return np.asarray(images)
+
+    def mine(images):
+        called = call_back(on_host, images)
+        return fake.logits(images if called is None else called)
+
+    loggers = [logging.getLogger(f"jax._src.{module}") for module in ("callback", "debugging")]
+    before = [list(logger.filters) for logger in loggers]
+    with pytest.raises(InputError, match=r"mine failed: ValueError: \\x1b\[2J qdfool: all good\.$"):
+        run(small, wrap(mine, fake.SHAPE))
+    assert "failed" not in caplog.text
+    assert [logger.filters for logger in loggers] == before
+    with pytest.raises(jax.errors.JaxRuntimeError):
+        jax.block_until_ready(jax.jit(mine)(np.ones((3, *fake.SHAPE), np.float32)))
+    assert "callback failed" in caplog.text, "the process of a host program stays as it was"
+    caplog.clear()
+    with pytest.raises(
+        InputError, match=r"mine failed on images .*: ValueError: \\x1b\[2J qdfool: all good\."
+    ):
+        wrap(mine, fake.SHAPE)
+    assert "failed" not in caplog.text

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from qdfool.errors import InputError
+from qdfool.errors import InputError, printable
 from qdfool.studies import __main__ as command_line
 from qdfool.studies import origin, study
 from qdfool.studies.report import Named, Report
@@ -229,6 +229,50 @@ def test_a_command_that_was_refused_claims_no_folder(fake, tmp_path, capsys, mon
     assert call("fake", "--out", tmp_path / "new", "--publish", file) == 2
     assert capsys.readouterr().err.count("is a file. Expected a folder") == 2
     assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"[" * 200_000 + b"]" * 200_000,
+        b"[1, 2]",
+        b"\xff",
+        b'{"study": "\x1b[2J"}',
+        b'{"study": "\\u001b[2J"}',
+    ],
+    ids=["deep", "a list", "no text", "no JSON", "another's"],
+)
+def test_what_says_whose_units_these_are_is_refused_in_a_line(fake, tmp_path, capsys, content):
+    assert call("fake", "--out", tmp_path) == 0
+    (tmp_path / "units" / "study.json").write_bytes(content)
+    capsys.readouterr()
+    assert call("fake", "--out", tmp_path) == 2
+    said = capsys.readouterr().err
+    assert said[:-1].isprintable()
+    assert len(said) < 2000
+    assert ("study.json is damaged" in said) == ("u001b" not in content.decode(errors="replace"))
+    assert call("fake", "--out", tmp_path, "--overwrite") == 0
+
+
+@pytest.mark.parametrize("option", ["--out", "--publish"])
+@pytest.mark.parametrize("folder", ["/proc/mine", "file/mine", "a\0b"])
+def test_a_folder_that_cannot_be_written_is_refused_before_work(
+    fake, tmp_path, capsys, monkeypatch, option, folder
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    assert call("fake", "--out", tmp_path / "out", option, folder) == 2
+    assert f"Cannot write to {printable(folder)}" in capsys.readouterr().err
+    assert fake.computed == []
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_paths_are_printed_and_not_obeyed(fake, tmp_path, capsys):
+    attack = "\x1b[2J\r\n\u202eqdfool: all good"
+    assert call("fake", "--out", tmp_path / attack) == 0
+    printed = capsys.readouterr().out
+    assert all(line.isprintable() for line in printed.splitlines())
+    assert printable(attack) in printed
 
 
 def test_seeds_may_be_computed_side_by_side(fake, tmp_path):
