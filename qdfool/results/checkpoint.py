@@ -17,7 +17,8 @@ import jax
 import numpy as np
 
 from qdfool.errors import InputError, named
-from qdfool.files.atomic import atomic_write
+from qdfool.files.atomic import atomic_write, new_file
+from qdfool.results import run_folder
 from qdfool.results.orbax_manager import orbax_is_quiet, orbax_manager
 
 CHECKPOINTS_KEPT = 2
@@ -43,9 +44,10 @@ class Checkpoints:
         """Opens the folder, making it if need be, and clears what a killed run left under a temporary name.
 
         Raises:
+            InputError: the folder is a link.
             OSError: the folder is not writable.
         """
-        self.directory = directory
+        self.directory = run_folder.no_link(directory)
         self._manager = orbax_manager(directory, CHECKPOINTS_KEPT, lambda folder: _write_digests(folder))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._saving: Future[None] | None = None
@@ -103,7 +105,7 @@ class Checkpoints:
         not in the middle of Orbax's many parallel writes."""
         reserve = self.directory / ".room"
         try:
-            with reserve.open("wb") as file:
+            with new_file(reserve) as file:
                 if hasattr(os, "posix_fallocate"):  # not on every system; there Orbax meets the full disk
                     os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
@@ -202,8 +204,12 @@ class Checkpoints:
 
 
 def names_of_checkpoints(directory: Path) -> list[str]:
-    """The checkpoints in a folder, damaged ones too; none where there is no folder. Changes nothing."""
-    if not directory.is_dir():
+    """The checkpoints in a folder, damaged ones too; none where there is no folder. Changes nothing.
+
+    Raises:
+        InputError: the folder is a link.
+    """
+    if not run_folder.no_link(directory).is_dir():
         return []
     names = [path.name for path in directory.iterdir() if path.is_dir()]
     return [name for name in names if name.removeprefix(DAMAGED).split("-")[0].isdecimal()]
@@ -213,6 +219,7 @@ def newest_whole(directory: Path) -> int | None:
     """The number of the newest checkpoint that is whole; None where there is none. Changes nothing.
 
     Raises:
+        InputError: the folder is a link.
         OSError: one cannot be read.
     """
     numbers = [int(name) for name in names_of_checkpoints(directory) if name.isdecimal()]

@@ -96,5 +96,8 @@ def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -
     directory.mkdir(parents=True, exist_ok=True)
     # Orbax would do it in a thread that nothing waits for: a process that ends soon prints its traceback.
     for unfinished in directory.glob(f"*{TEMPORARY}*"):
-        shutil.rmtree(unfinished)
+        if unfinished.is_dir() and not unfinished.is_symlink():
+            shutil.rmtree(unfinished)
+        else:
+            unfinished.unlink()
     return ocp.CheckpointManager(directory.absolute(), options=options, handler_registry=handlers)

@@ -17,6 +17,7 @@ import dataclasses
 import io
 import json
 import math
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -90,7 +91,7 @@ def _folders_of_seeds(directory: Path, seeds: Sequence[int]) -> list[Path]:
     except InputError:
         former = ()
     folders = [directory / name_of_seed(seed) for seed in dict.fromkeys([*seeds, *former])]
-    return [folder for folder in folders if folder.is_dir()]
+    return [folder for folder in map(no_link, folders) if folder.is_dir()]
 
 
 def _clear_seed(folder: Path, overwrite: bool) -> None:
@@ -107,7 +108,7 @@ def _clear_seed(folder: Path, overwrite: bool) -> None:
 def _clear(directory: Path, overwrite: bool) -> None:
     for name in _check_free(directory, overwrite):  # Somebody may have run in it meanwhile.
         path = directory / name
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
@@ -115,7 +116,7 @@ def _clear(directory: Path, overwrite: bool) -> None:
 
 def _check_free(directory: Path, overwrite: bool) -> list[str]:
     """What is to be thrown away."""
-    found = [name for name in OWN if (directory / name).exists()]
+    found = [name for name in OWN if os.path.lexists(directory / name)]
     if found and not overwrite:
         raise InputError(
             f"{directory} has a run in it ({', '.join(found)}). Give another `out`, or go on with `resume` "
@@ -197,6 +198,17 @@ def _check_depth(values: Any) -> None:
             return
         level = below
     raise ValueError(f"it is more than {DEEPEST_JSON} levels deep")
+
+
+def no_link(folder: Path) -> Path:
+    """A folder within a run folder, that is there or not. Were it a link, the run would write into another one.
+
+    Raises:
+        InputError: it is a link.
+    """
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a link. Expected a folder that lies where it is named; move it there.")
+    return folder
 
 
 def _check_name(path: Path) -> None:

@@ -271,10 +271,11 @@ def standing(folder: Path, config: Config) -> Standing:
         config: of the run that is expected there.
 
     Raises:
-        InputError: the folder is missing, is damaged, has a run of another config or one beyond the config's budget.
+        InputError: the folder is missing, a link or damaged, has a run of another config or one beyond the
+            config's budget.
         OSError: it cannot be read.
     """
-    if not folder.is_dir():
+    if not run_folder.no_link(folder).is_dir():
         raise InputError(
             f"The folder {folder} is missing. Bring it back, or make an empty one in its place, in which its seed "
             "begins anew."
