@@ -20,7 +20,15 @@ from qdfool.results.config_file import check_resumable, read_config, read_config
 from qdfool.results.loading import figures_of
 from qdfool.results.result import Result
 from qdfool.results.run import Run
-from qdfool.results.saved_run import SavedRun, begin, check_budget, check_is_given, named_or_own, restored
+from qdfool.results.saved_run import (
+    SavedRun,
+    begin,
+    check_budget,
+    check_is_given,
+    check_same_config,
+    named_or_own,
+    restored,
+)
 from qdfool.types import Classifier
 
 LAST_WRITTEN = (run_folder.ELITES, run_folder.HISTORY, run_folder.PICTURES[-1])
@@ -249,15 +257,16 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         OSError: a file cannot be read or written.
     """
     validate(config)
-    _, values, seeds = read_config_of_seeds(directory, config)
+    saved, values, seeds = read_config_of_seeds(directory, config)
     check_resumable(directory, values)
+    check_same_config(directory, saved, config)
     check_is_given(directory, config, classifier, "qdfool.resume_seeds")
     lock = FolderLock(directory)
     try:
         config, built = named_or_own(config, classifier)
-        saved = SavedSeeds(config, built, seeds, directory, lock, how_to_resume)
+        runs = SavedSeeds(config, built, seeds, directory, lock, how_to_resume)
         write_config(directory, config, built, seeds)
-        return saved
+        return runs
     except BaseException:
         lock.release()
         raise
