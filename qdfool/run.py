@@ -24,8 +24,8 @@ from qdfool.build import (
 from qdfool.cli.exits import DONE, run_and_exit
 from qdfool.cli.options import registry, typed_settings
 from qdfool.cli.progress import Progress
-from qdfool.config import BUDGET, KEEPING, Config, differences, override, seeds_of_text
-from qdfool.errors import InputError, one_line, shown
+from qdfool.config import Config, override, seeds_of_text
+from qdfool.errors import InputError, listed, one_line, shown
 from qdfool.genomes.cppn.encoding import ACTIVATIONS
 from qdfool.interrupts import exit_code, interrupts
 from qdfool.measures import MEASURES
@@ -78,6 +78,10 @@ def _main(arguments: list[str]) -> int:
     resume, named = _option(arguments, "--resume"), _option(arguments, "--preset")
     several = _option(arguments, "--seeds") is not None
     if arguments and not arguments[0].startswith("-"):
+        if named is not None:
+            raise InputError(
+                f"Two presets are given: {shown(arguments[0])} and {shown(named)}. Give one of them."
+            )
         named = arguments.pop(0)
     if resume is None:
         base = preset(named or "mnist-direct")
@@ -97,7 +101,7 @@ def _main(arguments: list[str]) -> int:
     if command.list:
         print(listing())
         return 0
-    return _resume(command, base, several) if command.resume else _start(command)
+    return _resume(command, several) if command.resume else _start(command)
 
 
 def parse(arguments: Sequence[str], base: Config) -> CommandLine:
@@ -118,12 +122,21 @@ def parse(arguments: Sequence[str], base: Config) -> CommandLine:
 
 
 def _option(arguments: list[str], option: str) -> str | None:
-    """The value of an option that decides what config the other options are read over."""
+    """The value of an option that decides what config the other options are read over.
+
+    Raises:
+        InputError: it is given twice, of which tyro would take the last.
+    """
+    values = []
     for index, argument in enumerate(arguments):
         name, given, value = argument.partition("=")
         if name == option and (given or index + 1 < len(arguments)):
-            return value if given else arguments[index + 1]
-    return None
+            values.append(value if given else arguments[index + 1])
+    if len(values) > 1:
+        raise InputError(
+            f"{option} is there {len(values)} times: {listed(map(shown, values))}. Give it once."
+        )
+    return values[0] if values else None
 
 
 def _start(command: CommandLine) -> int:
@@ -136,7 +149,7 @@ def _start(command: CommandLine) -> int:
     return _evolve(saved, command)
 
 
-def _resume(command: CommandLine, saved: Config, several: bool) -> int:
+def _resume(command: CommandLine, several: bool) -> int:
     folder = command.resume
     assert folder is not None
     if command.out is not None and command.out.resolve() != folder.resolve():
@@ -145,12 +158,6 @@ def _resume(command: CommandLine, saved: Config, several: bool) -> int:
         )
     if command.overwrite:
         raise InputError("--resume goes on with a run, --overwrite throws it away; give one of them.")
-    differing = differences(saved, command.config, ignoring=(*BUDGET, *KEEPING))
-    if differing:
-        raise InputError(
-            f"{folder} is a run of another config: {'; '.join(differing)}. Leave these options away, or start "
-            "a new run with --out."
-        )
     go_on = resume_seeds if several else resume
     return _evolve(go_on(command.config, folder, how_to_resume=_resume_command(folder)), command)
 

@@ -4,6 +4,9 @@ Random bytes come upon what nobody thought of; what is known to have been though
 other tests. PyTorch's files are in `classifiers/test_pytorch_file.py`.
 """
 
+import os
+import signal
+import socket
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -81,6 +84,47 @@ def test_a_folder_where_a_file_should_be_is_refused(tmp_path: Path, name: str):
     (tmp_path / name).mkdir()
     with pytest.raises(InputError, match=rf"{name} is damaged"):
         READ[name](tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket"])
+@pytest.mark.parametrize("name", READ)
+def test_what_is_no_file_is_refused_at_once(monkeypatch, tmp_path: Path, name: str, kind: str):
+    """A pipe would keep the reader waiting for ever, and /dev/zero has no end."""
+    monkeypatch.chdir(tmp_path)
+    if kind == "pipe":
+        os.mkfifo(name)
+    elif kind == "device":
+        Path(name).symlink_to("/dev/zero")
+    else:
+        with socket.socket(socket.AF_UNIX) as opened:
+            opened.bind(name)
+    signal.alarm(10)
+    try:
+        with pytest.raises(InputError, match=rf"{name} is damaged"):
+            READ[name](Path(name))
+    finally:
+        signal.alarm(0)
+
+
+def test_a_table_of_any_size_is_not_read(tmp_path: Path):
+    path = tmp_path / "metrics.csv"
+    with path.open("wb") as file:
+        file.truncate(run_folder.LONGEST_METRICS + 1)  # takes no room on the disk
+    with pytest.raises(InputError, match=r"metrics.csv is damaged: it has more than 134,217,728 bytes"):
+        run_folder.read_metrics(path)
+
+
+@pytest.mark.parametrize(
+    "number", ["nan", "inf", "-1", "-0.5", "1_0", " 7", "\u0667", "1e400", "0x7", "", "9" * 30]
+)
+@pytest.mark.parametrize("column", ["generation", "median_confidence"])
+def test_numbers_that_no_run_writes_are_refused(tmp_path: Path, column: str, number: str):
+    rows = READERS["metrics"].content.decode().splitlines()
+    values = dict(zip(rows[0].split(","), rows[1].split(","), strict=True)) | {column: number}
+    path = tmp_path / "metrics.csv"
+    path.write_text(f"{rows[0]}\n{','.join(values.values())}\n", "utf-8")
+    with pytest.raises(InputError, match=r"metrics.csv is damaged: "):
+        run_folder.read_metrics(path)
 
 
 @pytest.fixture(scope="module")

@@ -208,6 +208,23 @@ def test_resume_of_another_config_says_which_settings_differ(command, done):
     )
 
 
+def test_what_decides_the_settings_is_given_once(command, done, tmp_path):
+    """tyro takes the last: the run of one folder would go on with the settings of the other."""
+    other = tmp_path / "other"
+    assert command(*SMALL, "--seed", "1", "--out", str(other), "--quiet")[0] == 0
+    before = [(folder / "config.json").read_bytes() for folder in (done, other)]
+    for arguments in (
+        ["--resume", str(done), f"--resume={other}"],
+        [f"--resume={done}", "--resume", str(done)],
+    ):
+        assert "--resume is there 2 times" in refused(command, *arguments, "--generations", "9")
+    assert [(folder / "config.json").read_bytes() for folder in (done, other)] == before
+    assert "--preset is there 2 times: 'mnist-direct', 'mnist-binary'" in refused(
+        command, "--preset", "mnist-direct", "--preset=mnist-binary"
+    )
+    assert "Two presets" in refused(command, "mnist-direct", "--preset", "mnist-binary")
+
+
 def test_resume_with_other_weights_says_so(command, done):
     values = json.loads((done / "config.json").read_text())
     values["classifier"]["fingerprint"] = "0" * 64

@@ -98,8 +98,12 @@ def _log_on_stderr(program: str) -> Iterator[None]:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine(f"{program}: %(message)s"))
     logger = logging.getLogger("qdfool")
+    propagated = logger.propagate
     logger.addHandler(handler)
+    # absl gives the root logger a handler when Orbax is imported, which would say everything again, unescaped.
+    logger.propagate = False
     try:
         yield
     finally:
+        logger.propagate = propagated
         logger.removeHandler(handler)

@@ -16,10 +16,22 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         OSError: the folder is not writable, the disk is full.
     """
     aside = path.with_name(f".{path.name}.part")
+    file = new_file(aside)
     try:
-        with aside.open("wb") as file:
+        with file:
             yield file
         aside.replace(path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def new_file(path: Path) -> BinaryIO:
+    """Opens a file to be written that was not there before. What has its name is removed, such as the rest that a
+    killed process left; a link that somebody planted there goes, and what it names stays as it is.
+
+    Raises:
+        OSError: the folder is not writable, or a folder has the name.
+    """
+    path.unlink(missing_ok=True)
+    return path.open("xb")

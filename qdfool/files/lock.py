@@ -87,11 +87,14 @@ def _locked(path: Path) -> int:
     """The descriptor of the locked file."""
     assert fcntl is not None
     while True:
-        # A folder may be a stranger's: what a link there names is not to be written to.
+        # A folder may be a stranger's: what a link there names, symbolic or hard, is not to be written to.
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         try:
-            if not stat.S_ISREG(os.fstat(file).st_mode):
-                raise InputError(f"{path} is not a file. Expected the lock of a run, or nothing; remove it.")
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+                raise InputError(
+                    f"{path} is not a file, or has other names, too. Expected the lock of a run, or nothing; remove it."
+                )
             if not _flock(file, path):
                 return file
             if not _is_named(file, path):  # The run that had it has just removed it.

@@ -5,10 +5,13 @@ So damage is what they say and nothing else: once every file is, byte for byte, 
 reading it (memory, the disk, a run of another version) is not the checkpoint's, and is raised.
 """
 
+import contextlib
+import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from qdfool.errors import InputError, named
-from qdfool.files.atomic import atomic_write
-from qdfool.results.orbax_manager import orbax_is_quiet, orbax_manager
+from qdfool.errors import MOST_LISTED, InputError, named, printable, text_of
+from qdfool.files.atomic import atomic_write, new_file
+from qdfool.files.regular import open_regular
+from qdfool.results import run_folder
+from qdfool.results.orbax_manager import orbax_is_quiet, orbax_manager, without_unfinished
 
 CHECKPOINTS_KEPT = 2
 """Checkpoints that there are of a run: the newest."""
@@ -30,8 +35,16 @@ DIGESTS = "sha256.json"
 """The file that has the SHA-256 of the others beside it."""
 DAMAGED = "damaged-"
 """What the name of a checkpoint begins with that is put aside."""
-ITEMS = ("state", "values")
-"""What a checkpoint consists of: folders, with a file of digests in each."""
+VALUES = "metadata"
+"""The file of the plain values."""
+ITEMS = {"state": ("_METADATA", "manifest.ocdbt"), "values": (VALUES,)}
+"""What a checkpoint consists of: folders, with a file of digests in each, and these files among others."""
+UNLISTED = {DIGESTS, "commit_success.txt"}
+"""Files of an item without a digest: that of the digests, and what Orbax writes after it."""
+STEP = "_CHECKPOINT_METADATA"
+"""What Orbax keeps of a checkpoint, beside its items."""
+MOST_FILES = 10_000
+"""Of a checkpoint; those of a hundred gigabytes are some thousand."""
 
 # Orbax is imported where it is used: it takes a while, and only runs that are saved need it.
 
@@ -43,12 +56,18 @@ class Checkpoints:
         """Opens the folder, making it if need be, and clears what a killed run left under a temporary name.
 
         Raises:
+            InputError: the folder is a link.
             OSError: the folder is not writable.
         """
-        self.directory = directory
-        self._manager = orbax_manager(directory, CHECKPOINTS_KEPT, lambda folder: _write_digests(folder))
+        self.directory = without_unfinished(run_folder.no_link(directory))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._saving: Future[None] | None = None
+
+    @functools.cached_property
+    def _manager(self) -> Any:
+        # Opened when it is needed: it reads what lies in the folder, of which `restore` has put aside by then what is
+        # no checkpoint.
+        return orbax_manager(self.directory, CHECKPOINTS_KEPT, lambda folder: _write_digests(folder))
 
     def save(self, generation: int, state: Any, values: dict[str, Any]) -> None:
         """Saves in the background; waits only for the save before this one.
@@ -84,8 +103,9 @@ class Checkpoints:
     def close(self) -> None:
         """Waits for what is being saved and lets the folder go; never fails."""
         self._thread.shutdown()
-        with orbax_is_quiet():
-            self._manager.close()
+        if "_manager" in vars(self):
+            with orbax_is_quiet():
+                self._manager.close()
 
     def _save(self, generation: int, state: Any, values: dict[str, Any]) -> None:
         import orbax.checkpoint as ocp
@@ -103,7 +123,7 @@ class Checkpoints:
         not in the middle of Orbax's many parallel writes."""
         reserve = self.directory / ".room"
         try:
-            with reserve.open("wb") as file:
+            with new_file(reserve) as file:
                 if hasattr(os, "posix_fallocate"):  # not on every system; there Orbax meets the full disk
                     os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
@@ -127,25 +147,32 @@ class Checkpoints:
             InputError: there is none, or none is whole, or it is of another structure than the template.
             OSError: it cannot be read, or a damaged one cannot be renamed.
         """
-        names = [path.name for path in self.directory.iterdir() if path.is_dir()]
-        said, put_aside = [], []
-        for generation in sorted((int(name) for name in names if name.isdecimal()), reverse=True):
-            damage = _damage(self.directory / str(generation))
-            if damage is None:
-                if said:
-                    said.append(f"Going on from checkpoint {generation}, the one before.")
-                for line in said:
-                    log(line)
-                return generation, *self._restore(generation, template)
-            aside = self._put_aside(generation)
-            put_aside.append(f"{aside.name} ({damage})")
-            said.append(
-                f"Checkpoint {generation} in {self.directory} is damaged ({damage}); it is now {aside}."
-            )
+        names = [path.name for path in self.directory.iterdir()]
+        put_aside = [
+            self._put_aside(name, "no checkpoint is named so") for name in names if _is_misnamed(name)
+        ]
+        newest = None
+        for generation in sorted(map(int, filter(_is_number, names)), reverse=True):
+            # Of those before the newest that is whole only what Orbax could stumble over: they may be large.
+            damage = (_damage if newest is None else _oddity)(self.directory / str(generation))
+            if damage is not None:
+                put_aside.append(self._put_aside(str(generation), damage))
+            elif newest is None:
+                newest = generation
+        if newest is not None:
+            for name, aside, damage in put_aside:
+                now = printable(str(aside))
+                log(f"Checkpoint {named(name)} in {self.directory} is damaged ({damage}); it is now {now}.")
+            if put_aside:
+                log(f"Going on from checkpoint {newest}, the one before.")
+            return newest, *self._restore(newest, template)
         if put_aside:
+            where = ", ".join(
+                f"{named(aside.name)} ({damage})" for _, aside, damage in put_aside[:MOST_LISTED]
+            )
             raise InputError(
                 f"No checkpoint in {self.directory} is whole. The damaged ones are still there, as "
-                f"{', '.join(put_aside)}: bring a whole one back under its number, from a copy or a repaired disk, "
+                f"{where}: bring a whole one back under its number, from a copy or a repaired disk, "
                 "and resume again. What the run last wrote beside them can be read with qdfool.load."
             )
         raise InputError(
@@ -159,21 +186,18 @@ class Checkpoints:
         """State and values of a checkpoint whose files are whole."""
         import orbax.checkpoint as ocp
 
-        values = self._read(generation, values=ocp.args.JsonRestore())["values"]
-        state, saved = template(values), values.pop("structure")
-        wanted = _structure(state)
-        if saved != wanted:
-            name = min(name for name in saved.keys() | wanted.keys() if saved.get(name) != wanted.get(name))
-            raise InputError(
-                f"Checkpoint {generation} in {self.directory} is whole but not of this run: its {named(name)} is "
-                f"{named(saved.get(name, 'missing'))}, expected {wanted.get(name, 'none')}. Resume it with the "
-                "settings and the version of qdfool that saved it."
-            )
+        with self._of_this_run(generation):
+            values = run_folder.json_of(self.directory / str(generation) / "values" / VALUES)
+            saved = values.pop("structure", None)
+            state = template(values)
+            _check_structure(saved, _structure(state))
         arrays = _not_empty(state)
         restore = ocp.args.PyTreeRestore(arrays, ocp.checkpoint_utils.construct_restore_args(arrays))
-        arrays = self._read(generation, state=restore)["state"]
+        read = jax.tree.map(np.asarray, self._read(generation, state=restore)["state"])
+        with self._of_this_run(generation):
+            _check_structure(_structure(read), _structure(arrays))
         return jax.tree_util.tree_map_with_path(
-            lambda path, leaf: arrays[jax.tree_util.keystr(path)] if leaf.size else leaf, state
+            lambda path, leaf: read[jax.tree_util.keystr(path)] if leaf.size else leaf, state
         ), values
 
     def _read(self, generation: int, **items: Any) -> Any:
@@ -190,20 +214,34 @@ class Checkpoints:
                 f"{_first_line(error)}. Nothing was changed; resume again when the cause is gone."
             ) from error
 
-    def _put_aside(self, generation: int) -> Path:
-        aside, count = self.directory / f"{DAMAGED}{generation}", 1
-        while aside.exists():
+    @contextlib.contextmanager
+    def _of_this_run(self, generation: int) -> Iterator[None]:
+        """While what a checkpoint holds is compared with its run: a ValueError becomes an InputError that names it."""
+        try:
+            yield
+        except ValueError as error:
+            raise InputError(
+                f"Checkpoint {generation} in {self.directory} is whole but not of this run: {text_of(error)}. Resume "
+                "it with the settings and the version of qdfool that saved it."
+            ) from error
+
+    def _put_aside(self, name: str, damage: str) -> tuple[str, Path, str]:
+        """Renames what is damaged; returns its former name, its path now, and the damage."""
+        aside, count = self.directory / f"{DAMAGED}{name}", 1
+        while os.path.lexists(aside):
             count += 1
-            aside = self.directory / f"{DAMAGED}{generation}-{count}"
-        (self.directory / str(generation)).rename(aside)
-        with orbax_is_quiet():
-            self._manager.reload()
-        return aside
+            aside = self.directory / f"{DAMAGED}{name}-{count}"
+        (self.directory / name).rename(aside)
+        return name, aside, damage
 
 
 def names_of_checkpoints(directory: Path) -> list[str]:
-    """The checkpoints in a folder, damaged ones too; none where there is no folder. Changes nothing."""
-    if not directory.is_dir():
+    """The checkpoints in a folder, damaged ones too; none where there is no folder. Changes nothing.
+
+    Raises:
+        InputError: the folder is a link.
+    """
+    if not run_folder.no_link(directory).is_dir():
         return []
     names = [path.name for path in directory.iterdir() if path.is_dir()]
     return [name for name in names if name.removeprefix(DAMAGED).split("-")[0].isdecimal()]
@@ -213,11 +251,22 @@ def newest_whole(directory: Path) -> int | None:
     """The number of the newest checkpoint that is whole; None where there is none. Changes nothing.
 
     Raises:
+        InputError: the folder is a link.
         OSError: one cannot be read.
     """
-    numbers = [int(name) for name in names_of_checkpoints(directory) if name.isdecimal()]
+    numbers = [int(name) for name in names_of_checkpoints(directory) if _is_number(name)]
     whole = (number for number in sorted(numbers, reverse=True) if _damage(directory / str(number)) is None)
     return next(whole, None)
+
+
+def _is_number(name: str) -> bool:
+    """Whether it is the name of a checkpoint."""
+    return re.fullmatch("0|[1-9][0-9]*", name) is not None
+
+
+def _is_misnamed(name: str) -> bool:
+    """Whether Orbax may take it for a checkpoint although it is not named like one: 007, or digits of other scripts."""
+    return name[0].isdigit() and not _is_number(name)
 
 
 def _damage(folder: Path) -> str | None:
@@ -226,22 +275,79 @@ def _damage(folder: Path) -> str | None:
     Raises:
         OSError: they cannot be read.
     """
+    if oddity := _oddity(folder):
+        return oddity
     for item in ITEMS:
-        try:
-            digests = json.loads((folder / item / DIGESTS).read_bytes())
-        except (FileNotFoundError, NotADirectoryError):
+        for name, digest in run_folder.json_of(folder / item / DIGESTS).items():
+            if _digest(folder / item / name) != digest:
+                return f"{item}/{named(name)} has other bytes than were written"
+    return None
+
+
+def _oddity(folder: Path) -> str | None:
+    """What is wrong with a checkpoint, but for the bytes of its files: it is no folder, holds something else than
+    folders and files, or other files than are listed in it. Nothing that it names is opened, only what it holds.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        files = _files(folder)
+    except ValueError as error:
+        return text_of(error)
+    for item, needed in ITEMS.items():
+        there = {name.removeprefix(f"{item}/") for name in files if name.startswith(f"{item}/")}
+        if DIGESTS not in there:
             return f"{item}/{DIGESTS} is missing"
+        try:
+            digests = run_folder.json_of(folder / item / DIGESTS)
         except ValueError:
             return f"{item}/{DIGESTS} is not JSON"
-        if not isinstance(digests, dict) or not digests:
-            return f"{item}/{DIGESTS} lists no files"
-        for name, digest in digests.items():
-            try:
-                if _digest(folder / item / name) != digest:
-                    return f"{item}/{name} has other bytes than were written"
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-                return f"{item}/{name} is missing"
+        for name in sorted({*digests, *needed} - there):
+            return f"{item}/{named(name)} is missing"
+        for name in sorted(there - digests.keys() - UNLISTED):
+            return f"{item}/{named(name)} is not among those that were written"
+    try:
+        if STEP in files:
+            run_folder.json_of(folder / STEP)
+    except ValueError:
+        return f"{STEP} is not JSON"
     return None
+
+
+def _files(folder: Path) -> set[str]:
+    """The files of a folder, also in those below it, by their names from there.
+
+    Raises:
+        ValueError: it is no folder, or has a link, a pipe or the like in it, or more than a checkpoint has.
+        OSError: it cannot be read.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        raise ValueError("it is no folder")
+    files: set[str] = set()
+    folders = [folder]
+    while folders:
+        for path in folders.pop().iterdir():
+            name = path.relative_to(folder).as_posix()
+            if path.is_symlink() or not (path.is_dir() or path.is_file()):
+                raise ValueError(f"{named(name)} is neither a file nor a folder")
+            if path.is_dir():
+                folders.append(path)
+            else:
+                files.add(name)
+        if len(files) + len(folders) > MOST_FILES:
+            raise ValueError(f"it has more than {MOST_FILES:,} files")
+    return files
+
+
+def _check_structure(found: Any, wanted: dict[str, str]) -> None:
+    if not isinstance(found, dict) or not all(isinstance(array, str) for array in found.values()):
+        raise ValueError("it does not say which arrays it has")
+    if found != wanted:
+        name = min(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name))
+        raise ValueError(
+            f"its {named(name)} is {named(found.get(name, 'missing'))}, expected {wanted.get(name, 'none')}"
+        )
 
 
 def _write_digests(folder: Path) -> None:
@@ -252,7 +358,7 @@ def _write_digests(folder: Path) -> None:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from qdfool.errors import InputError, shown, text_of
 from qdfool.files.atomic import atomic_write
+from qdfool.files.regular import open_regular
 
 LARGE = 1 << 28
 """Bytes of arrays that are not compressed any more."""
@@ -64,7 +65,11 @@ def read(
     Raises:
         InputError: the file is missing or damaged, or holds other arrays.
     """
-    with _damage_named(path), _Bounded(io.FileIO(path)) as opened, zipfile.ZipFile(opened) as file:
+    with (
+        _damage_named(path),
+        _Bounded(open_regular(path).detach()) as opened,
+        zipfile.ZipFile(opened) as file,
+    ):
         members = _members(file)
         headers = {name: _header(file, member) for name, member in members.items()}
         with fitting(path):

@@ -31,13 +31,14 @@ def orbax_is_quiet() -> Iterator[None]:
         logger.removeFilter(is_not_of_orbax)
 
 
-async def _settled(work: Awaitable[None]) -> None:
+async def _settled(work: Awaitable[Any]) -> Any:
     """Awaits work of Orbax. If it fails, also what else it began: Orbax closes the event loop at the first failure, and
-    every write that ends later would print a traceback of its own, "Event loop is closed"."""
+    all that ends later would print a traceback of its own, "Event loop is closed"."""
+    before = asyncio.all_tasks()
     try:
-        await work
+        return await work
     except BaseException:
-        others = asyncio.all_tasks() - {asyncio.current_task()}
+        others = asyncio.all_tasks() - before
         if others:
             _, slow = await asyncio.wait(others, timeout=SETTLING_SECONDS)
             for task in others - slow:
@@ -45,23 +46,39 @@ async def _settled(work: Awaitable[None]) -> None:
         raise
 
 
-@orbax_is_quiet()
-def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -> Any:
-    """An Orbax `CheckpointManager` with handlers of our own, of a folder without unfinished checkpoints.
-
-    Args:
-        directory: of the checkpoints; is made.
-        kept: checkpoints that there are at most: the newest.
-        written: called with each folder of a checkpoint that has been written, before the checkpoint gets its name.
+def without_unfinished(directory: Path) -> Path:
+    """A folder of checkpoints, made if need be, when the unfinished ones in it are removed. Orbax would do it in a
+    thread that nothing waits for: a process that ends soon prints its traceback.
 
     Raises:
         OSError: the folder cannot be made, or what is unfinished in it not removed.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    for unfinished in directory.glob(f"*{TEMPORARY}*"):
+        if unfinished.is_dir() and not unfinished.is_symlink():
+            shutil.rmtree(unfinished)
+        else:
+            unfinished.unlink()
+    return directory
+
+
+@orbax_is_quiet()
+def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -> Any:
+    """An Orbax `CheckpointManager` with handlers of our own, of a folder that `without_unfinished` was called of.
+
+    Args:
+        directory: of the checkpoints.
+        kept: checkpoints that there are at most: the newest.
+        written: called with each folder of a checkpoint that has been written, before the checkpoint gets its name.
     """
     import orbax.checkpoint as ocp
 
     class Writes(ocp.type_handlers.NumpyHandler):
         async def _background_serialize(self, *arguments: Any, **settings: Any) -> None:
             await _settled(super()._background_serialize(*arguments, **settings))
+
+        async def deserialize(self, *arguments: Any, **settings: Any) -> Any:
+            return await _settled(super().deserialize(*arguments, **settings))
 
     # Orbax calls `finalize` before it renames a checkpoint from its temporary name, so that one that is there has
     # its digests, whenever a process is killed.
@@ -93,8 +110,4 @@ def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -
         # Asynchronous by a thread of our own: a save that fails then says so at once.
         enable_async_checkpointing=False,
     )
-    directory.mkdir(parents=True, exist_ok=True)
-    # Orbax would do it in a thread that nothing waits for: a process that ends soon prints its traceback.
-    for unfinished in directory.glob(f"*{TEMPORARY}*"):
-        shutil.rmtree(unfinished)
     return ocp.CheckpointManager(directory.absolute(), options=options, handler_registry=handlers)

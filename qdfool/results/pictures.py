@@ -65,7 +65,8 @@ def draw(
         analysis.overview(gallery_png, images, class_names, fitness, title)
 
     def sheets() -> None:
-        analysis.contact_sheets(directory / run_folder.SHEETS, images, class_names, fitness, title)
+        pages = run_folder.no_link(directory / run_folder.SHEETS)
+        analysis.contact_sheets(pages, images, class_names, fitness, title)
 
     def classes() -> None:
         bands = {"dogs and cats": DOGS_AND_CATS} if tuple(class_names) == CLASS_NAMES else {}

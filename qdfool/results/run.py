@@ -12,14 +12,17 @@ from qdfool.build import build_evolution, with_batch_size, with_defaults
 from qdfool.config import Config, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
 from qdfool.engine.step import Evolution
+from qdfool.errors import InputError, shown
 from qdfool.keys import root_key
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.config_file import record_of
-from qdfool.results.history import Metrics, empty_history, extend, metrics
+from qdfool.results.history import MOST_ROWS, Metrics, empty_history, extend, metrics
 from qdfool.results.result import Result
 from qdfool.results.snapshot import Snapshot
 from qdfool.types import Classifier, Elites, State
 
+LONGEST = 1e12
+"""Seconds that a run says it took."""
 COPIED_AT_MOST = 1 << 28
 """Bytes of a state that is copied to be saved in the background."""
 
@@ -141,11 +144,13 @@ class Run:
             say: told of damaged checkpoints.
 
         Raises:
-            InputError: there is none.
+            InputError: there is none, or it is of another run.
         """
 
         def template(values: dict[str, Any]) -> Any:
-            rows = values["history_rows"]
+            for name in ("seconds", "compile_seconds"):
+                _number(name, values.get(name), LONGEST)
+            rows = _number("history_rows", values.get("history_rows"), MOST_ROWS + 1, int)
             tree = jax.tree.map(np.asarray, self._tree())
             for name, leaf in tree["history"].items():
                 if name != "last_updates":
@@ -153,6 +158,11 @@ class Run:
             return tree
 
         generations, tree, values = checkpoints.restore(template, say)
+        if tree["state"]["generation"] != generations:
+            raise InputError(
+                f"Checkpoint {generations} in {checkpoints.directory} is of generation {tree['state']['generation']}. "
+                "Give it the name that it had."
+            )
         self.release()
         state = jax.tree.map(jnp.array, tree["state"])
         emitter = [state["emitter"][name] for name in self._emitter()]
@@ -204,3 +214,9 @@ class Run:
             },
             "history": dict(vars(self.history)),
         }
+
+
+def _number(name: str, value: Any, most: float, kinds: Any = int | float) -> Any:
+    if isinstance(value, kinds) and not isinstance(value, bool) and 0 <= value <= most:
+        return value
+    raise ValueError(f"its {name} is {shown(value)}")

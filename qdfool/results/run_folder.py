@@ -17,8 +17,10 @@ import dataclasses
 import io
 import json
 import math
+import os
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -26,6 +28,7 @@ from qdfool.config import check_seeds
 from qdfool.errors import InputError, shown, text_of
 from qdfool.files.atomic import atomic_write
 from qdfool.files.lock import FolderLock
+from qdfool.files.regular import open_regular
 from qdfool.results.history import Metrics
 
 CONFIG, METRICS, SUMMARY = "config.json", "metrics.csv", "summary.json"
@@ -37,8 +40,15 @@ OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES, CLASSE
 """Everything that a run writes."""
 SEEDS = "seeds"
 """Key under which the `config.json` of a folder of several seeds lists them."""
+LARGEST_NUMBER = 1 << 63
+"""Above what metrics say."""
+LONGEST_METRICS = 1 << 27
+"""Bytes of a `metrics.csv` that is read: about a million chunks."""
 LONGEST_JSON, DEEPEST_JSON = 1 << 24, 32
 """Bytes and levels of a JSON file that is read: thousands of classes with long names are a tenth of it."""
+
+_WRITTEN = re.compile(r"[0-9][0-9.]{0,30}(e[+-]?[0-9]{1,3})?", re.ASCII)
+_KINDS = get_type_hints(Metrics)
 
 
 def name_of_seed(seed: object) -> str:
@@ -90,7 +100,7 @@ def _folders_of_seeds(directory: Path, seeds: Sequence[int]) -> list[Path]:
     except InputError:
         former = ()
     folders = [directory / name_of_seed(seed) for seed in dict.fromkeys([*seeds, *former])]
-    return [folder for folder in folders if folder.is_dir()]
+    return [folder for folder in map(no_link, folders) if folder.is_dir()]
 
 
 def _clear_seed(folder: Path, overwrite: bool) -> None:
@@ -107,7 +117,7 @@ def _clear_seed(folder: Path, overwrite: bool) -> None:
 def _clear(directory: Path, overwrite: bool) -> None:
     for name in _check_free(directory, overwrite):  # Somebody may have run in it meanwhile.
         path = directory / name
-        if path.is_dir():
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink()
@@ -115,7 +125,7 @@ def _clear(directory: Path, overwrite: bool) -> None:
 
 def _check_free(directory: Path, overwrite: bool) -> list[str]:
     """What is to be thrown away."""
-    found = [name for name in OWN if (directory / name).exists()]
+    found = [name for name in OWN if os.path.lexists(directory / name)]
     if found and not overwrite:
         raise InputError(
             f"{directory} has a run in it ({', '.join(found)}). Give another `out`, or go on with `resume` "
@@ -143,22 +153,35 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     _check_name(path)
     try:
-        with path.open("rb") as file:
-            content = file.read(LONGEST_JSON + 1)
-        if len(content) > LONGEST_JSON:
-            raise ValueError(f"it has more than {LONGEST_JSON:,} bytes")
-        values = json.loads(content, object_pairs_hook=_group, parse_constant=_refuse, parse_float=_finite)
-        _check_depth(values)
+        return json_of(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(
             f"No {path.name} in {path.parent}. Expected the folder of a run, as `out` names it."
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{path} is damaged: {text_of(error)}. Expected the file as the run wrote it."
         ) from error
+
+
+def json_of(path: Path) -> dict[str, Any]:
+    """As `read_json`, of which it is the strict reading.
+
+    Raises:
+        ValueError: it is damaged.
+        OSError: it is missing, a folder, or cannot be read.
+    """
+    with open_regular(path) as file:
+        content = file.read(LONGEST_JSON + 1)
+    if len(content) > LONGEST_JSON:
+        raise ValueError(f"it has more than {LONGEST_JSON:,} bytes")
+    try:
+        values = json.loads(content, object_pairs_hook=_group, parse_constant=_refuse, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
     if not isinstance(values, dict):
-        raise InputError(f"{path} is damaged: expected a JSON object, got {type(values).__name__}.")
+        raise ValueError(f"expected a JSON object, got {type(values).__name__}")
+    _check_depth(values)
     return values
 
 
@@ -199,6 +222,17 @@ def _check_depth(values: Any) -> None:
     raise ValueError(f"it is more than {DEEPEST_JSON} levels deep")
 
 
+def no_link(folder: Path) -> Path:
+    """A folder within a run folder, that is there or not. Were it a link, the run would write into another one.
+
+    Raises:
+        InputError: it is a link.
+    """
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a link. Expected a folder that lies where it is named; move it there.")
+    return folder
+
+
 def _check_name(path: Path) -> None:
     if "\0" in str(path):
         raise InputError(
@@ -224,13 +258,16 @@ def read_metrics(path: Path) -> list[Metrics]:
     """The rows of a CSV file; none where there is no file.
 
     Raises:
-        InputError: it is damaged: another header, or a row that is not of numbers or lacks some.
+        InputError: it is damaged: another header, a row that lacks a number or has one that no run writes, or too
+            large.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     names = [field.name for field in dataclasses.fields(Metrics)]
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="") as file:
+            if os.fstat(file.fileno()).st_size > LONGEST_METRICS:
+                raise ValueError(f"it has more than {LONGEST_METRICS:,} bytes")
             rows = csv.reader(file, strict=True)
             header = next(rows, [])
             if header != names:
@@ -243,4 +280,11 @@ def read_metrics(path: Path) -> list[Metrics]:
 
 
 def _metrics(row: dict[str, str]) -> Metrics:
-    return Metrics(**{name: kind(row[name]) for name, kind in get_type_hints(Metrics).items()})
+    return Metrics(**{name: _number(kind, name, row[name]) for name, kind in _KINDS.items()})
+
+
+def _number(kind: Callable[[str], Any], name: str, text: str) -> Any:
+    # Python also reads 1_0, spaces and the digits of other scripts.
+    if _WRITTEN.fullmatch(text) and 0 <= (number := kind(text)) < LARGEST_NUMBER:
+        return number
+    raise ValueError(f"{name} is {shown(text)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qdfool.build import build_classifier, is_known, with_classifier
-from qdfool.config import Config, needs_objects, validate
+from qdfool.config import BUDGET, KEEPING, Config, differences, needs_objects, validate
 from qdfool.engine.step import Evolution
 from qdfool.errors import ClassifierInterrupt, InputError, named, shown
 from qdfool.files.lock import FolderLock
@@ -195,13 +195,14 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         how_to_resume: see `SavedRun`.
 
     Raises:
-        InputError: the folder has no run or no checkpoint, is in use, a file in it is damaged, or the classifier is
-            not given or another one.
+        InputError: the folder has no run or no checkpoint, is in use or of another config, a file in it is damaged, or
+            the classifier is not given or another one.
         OSError: a file cannot be read or written.
     """
     validate(config)
-    _, values = read_config(directory, config)
+    saved, values = read_config(directory, config)
     check_resumable(directory, values)
+    check_same_config(directory, saved, config)
     if not (directory / run_folder.CHECKPOINTS).is_dir():
         raise InputError(
             f"No checkpoint in {directory}. Expected the folder of a run that saved one; give that, or start "
@@ -215,6 +216,19 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         lock.release()
         raise
     return SavedRun(run, directory, lock, how_to_resume)
+
+
+def check_same_config(directory: Path, saved: Config, config: Config) -> None:
+    """Checks that what is to go on has the settings that are saved, but for the budget and how it is kept.
+
+    Raises:
+        InputError: it has others.
+    """
+    if differing := differences(saved, config, ignoring=(*BUDGET, *KEEPING)):
+        raise InputError(
+            f"{directory} is a run of another config: {'; '.join(differing)}. Leave these settings as they are, or "
+            "start a new run with another `out`."
+        )
 
 
 def check_is_given(directory: Path, config: Config, classifier: Any, function: str) -> None:

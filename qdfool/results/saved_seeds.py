@@ -20,7 +20,15 @@ from qdfool.results.config_file import check_resumable, read_config, read_config
 from qdfool.results.loading import figures_of
 from qdfool.results.result import Result
 from qdfool.results.run import Run
-from qdfool.results.saved_run import SavedRun, begin, check_budget, check_is_given, named_or_own, restored
+from qdfool.results.saved_run import (
+    SavedRun,
+    begin,
+    check_budget,
+    check_is_given,
+    check_same_config,
+    named_or_own,
+    restored,
+)
 from qdfool.types import Classifier
 
 LAST_WRITTEN = (run_folder.ELITES, run_folder.HISTORY, run_folder.PICTURES[-1])
@@ -252,15 +260,16 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         OSError: a file cannot be read or written.
     """
     validate(config)
-    _, values, seeds = read_config_of_seeds(directory, config)
+    saved, values, seeds = read_config_of_seeds(directory, config)
     check_resumable(directory, values)
+    check_same_config(directory, saved, config)
     check_is_given(directory, config, classifier, "qdfool.resume_seeds")
     lock = FolderLock(directory)
     try:
         config, built = named_or_own(config, classifier)
-        saved = SavedSeeds(config, built, seeds, directory, lock, how_to_resume)
+        runs = SavedSeeds(config, built, seeds, directory, lock, how_to_resume)
         write_config(directory, config, built, seeds)
-        return saved
+        return runs
     except BaseException:
         lock.release()
         raise
@@ -274,10 +283,11 @@ def standing(folder: Path, config: Config) -> Standing:
         config: of the run that is expected there.
 
     Raises:
-        InputError: the folder is missing, is damaged, has a run of another config or one beyond the config's budget.
+        InputError: the folder is missing, a link or damaged, has a run of another config or one beyond the
+            config's budget.
         OSError: it cannot be read.
     """
-    if not folder.is_dir():
+    if not run_folder.no_link(folder).is_dir():
         raise InputError(
             f"The folder {folder} is missing. Bring it back, or make an empty one in its place, in which its seed "
             "begins anew."

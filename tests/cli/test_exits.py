@@ -157,6 +157,18 @@ def test_help_and_unknown_options_end_with_what_tyro_says(argument, code, capsys
         assert "ended the program" not in capsys.readouterr().err
 
 
+def test_what_is_logged_is_shown_once_whoever_else_listens(ends, monkeypatch):
+    """Importing Orbax gives the root logger a handler that writes to standard error."""
+
+    def work(arguments):
+        monkeypatch.setattr(logging.getLogger(), "handlers", [logging.StreamHandler(sys.stderr)])
+        logging.getLogger("qdfool.some.module").warning("look \x1b[31m")
+
+    program, code, said = ends(work)
+    assert (code, said) == (0, f"{program}: look \\x1b[31m\n")
+    assert logging.getLogger("qdfool").propagate
+
+
 ATTACK = "\x1b[2J\r\n\u202eqdfool: all good"
 
 

@@ -75,11 +75,16 @@ def test_a_lock_dies_with_its_process_also_where_a_child_lives_on(tmp_path):
         process.stdout.close()
 
 
-@pytest.mark.parametrize("there", ["link", "pipe", "folder"])
+@pytest.mark.parametrize("there", ["link", "hard link", "pipe", "folder"])
 def test_what_lies_in_the_place_of_a_lock_is_not_touched(tmp_path, there):
     path, other = tmp_path / LOCK, tmp_path / "other"
     other.write_text("mine")
-    {"link": lambda: path.symlink_to(other), "pipe": lambda: os.mkfifo(path), "folder": path.mkdir}[there]()
+    {
+        "link": lambda: path.symlink_to(other),
+        "hard link": lambda: path.hardlink_to(other),
+        "pipe": lambda: os.mkfifo(path),
+        "folder": path.mkdir,
+    }[there]()
     with pytest.raises((InputError, OSError)):
         FolderLock(tmp_path)
     assert other.read_text() == "mine"

@@ -18,7 +18,7 @@ import qdfool
 from qdfool.build import with_classifier
 from qdfool.config import Mutation
 from qdfool.errors import InputError
-from qdfool.results.saved_run import start
+from qdfool.results.saved_run import resume, start
 from qdfool.run import main
 
 
@@ -94,6 +94,16 @@ def test_resume_ends_as_a_run_that_never_stopped(small, whole, tmp_path):
     with pytest.raises(InputError, match="has 10 generations already, and the budget that is given allows 9"):
         qdfool.resume(tmp_path, evaluations=10 * small.batch_size - 1)
     assert settings(tmp_path) == before
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_folder_goes_on_with_its_own_settings_alone(small, tmp_path):
+    qdfool.evolve(replace(small, generations=1), fake.host_logits, out=tmp_path)
+    config, before = qdfool.load(tmp_path).config, (tmp_path / "config.json").read_bytes()
+    with pytest.raises(InputError, match="is a run of another config: seed: 0 -> 3"):
+        resume(replace(config, seed=3, generations=2), tmp_path)
+    assert (tmp_path / "config.json").read_bytes() == before
+    assert resume(replace(config, generations=2, checkpoint_every=7), tmp_path).config.generations == 2
 
 
 def test_ctrl_c_saves_and_says_so(small, whole, tmp_path):

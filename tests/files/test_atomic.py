@@ -1,0 +1,44 @@
+"""Files that are written aside: whole or not at all, and never through a link."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from qdfool.files.atomic import atomic_write
+
+PLANTED = {
+    "a symbolic link": lambda path, other: path.symlink_to(other),
+    "a hard link": lambda path, other: path.hardlink_to(other),
+    "a link to nothing": lambda path, other: path.symlink_to(other.with_name("nothing")),
+    "a pipe": lambda path, other: os.mkfifo(path),
+    "the rest of a killed process": lambda path, other: path.write_text("half of a f"),
+}
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+@pytest.mark.parametrize("name", [".file.part", "file"])
+def test_what_lies_in_the_way_is_replaced_and_what_it_names_is_not_touched(tmp_path, planted, name):
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    other.write_text("mine")
+    PLANTED[planted](folder / name, other)
+    with atomic_write(folder / "file") as file:
+        file.write(b"ours")
+    assert not (folder / "file").is_symlink()
+    assert (folder / "file").read_text() == "ours"
+    assert other.read_text() == "mine"
+    assert names(folder) == ["file"]
+    assert names(tmp_path) == ["folder", "other"]
+
+
+def test_a_block_that_fails_leaves_what_was_there(tmp_path):
+    (tmp_path / "file").write_text("before")
+    with pytest.raises(TypeError), atomic_write(tmp_path / "file") as file:
+        file.write("no bytes")  # type: ignore[arg-type]
+    assert (tmp_path / "file").read_text() == "before"
+    assert names(tmp_path) == ["file"]
