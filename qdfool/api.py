@@ -14,7 +14,8 @@ import numpy as np
 
 from qdfool.classifiers.logits_check import as_array, check_answer, check_values
 from qdfool.classifiers.names_check import check_class_names
-from qdfool.config import BUDGET, Config, check_seeds, override
+from qdfool.config import BUDGET, Config, check_image_shape, check_seeds, override
+from qdfool.config.kinds import check_kind
 from qdfool.engine.loop import Chunk, jitted_tell
 from qdfool.engine.step import ask
 from qdfool.errors import InputError, code_of_a_user, shown
@@ -254,9 +255,10 @@ class AskTell:
         """Makes the first children. The config needs no budget: the caller decides when to stop.
 
         Raises:
-            InputError: bad settings, or one that goes with a classifier which qdfool calls; or names that are not
-                two or more unique lines of text.
+            InputError: bad settings, or one that goes with a classifier which qdfool calls; an image shape that is not
+                three whole numbers in range; or names that are not two or more unique lines of text.
         """
+        image_shape = _whole(image_shape)
         _check_applies(config, image_shape)
         names = check_class_names("ask/tell", class_names, None)
         classifier = Classifier("ask/tell", image_shape, names, {}, _not_called, traceable=False)
@@ -296,6 +298,15 @@ class AskTell:
         return self._run.result()
 
 
+def _whole(image_shape: Any) -> tuple[int, int, int]:
+    """An image shape (H, W, C) that was given as a tuple or a list."""
+    given: Any = tuple(image_shape) if isinstance(image_shape, list) else image_shape
+    check_kind("image_shape", given, tuple[int, int, int])
+    check_image_shape("`image_shape`", given)
+    height, width, channels = map(int, given)
+    return height, width, channels
+
+
 def _check_applies(config: Config, image_shape: tuple[int, int, int]) -> None:
     """Checks that no setting is meant for a classifier that qdfool calls."""
     asked = Config()
@@ -305,7 +316,7 @@ def _check_applies(config: Config, image_shape: tuple[int, int, int]) -> None:
                 f"`{name}` goes with a classifier that qdfool calls, not with ask and tell. Got "
                 f"{shown(getattr(config, name))}."
             )
-    if config.image_shape not in (None, tuple(image_shape)):
+    if config.image_shape not in (None, image_shape):
         raise InputError(
             f"AskTell was given images of {list(image_shape)}, but `image_shape` is {list(config.image_shape)}. "
             "Leave `image_shape` away."

@@ -132,6 +132,36 @@ def test_tell_refuses_and_nothing_has_changed(small):
     assert audit.result().generations == 1
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        None,
+        8,
+        (8, 8),
+        (8, 8, 1, 1),
+        "881",
+        (8.0, 8, 1),
+        (True, 8, 1),
+        (8, 8, "1"),
+        (0, 8, 1),
+        (8, 10**9, 1),
+        [10**4] * 3,
+        {8: 1, 9: 2, 1: 3},
+        object(),
+        (8, 8, np.nan),
+    ],
+)
+def test_ask_and_tell_take_three_whole_numbers_for_the_images(small, shape):
+    with pytest.raises(InputError, match="`image_shape` must"):
+        qdfool.AskTell(small, shape, NAMES)
+
+
+@pytest.mark.parametrize("shape", [[8, 8, 1], tuple(np.array(fake.SHAPE))])
+@pytest.mark.parametrize("said", [None, fake.SHAPE])
+def test_ask_and_tell_take_the_shape_of_the_images_as_a_list(small, shape, said):
+    assert qdfool.AskTell(replace(small, image_shape=said), shape, NAMES).ask().shape == (12, 8, 8, 1)
+
+
 def exits(*arguments):
     sys.exit(0)
 

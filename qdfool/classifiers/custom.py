@@ -47,11 +47,15 @@ def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference:
         InputError: it is none of these, wants images of another shape, fails, or does not return logits that
             are finite, as many as its class names, which are unique lines of text.
     """
-    if isinstance(found, Classifier):
-        reference, name = reference or found.reference, check_name("A classifier of your own", found.name)
-    else:
-        reference = reference or _importable_name(found)
-        name = reference or str(getattr(found, "__name__", type(found).__name__))
+    with code_of_a_user(
+        f"A classifier of your own, a {type(found).__name__}, fails when it is asked for its name"
+    ):
+        if isinstance(found, Classifier):
+            reference, name = reference or found.reference, found.name
+        else:
+            reference = reference or _importable_name(found)
+            name = reference or getattr(found, "__name__", type(found).__name__)
+    name = check_name("A classifier of your own", name)
     classifier = _unchecked(found, name, image_shape)
     logits = ask_once(classifier.name, classifier.logits, classifier.parameters, classifier.image_shape)
     return replace(
@@ -126,7 +130,11 @@ def _importable_name(found: Any) -> str:
         return ""
     try:
         there = functools.reduce(getattr, attribute.split("."), sys.modules.get(module))
-    except AttributeError:  # a function within a function
+    except KeyboardInterrupt:
+        raise
+    except (
+        BaseException
+    ):  # A function within a function; or whatever a module raises that answers for itself.
         return ""
     return f"{module}:{attribute}" if there is found else ""
 

@@ -3,8 +3,10 @@
 import contextlib
 import hashlib
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import fake
 import jax
@@ -123,6 +125,55 @@ def test_images_of_another_size_than_its_own_are_refused(found):
     assert wrap(found, fake.SHAPE).image_shape == fake.SHAPE
     with pytest.raises(InputError, match="takes images of 8 x 8 x 1; got the `image_shape` 28 x 28 x 1"):
         wrap(found, (28, 28, 1))
+
+
+class Guarded:
+    """Raises what it is told when it is asked for what it has not."""
+
+    def __init__(self, failure):
+        self.__dict__["failure"] = failure
+
+    def __getattr__(self, name):
+        raise self.failure
+
+    def __call__(self, images):
+        return fake.host_logits(images)
+
+
+@pytest.mark.parametrize(
+    "failure", [SystemExit(0), RuntimeError("\x1b[2J\nall good"), KeyError("__qualname__")]
+)
+def test_what_fails_when_it_is_asked_for_an_attribute_is_named(failure):
+    with pytest.raises(InputError, match=f"a Guarded, fails .*: {type(failure).__name__}") as caught:
+        wrap(Guarded(failure), fake.SHAPE)
+    assert str(caught.value).isprintable()
+    assert wrap(Guarded(AttributeError()), fake.SHAPE).name == "Guarded"
+
+
+@pytest.mark.parametrize("name", ["\x1b[2J", "two\nlines", "", "x" * 301])
+def test_a_function_of_an_odd_name_is_refused(name):
+    def function(images):
+        return fake.host_logits(images)
+
+    function.__name__ = name
+    with pytest.raises(InputError, match=r"A classifier of your own .*name") as caught:
+        wrap(function, fake.SHAPE)
+    assert str(caught.value).isprintable()
+
+
+def test_a_module_that_fails_when_it_is_asked_names_nothing(monkeypatch):
+    def asked(name):
+        raise SystemExit(0)
+
+    module = ModuleType("guarded_module")
+    module.__dict__["__getattr__"] = asked
+    monkeypatch.setitem(sys.modules, "guarded_module", module)
+
+    def function(images):
+        return fake.host_logits(images)
+
+    function.__module__, function.__qualname__ = "guarded_module", "function"
+    assert wrap(function, fake.SHAPE).reference == ""
 
 
 def test_as_many_classes_as_nothing_has_are_refused_by_the_shape():
