@@ -146,7 +146,7 @@ def _start(command: CommandLine) -> int:
     out = command.out or Path("archives") / f"{config.preset}-{time.strftime('%Y-%m-%d-%H%M%S')}-{which}"
     how = {"overwrite": command.overwrite, "how_to_resume": _resume_command(out)}
     saved = start(config, out, **how) if seeds is None else start_seeds(config, seeds, out, **how)
-    return _evolve(saved, command)
+    return _evolve(saved, command, out)
 
 
 def _resume(command: CommandLine, several: bool) -> int:
@@ -159,16 +159,16 @@ def _resume(command: CommandLine, several: bool) -> int:
     if command.overwrite:
         raise InputError("--resume goes on with a run, --overwrite throws it away; give one of them.")
     go_on = resume_seeds if several else resume
-    return _evolve(go_on(command.config, folder, how_to_resume=_resume_command(folder)), command)
+    return _evolve(go_on(command.config, folder, how_to_resume=_resume_command(folder)), command, folder)
 
 
 def _resume_command(folder: Path) -> str:
     return shlex.join(["python", "-m", "qdfool.run", "--resume", str(folder)])
 
 
-def _evolve(saved: SavedRun | SavedSeeds, command: CommandLine) -> int:
+def _evolve(saved: SavedRun | SavedSeeds, command: CommandLine, out: Path) -> int:
     """Evolves while progress is shown; a signal ends it after a chunk, a second at once, as the system does it."""
-    config, classifier, out = saved.config, saved.classifier, saved.directory
+    config, classifier = saved.config, saved.classifier
     progress = Progress(config, command.quiet, saved.to_do() if isinstance(saved, SavedSeeds) else None)
     with interrupts(signal.SIG_DFL) as received, progress:
         if not command.quiet:

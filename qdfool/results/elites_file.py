@@ -50,6 +50,8 @@ def read(
     classes: int,
     image_shape: tuple[int, int, int],
     placed: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    check_genomes: Callable[[Any], None],
+    generations: int,
 ) -> Elites:
     """The elites of a file of this or a former version.
 
@@ -59,6 +61,8 @@ def read(
         classes: K.
         image_shape: (H, W, C).
         placed: from measures [n, M] and grid cells [n] to [n] bool, whether they lie there.
+        check_genomes: raises a ValueError if genomes, NumPy leaves [n, ...], are none of the run's.
+        generations: that the run has had.
 
     Returns:
         An archive of NumPy leaves.
@@ -80,6 +84,13 @@ def read(
         _check_agreement(arrays, size, classes)
         if "measures" in arrays and not placed(arrays["measures"], cells % (size // classes)).all():
             raise ValueError("measures lie in other cells of the grid than their elites")
+        if (arrays["birth_generation"] > generations).any():
+            raise ValueError(
+                f"birth_generation is beyond the {generations:,} generations of summary.json (a run that was ended "
+                "while it wrote them agrees again when it was resumed)"
+            )
+        names, tree = _leaves(shapes), jax.tree.structure(shapes.genome)
+        check_genomes(jax.tree.unflatten(tree, [arrays[name] for name in names if name.startswith(GENOME)]))
     elites: Elites = jax.tree.map(np.array, empty())
     for name, leaf in _leaves(elites).items():
         leaf[cells] = arrays[name]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qdfool.config import MOST_GENERATIONS
 from qdfool.results import npz
 from qdfool.results.history import MOST_ROWS, History, empty_history
 from qdfool.results.npz import Header
@@ -23,12 +24,13 @@ def write(path: Path, history: History) -> None:
     npz.write(path, dataclasses.asdict(history))
 
 
-def read(path: Path, classes: int) -> History:
+def read(path: Path, classes: int, generations: int = MOST_GENERATIONS) -> History:
     """Reads the history of a run.
 
     Args:
         path: the file.
         classes: K.
+        generations: that the run has had, where that is known.
 
     Raises:
         InputError: it is missing or damaged, or not of such a run.
@@ -38,6 +40,10 @@ def read(path: Path, classes: int) -> History:
     with npz.fitting(path):
         if (history.generation < 1).any() or (np.diff(history.generation) < 1).any():
             raise ValueError("generation does not count up from 1")
+        if (history.generation > generations).any():
+            raise ValueError(f"generation is beyond the {generations:,} of summary.json")
+        if (history.updates < 0).any() or (history.last_updates < 0).any():
+            raise ValueError("updates are below 0")
         if np.isnan(history.fitness).any() or np.isposinf(history.fitness).any():
             raise ValueError("fitness is not a number, or infinite")
         if not (np.isfinite(history.qd_score) & (history.qd_score >= 0)).all():

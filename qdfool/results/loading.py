@@ -12,6 +12,7 @@ from qdfool.engine.archive import empty
 from qdfool.errors import InputError, shown
 from qdfool.results import elites_file, history_file, run_folder
 from qdfool.results.config_file import classifier_record, read_config
+from qdfool.results.genome_check import check_genomes
 from qdfool.results.result import Result
 from qdfool.results.snapshot import Snapshot
 
@@ -47,12 +48,14 @@ def load(directory: str | Path, config: Config | None = None) -> Result:
         classes,
         classifier.image_shape,
         functools.partial(placed, config, measures),
+        functools.partial(check_genomes, config, classifier.image_shape),
+        figures["generations"],
     )
     return Result(
         config=config,
         classifier=classifier,
         snapshot=Snapshot(elites),
-        history=history_file.read(directory / run_folder.HISTORY, classes),
+        history=history_file.read(directory / run_folder.HISTORY, classes, figures["generations"]),
         metrics=run_folder.read_metrics(directory / run_folder.METRICS),
         **figures,
     )

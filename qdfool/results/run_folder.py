@@ -65,6 +65,13 @@ def prepare(directory: Path, overwrite: bool, seeds: Sequence[int] = ()) -> Fold
             written to.
     """
     _check_name(directory)
+    try:
+        str(directory.absolute()).encode()
+    except UnicodeError as error:
+        raise InputError(
+            f"Checkpoints cannot be written to {directory.absolute()}: Orbax takes names in UTF-8, and this is none. "
+            "Give another `out`."
+        ) from error
     former = _folders_of_seeds(directory, seeds)
     for folder in (directory, *former):
         _check_free(folder, overwrite)

@@ -170,6 +170,7 @@ def start(
             use or cannot be written to.
         OSError: the disk is full.
     """
+    directory = directory.absolute()  # A classifier may change the working directory.
     validate(config)
     return begin(Run(*named_or_own(config, classifier)), directory, overwrite, how_to_resume)
 
@@ -199,6 +200,7 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
             the classifier is not given or another one.
         OSError: a file cannot be read or written.
     """
+    directory = directory.absolute()  # A classifier may change the working directory.
     validate(config)
     saved, values = read_config(directory, config)
     check_resumable(directory, values)

@@ -232,6 +232,7 @@ def start(
             is in use or cannot be written to.
         OSError: the disk is full.
     """
+    directory = directory.absolute()  # A classifier may change the working directory.
     seeds = check_seeds(seeds)
     validate(config)
     # The first is made to see that it can be; it takes its turn as all others do.
@@ -259,6 +260,7 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
             gone beyond the budget that is given, or the classifier is not given.
         OSError: a file cannot be read or written.
     """
+    directory = directory.absolute()  # A classifier may change the working directory.
     validate(config)
     saved, values, seeds = read_config_of_seeds(directory, config)
     check_resumable(directory, values)

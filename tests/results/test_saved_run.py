@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import signal
 import time
 from dataclasses import replace
@@ -104,6 +105,42 @@ def test_a_folder_goes_on_with_its_own_settings_alone(small, tmp_path):
         resume(replace(config, seed=3, generations=2), tmp_path)
     assert (tmp_path / "config.json").read_bytes() == before
     assert resume(replace(config, generations=2, checkpoint_every=7), tmp_path).config.generations == 2
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_a_classifier_may_change_the_working_directory(small, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    @fake.sized
+    def moving(images):
+        os.chdir(tmp_path / "other")
+        return fake.host_logits(images)
+
+    for begin in (
+        lambda: qdfool.evolve(replace(small, generations=2), moving, out="run"),
+        lambda: qdfool.resume("run", moving, generations=4),
+        lambda: qdfool.evolve(replace(small, generations=2), moving, out="seeds", seeds=[0, 1]),
+        lambda: qdfool.resume_seeds("seeds", moving, generations=4),
+    ):
+        os.chdir(tmp_path)
+        begin()
+    assert [qdfool.load(tmp_path / name).generations for name in ("run", "seeds/seed0", "seeds/seed1")] == [
+        4,
+        4,
+        4,
+    ]
+    assert list((tmp_path / "other").iterdir()) == []
+    assert not list(tmp_path.rglob(".lock"))
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "caf\udce9/run"])
+def test_a_folder_that_orbax_cannot_write_to_is_refused_at_the_start(small, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"cannot be written to .*caf\\udce9") as refused:
+        qdfool.evolve(small, fake.host_logits, out=name)
+    assert str(refused.value).isprintable()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ctrl_c_saves_and_says_so(small, whole, tmp_path):

@@ -1,5 +1,6 @@
 """`elites.npz` and `history.npz` from anywhere: what does not agree is refused, and nothing else is inflated."""
 
+import contextlib
 import io
 import shutil
 import tracemalloc
@@ -9,13 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import fake
+import jax
 import numpy as np
 import pytest
 
 import qdfool
+from qdfool.build import build_encoding
 from qdfool.config import Config
 from qdfool.errors import InputError
+from qdfool.genomes.cppn.graph import Graph
 from qdfool.results import elites_file, npz
+from qdfool.results.genome_check import check_genomes
 
 FORMER = Path(__file__).parent / "former_run"
 
@@ -101,6 +106,10 @@ FORGED = {
     "genomes complex": (changed("genome", lambda genome: genome.astype(complex)), "genome is complex128"),
     "genomes of text": (changed("genome", lambda genome: genome.astype(str)), "genome is <U"),
     "genomes big-endian": (changed("genome", lambda genome: genome.astype(">f4")), "genome is >f4"),
+    "genomes NaN": (changed("genome", first(np.nan)), "genome is not finite, in row 0"),
+    "genomes too bright": (changed("genome", first(1.5)), "genome is not between 0 and 1, in row 0"),
+    "genomes too dark": (changed("genome", first(-0.1)), "genome is not between 0 and 1, in row 0"),
+    "born after": (changed("birth_generation", first(4)), "birth_generation is beyond the 3 generations"),
     "fitness NaN": (changed("fitness", first(np.nan)), "fitness is not finite"),
     "fitness infinite": (changed("fitness", first(np.inf)), "fitness is not finite"),
     "fitness of others": (changed("fitness", first(3.25)), "confidence is not that of fitness, in row 0"),
@@ -277,6 +286,9 @@ HISTORIES = {
     "complex": (changed("fitness", lambda fitness: fitness.astype(complex)), "fitness is complex128"),
     "backwards": (changed("generation", lambda generation: generation[::-1]), "generation does not count up"),
     "fitness NaN": (changed("fitness", first(np.nan)), "fitness is not a number"),
+    "to come": (changed("generation", lambda generation: generation + 1), "generation is beyond the 3"),
+    "updates below 0": (changed("updates", first(-1)), "updates are below 0"),
+    "last updates below 0": (changed("last_updates", first(-1)), "updates are below 0"),
     "score infinite": (changed("qd_score", first(np.inf)), "qd_score is below 0"),
     "coverage of 2": (changed("coverage", first(2)), "coverage is not between 0 and 1"),
 }
@@ -287,6 +299,60 @@ def test_a_history_that_cannot_be_is_refused(folder, how):
     change, expected = HISTORIES[how]
     put(folder, change(arrays_of(folder, "history.npz")), "history.npz")
     refused(folder, f"does not fit config.json: {expected}", "history.npz")
+
+
+def graphs() -> Graph:
+    """Two random networks, of 5 x 5 grey pixels, with one hidden node in the first."""
+    encoding = build_encoding(replace(Config(), encoding="cppn"), (5, 5, 1))
+    drawn = jax.tree.map(np.array, jax.vmap(encoding.initialise)(jax.random.split(jax.random.key(0), 2)))
+    drawn.alive[0, 5] = True
+    return drawn
+
+
+GRAPHS = {
+    "no input": ("alive", (1, 0), False, "genome lacks an input or output, in row 1"),
+    "no output": ("alive", (0, 4), False, "genome lacks an input or output, in row 0"),
+    "no function": ("activation", (0, 5), 5, "genome.activation is no function that there is, in row 0"),
+    "a negative function": ("activation", (1, 4), -1, "genome.activation is no function"),
+    "from nowhere": ("source", (1, 0), 64, "genome.source is no node"),
+    "from before": ("source", (0, 0), -1, "genome.source is no node"),
+    "from an output": ("source", (0, 0), 4, "genome.source is no node"),
+    "from a free node": (
+        "source",
+        (1, 0),
+        5,
+        "genome.source is no node that a connection can have there, in row 1",
+    ),
+    "to an input": ("target", (0, 1), 3, "genome.target is no node"),
+    "to nowhere": ("target", (0, 1), 2**31 - 1, "genome.target is no node"),
+    "weight NaN": ("weight", (0, 0), np.nan, "genome.weight is not finite"),
+    "refused below 0": ("refused", 0, -1, "genome.refused is below 0"),
+}
+
+
+@pytest.mark.parametrize("how", GRAPHS)
+def test_networks_that_cannot_be_are_refused(how):
+    name, place, value, expected = GRAPHS[how]
+    config, found = replace(Config(), encoding="cppn"), graphs()
+    check_genomes(config, (5, 5, 1), found)
+    getattr(found, name)[place] = value
+    with pytest.raises(ValueError, match=expected):
+        check_genomes(config, (5, 5, 1), found)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "gene", "fine"),
+    [("binary", 1, True), ("binary", 2, False), ("black_pixels", 25, True), ("black_pixels", 26, False)],
+)
+def test_genes_out_of_range_are_refused(encoding, gene, fine):
+    genome = np.full((2, 5), gene, np.uint8)
+    with contextlib.nullcontext() if fine else pytest.raises(ValueError, match="in row 0"):
+        check_genomes(replace(Config(), encoding=encoding), (5, 5, 1), genome)
+
+
+def test_operators_of_a_user_may_leave_pixels_out_of_range():
+    config = replace(Config(), mutation=replace(Config().mutation, operators=("own_parts:jitter",)))
+    check_genomes(config, (5, 5, 1), np.full((2, 5, 5, 1), 1.5, np.float32))
 
 
 @pytest.mark.parametrize("figure", ['"3"', "true", "-1", "null", "1e30", "2.5"])
