@@ -53,7 +53,7 @@ def without_unfinished(directory: Path) -> Path:
     Raises:
         OSError: the folder cannot be made, or what is unfinished in it not removed.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(exist_ok=True)
     for unfinished in directory.glob(f"*{TEMPORARY}*"):
         if unfinished.is_dir() and not unfinished.is_symlink():
             shutil.rmtree(unfinished)

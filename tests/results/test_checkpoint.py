@@ -278,3 +278,9 @@ def test_orbax_is_quiet_and_others_are_not(tmp_path, caplog):
     logging.getLogger("absl").warning("of the program")
     assert [record.getMessage() for record in caplog.records] == ["of the program"]
     assert logging.getLogger("absl").filters == []
+
+
+def test_a_run_folder_that_is_gone_is_not_made_anew(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        Checkpoints(tmp_path / "run" / "checkpoints").save(1, state(1), {})
+    assert not (tmp_path / "run").exists()
