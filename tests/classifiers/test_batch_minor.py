@@ -135,3 +135,23 @@ def test_a_gradient_that_is_not_a_number_stays_with_its_image():
     of_images, _, _ = jax.jit(lambda of, *given: jax.vjp(convolved, *given)[1](of))(of_outcome, *given)
     assert np.isnan(of_images[0]).all()
     assert np.isfinite(of_images[1:]).all()
+
+
+@pytest.mark.parametrize("pool", ["max_pool", "mean_pool"])
+@pytest.mark.parametrize("formulation", [BATCH_MINOR, CHANNELS_LAST], ids=["batch minor", "channels last"])
+def test_gradients_of_pools(formulation, pool):
+    images = _normal(0, 2, 5, 5, 3)
+    weights = _normal(1, 2, 2, 2, 3)
+
+    def pooled(images: Array) -> Array:
+        outcome = getattr(formulation, pool)(formulation.enter(images), 2, 2, "VALID")
+        return outcome if formulation is CHANNELS_LAST else outcome.transpose(3, 1, 2, 0)
+
+    def plain(images: Array) -> Array:
+        windows = images[:, :4, :4].reshape(2, 2, 2, 2, 2, 3)
+        return windows.max((2, 4)) if pool == "max_pool" else windows.mean((2, 4))
+
+    found, right = (
+        jax.jit(jax.grad(lambda images, f=f: (f(images) * weights).sum()))(images) for f in (pooled, plain)
+    )
+    np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR)
