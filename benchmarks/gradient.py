@@ -133,14 +133,7 @@ def show(rows: list[Row]) -> None:
     """Prints the table."""
     table = Table(title="images per second, and what the gradient costs beside the forward pass")
     table.add_column("network", no_wrap=True)
-    for name in (
-        "batch",
-        "forward",
-        "gradient",
-        "gradient / forward",
-        "seconds to compile: forward",
-        "gradient",
-    ):
+    for name in ("batch", "forward", "gradient", "gradient / forward", "compiled in"):
         table.add_column(name, justify="right")
     for row in rows:
         table.add_row(
@@ -149,7 +142,7 @@ def show(rows: list[Row]) -> None:
             f"{row.forward_per_second:,.0f}",
             f"{row.gradient_per_second:,.0f}",
             f"{row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f})",
-            f"{row.forward_compile_seconds:.1f}, {row.gradient_compile_seconds:.1f}",
+            f"{row.forward_compile_seconds:.1f} and {row.gradient_compile_seconds:.1f} s",
         )
     Console().print(table)
 

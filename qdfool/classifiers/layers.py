@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import lax
 
@@ -115,7 +116,9 @@ def _windows(
         pads = [(0, 0)] * 4
         for axis, pad in zip(spatial, padding, strict=True):
             pads[axis] = pad
-    return lax.reduce_window(features, jnp.asarray(start, features.dtype), combine, window, strides, pads)  # type: ignore[arg-type]
+    # A constant of NumPy's: by its value JAX knows a maximum or a sum, which have a gradient, even while it traces.
+    constant = np.asarray(start, features.dtype)
+    return lax.reduce_window(features, constant, combine, window, strides, pads)  # type: ignore[arg-type]
 
 
 def exactly() -> contextlib.AbstractContextManager[Any]:

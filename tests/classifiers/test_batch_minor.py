@@ -128,12 +128,30 @@ def test_gradients_of_gradients_an_image_at_a_time(three):
     np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR)
 
 
-def test_a_gradient_that_is_not_a_number_stays_with_its_image(three):
-    scores, parameters = three
-    images = _normal(9, 3, 9, 9, 3)
-    weights = jnp.array([jnp.nan, 1.0, 1.0])
-    gradient = jax.jit(jax.grad(lambda images: (scores(BATCH_MINOR, images, parameters) * weights).sum()))(
-        images
+def test_a_gradient_that_is_not_a_number_stays_with_its_image():
+    convolved = _convolved(BATCH_MINOR, 4, 1, SAME)
+    given = _normal(0, 3, 5, 5, 4), _normal(1, 3, 3, 1, 4), _normal(2, 4)
+    of_outcome = jnp.ones((3, 5, 5, 4)).at[0].set(jnp.nan)
+    of_images, _, _ = jax.jit(lambda of, *given: jax.vjp(convolved, *given)[1](of))(of_outcome, *given)
+    assert np.isnan(of_images[0]).all()
+    assert np.isfinite(of_images[1:]).all()
+
+
+@pytest.mark.parametrize("pool", ["max_pool", "mean_pool"])
+@pytest.mark.parametrize("formulation", [BATCH_MINOR, CHANNELS_LAST], ids=["batch minor", "channels last"])
+def test_gradients_of_pools(formulation, pool):
+    images = _normal(0, 2, 5, 5, 3)
+    weights = _normal(1, 2, 2, 2, 3)
+
+    def pooled(images: Array) -> Array:
+        outcome = getattr(formulation, pool)(formulation.enter(images), 2, 2, "VALID")
+        return outcome if formulation is CHANNELS_LAST else outcome.transpose(3, 1, 2, 0)
+
+    def plain(images: Array) -> Array:
+        windows = images[:, :4, :4].reshape(2, 2, 2, 2, 2, 3)
+        return windows.max((2, 4)) if pool == "max_pool" else windows.mean((2, 4))
+
+    found, right = (
+        jax.jit(jax.grad(lambda images, f=f: (f(images) * weights).sum()))(images) for f in (pooled, plain)
     )
-    assert np.isnan(gradient[0]).any()
-    assert np.isfinite(gradient[1:]).all()
+    np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR)

@@ -151,6 +151,8 @@ def test_the_gradient_of_log_odds(formulation, timm, torch, randomised, tmp_path
         return jax.vmap(log_odds)(ours.logits(ours.parameters, images))[np.arange(2), np.array(classes)].sum()
 
     found = np.asarray(jax.jit(jax.grad(score))(images))
+    # No value of these images is so near a corner of ReLU6 that rounding decides on its side. Of a trained network and
+    # noise some are, and then float32 gradients differ by percents, PyTorch's own from its float64 one too.
     error = np.abs(found - expected).max() / np.abs(expected).max()
     print(f"relative error {error:.1e}")
     assert error < RELATIVE_ERROR
