@@ -58,12 +58,12 @@ def run_generations(
     functions give the same loop, which is then compiled once. Tracing it raises an `InputError` where the classifier
     of that name fails at this batch size, or gives what are no logits.
     """
-    shape = (evolution.batch_size, evolution.classes)
 
     def checked_logits(parameters: Parameters, images: Array) -> Array:
         with code_of_a_user(f"{name} failed on images {list(images.shape)}"):
             answer = logits(parameters, images)
-        check_kind(name, answer, shape)
+        # An emitter may ask for fewer images at a time than a batch has.
+        check_kind(name, answer, (images.shape[0], evolution.classes))
         return answer
 
     def run(state: State, records: Record, parameters: Parameters, count: Array) -> tuple[State, Record]:
