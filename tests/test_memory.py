@@ -63,7 +63,7 @@ def test_images_that_nothing_holds_are_refused_before_any_is_made(small, shape):
     logits.__dict__["image_shape"] = shape
     with pytest.raises(InputError, match="image_shape of logits must"):
         wrap(logits)
-    with pytest.raises(InputError, match="the images of ask/tell must"):
+    with pytest.raises(InputError, match="`image_shape` must"):
         AskTell(small, shape, ("a", "b"))
 
 
