@@ -213,16 +213,16 @@ def test_a_budget_that_is_given_replaces_the_presets(given, budget):
 @pytest.mark.parametrize(
     ("budget", "spent", "ended_by"),
     [
-        ({"generations": 7}, (6, 72, 9.0), None),
-        ({"generations": 7}, (7, 84, 9.0), ("generations", 7)),
-        ({"evaluations": 100}, (7, 84, 9.0), None),
-        ({"evaluations": 100}, (8, 96, 9.0), ("evaluations", 100)),
-        ({"evaluations": 96}, (8, 96, 9.0), ("evaluations", 96)),
-        ({"evaluations": 96}, (7, 84, 9.0), None),
-        ({"seconds": 9.5}, (7, 84, 9.0), None),
-        ({"seconds": 8.5}, (7, 84, 9.0), ("seconds", 8.5)),
-        ({"generations": 100, "evaluations": 10_000, "seconds": 8.5}, (7, 84, 9.0), ("seconds", 8.5)),
-        ({"generations": 7, "evaluations": 10_000, "seconds": 60.0}, (7, 84, 9.0), ("generations", 7)),
+        ({"generations": 7}, (6, 9.0), None),
+        ({"generations": 7}, (7, 9.0), ("generations", 7)),
+        ({"evaluations": 100}, (7, 9.0), None),
+        ({"evaluations": 100}, (8, 9.0), ("evaluations", 100)),
+        ({"evaluations": 96}, (8, 9.0), ("evaluations", 96)),
+        ({"evaluations": 96}, (7, 9.0), None),
+        ({"seconds": 9.5}, (7, 9.0), None),
+        ({"seconds": 8.5}, (7, 9.0), ("seconds", 8.5)),
+        ({"generations": 100, "evaluations": 10_000, "seconds": 8.5}, (7, 9.0), ("seconds", 8.5)),
+        ({"generations": 7, "evaluations": 10_000, "seconds": 60.0}, (7, 9.0), ("generations", 7)),
     ],
 )
 def test_which_budget_is_spent(budget, spent, ended_by):

@@ -150,6 +150,14 @@ def test_ones_own_emitter_by_object_and_by_name(small, tmp_path):
     assert int(state.emitter) == 3
 
 
+def test_what_ones_own_emitter_leaves_can_be_read_again(small, tmp_path):
+    """Nobody but its author knows in which range it leaves pixels."""
+    config = replace(small, emitters=Emitters(("own_parts:beyond",)), rounding=False)
+    result = qdfool.evolve(config, fake.classifier, out=tmp_path / "run")
+    assert result.images().max() > 1
+    np.testing.assert_array_equal(load(tmp_path / "run").images(), result.images())
+
+
 HOST = Classifier(
     "host", fake.SHAPE, ("a", "b", "c", "d"), {}, lambda p, x: fake.host_logits(x), traceable=False
 )
@@ -207,6 +215,11 @@ HOST = Classifier(
         ),
         ({"emitters": Emitters((own_parts.too_few,))}, fake.classifier, "must emit 12 genomes"),
         ({"emitters": Emitters((own_parts.growing,))}, fake.classifier, "must keep the kind of its state"),
+        (
+            {"emitters": Emitters((own_parts.fails_when_told,))},
+            fake.classifier,
+            "The emitter fails_when_told failed .*no such outcome",
+        ),
         ({"emitters": Emitters((own_parts.failing,))}, fake.classifier, "The emitter failing failed"),
         (
             {"emitters": Emitters(("gradient_ascent",)), "gradient_ascent": GradientAscent(selection="best")},

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from qdfool.build.encoding import shapes
+from qdfool.build.encoding import alike, shapes
 from qdfool.build.reference import is_reference, named_object
 from qdfool.build.selection import build_selection
 from qdfool.build.step_rules import build_regulariser, build_step_rule
@@ -19,7 +19,7 @@ from qdfool.engine.emitters.gradient_ascent import gradient_ascent
 from qdfool.engine.emitters.mixed import mixed
 from qdfool.engine.emitters.variation import variation
 from qdfool.errors import InputError, code_of_a_user, known_name, shown
-from qdfool.types import Array, Emitter, EmitterMaker, Encoding, Genome, Key
+from qdfool.types import Array, Emitter, EmitterMaker, Encoding, Genome, Key, Outcome
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _gradient_ascent(config: Config, parts: Parts, size: int) -> Emitter:
         build_step_rule(settings),
         steps=settings.steps,
         sigma=settings.sigma,
-        regularise=build_regulariser(settings, parts.encoding, parts.genome),
+        regularise=build_regulariser(settings, parts.encoding),
     )
 
 
@@ -146,15 +146,15 @@ def _own_emitter(part: str | EmitterMaker, parts: Parts, size: int) -> Emitter:
             raise InputError(
                 f"The emitter {name} must make a qdfool.Emitter; it makes a {type(emitter).__name__}."
             )
-        children, parents, before, after = jax.eval_shape(lambda: _tried(emitter, parts))
+        children, parents, before, after = jax.eval_shape(lambda: _tried(emitter, size, parts))
     expected = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape), leaf.dtype), parts.genome)
     bred = (children, parents), (expected, jax.ShapeDtypeStruct((size,), jnp.int32))
-    if not _alike(*bred):
+    if not alike(*bred):
         raise InputError(
             f"The emitter {name} must emit {size} genomes and their parents' cells, {shapes(bred[1])}; it emits "
             f"{shapes(bred[0])}."
         )
-    if not _alike(before, after):
+    if not alike(before, after):
         raise InputError(
             f"The emitter {name} must keep the kind of its state; it began with {shapes(before) or 'none'} and came "
             f"to {shapes(after) or 'none'}."
@@ -162,18 +162,14 @@ def _own_emitter(part: str | EmitterMaker, parts: Parts, size: int) -> Emitter:
     return emitter
 
 
-def _tried(emitter: Emitter, parts: Parts) -> tuple[Any, ...]:
-    """Children, parents, and the state before and after: nothing is computed where it is only traced."""
+def _tried(emitter: Emitter, size: int, parts: Parts) -> tuple[Any, ...]:
+    """Children, parents, and the state before and after a generation: nothing is computed where it is only traced."""
     genome = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), parts.genome)
-    elites = empty(genome, parts.classes, parts.grid_cells, 2 if parts.grid_cells > 1 else 0)
-    state = emitter.init(genome)
+    measures = 2 if parts.grid_cells > 1 else 0
+    elites = empty(genome, parts.classes, parts.grid_cells, measures)
     score = (lambda images: jnp.zeros((images.shape[0], parts.classes))) if parts.traceable else None
-    children, parents, after = emitter.emit(jax.random.key(0), jnp.int32(1), state, elites, score)
-    return children, parents, state, after
-
-
-def _alike(one: Any, other: Any) -> bool:
-    return jax.tree.structure(one) == jax.tree.structure(other) and all(
-        (new.shape, new.dtype) == (old.shape, old.dtype)
-        for new, old in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
-    )
+    before = emitter.init(genome)
+    children, parents, state = emitter.emit(jax.random.key(0), jnp.int32(1), before, elites, score)
+    by_class = jnp.zeros((size, parts.classes))
+    outcome = Outcome(by_class, jnp.zeros((size, measures)), jnp.zeros(size, jnp.int32), by_class)
+    return children, parents, before, emitter.update(state, elites, children, parents, outcome)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -101,14 +100,16 @@ def build_encoding(config: Config, image_shape: Shape) -> Encoding:
     if not config.rounding or config.encoding == "cppn":
         return encoding  # CPPNs round as they draw
 
+    differentiable = encoding.differentiable
     return replace(
-        encoding, decode=_rounded(encoding.decode), differentiable=_rounded(encoding.differentiable)
+        encoding,
+        decode=_rounded(encoding.decode),
+        differentiable=None if differentiable is None else _rounded(differentiable),
     )
 
 
-def _rounded(decode: Any) -> Any:
-    """The decoding, where there is one, with its images rounded."""
-    return None if decode is None else lambda genome: round_to_levels(decode(genome))
+def _rounded(decode: Callable[[Genome], Image]) -> Callable[[Genome], Image]:
+    return lambda genome: round_to_levels(decode(genome))
 
 
 def is_own_encoding(config: Config) -> bool:
@@ -138,6 +139,14 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
             f"The encoding {name} must draw one image, float32{list(image_shape)}; it draws {shapes(drawn)}."
         )
     return found
+
+
+def alike(one: Genome, other: Genome) -> bool:
+    """Whether two pytrees of arrays, or of what stands for them, have the same structure, shapes and dtypes."""
+    return jax.tree.structure(one) == jax.tree.structure(other) and all(
+        (first.shape, first.dtype) == (second.shape, second.dtype)
+        for first, second in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    )
 
 
 def shapes(tree: Genome) -> str:

@@ -27,7 +27,7 @@ def build_step_rule(settings: GradientAscent) -> optax.GradientTransformation:
     return optax.chain(scale, optax.scale_by_learning_rate(rate))
 
 
-def build_regulariser(settings: GradientAscent, encoding: Encoding, genome: Genome) -> Regulariser:
+def build_regulariser(settings: GradientAscent, encoding: Encoding) -> Regulariser:
     """All regularisers of a config that are not 0, one after the other: those of Yosinski et al. 2015, and the decay.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from qdfool.build.encoding import activation_numbers, is_own_encoding, list_capacity, shapes
+from qdfool.build.encoding import activation_numbers, alike, is_own_encoding, list_capacity, shapes
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config, name_of
 from qdfool.errors import InputError, code_of_a_user, known_name, shown
@@ -262,11 +262,7 @@ def _check(kind: str, name: str, operator: Callable[..., Genome], parents: tuple
     """Whether what comes out is a genome as what went in; nothing is computed."""
     with code_of_a_user(f"The {kind} {name} failed on a genome of {shapes(parents[0])}"):
         child = jax.eval_shape(operator, jax.random.key(0), *parents)
-    alike = jax.tree.structure(child) == jax.tree.structure(parents[0]) and all(
-        (new.shape, new.dtype) == (old.shape, old.dtype)
-        for new, old in zip(jax.tree.leaves(child), jax.tree.leaves(parents[0]), strict=True)
-    )
-    if not alike:
+    if not alike(child, parents[0]):
         raise InputError(
             f"The {kind} {name} must return a genome like its parents, {shapes(parents[0])}; it returns "
             f"{shapes(child)}."

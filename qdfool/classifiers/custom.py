@@ -132,9 +132,7 @@ def _importable_name(found: Any) -> str:
         there = functools.reduce(getattr, attribute.split("."), sys.modules.get(module))
     except KeyboardInterrupt:
         raise
-    except (
-        BaseException
-    ):  # A function within a function; or whatever a module raises that answers for itself.
+    except BaseException:  # A function within a function, or a module that answers for itself.
         return ""
     return f"{module}:{attribute}" if there is found else ""
 

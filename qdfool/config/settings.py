@@ -264,7 +264,7 @@ class Config:
             limits.append(self.evaluations // self.evaluations_a_generation())
         return min(limits) if limits else None
 
-    def spent_budget(self, generations: int, evaluations: int, seconds: float) -> tuple[str, float] | None:
+    def spent_budget(self, generations: int, seconds: float) -> tuple[str, float] | None:
         """Name and value of the budget that a run has met which spent so much; None while it has met none.
 
         Of several that are met, the first in the order of `BUDGET`. Evaluations are spent in whole generations,
@@ -272,7 +272,8 @@ class Config:
         """
         if self.generations is not None and generations >= self.generations:
             return "generations", self.generations
-        if self.evaluations is not None and evaluations + self.evaluations_a_generation() > self.evaluations:
+        charged = (generations + 1) * self.evaluations_a_generation()
+        if self.evaluations is not None and charged > self.evaluations:
             return "evaluations", self.evaluations
         if self.seconds is not None and seconds >= self.seconds:
             return "seconds", self.seconds

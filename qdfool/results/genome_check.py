@@ -13,7 +13,8 @@ from qdfool.genomes.cppn.graph import Graph
 def check_genomes(config: Config, image_shape: tuple[int, int, int], genome: Any) -> None:
     """Checks the values of genomes; their dtypes and shapes are those of the config.
 
-    What an encoding of the user's own may hold, nobody else knows, nor in which range their operators leave pixels.
+    What an encoding of the user's own may hold, nobody else knows, nor in which range their operators and emitters
+    leave pixels.
 
     Args:
         config: of their run.
@@ -28,7 +29,11 @@ def check_genomes(config: Config, image_shape: tuple[int, int, int], genome: Any
     elif config.encoding == "pixels":
         own = any(
             not isinstance(operator, str) or is_reference(operator)
-            for operator in (*(config.mutation.operators or ()), *(config.crossover.operators or ()))
+            for operator in (
+                *(config.mutation.operators or ()),
+                *(config.crossover.operators or ()),
+                *config.emitters.operators,
+            )
         )
         _check("genome is not finite", np.isfinite(genome))
         _check("genome is not between 0 and 1", own | ((genome >= 0) & (genome <= 1)))

@@ -73,9 +73,18 @@ def intervals(rows: Sequence[dict[str, float]]) -> dict[str, dict[str, float | N
 
 def _bounds(values: np.ndarray) -> list[tuple[float, float]]:
     """Of the median of each column of [S, F]."""
-    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-    medians = [np.median(values[draw], axis=0) for draw in draws]
-    low, high = np.quantile(medians, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    # Imported here because it takes as long as a seed's evolution, and a single run has no use for it.
+    from scipy import stats
+
+    low, high = stats.bootstrap(
+        (values,),
+        np.median,
+        axis=0,
+        confidence_level=LEVEL,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
     return list(zip(low.tolist(), high.tolist(), strict=True))
 
 

@@ -147,7 +147,7 @@ class Result:
         fitness = self.snapshot.fitness
         sure = confidence(fitness[self.best()])
         evaluations = self.generations * self.config.evaluations_a_generation()
-        spent = self.config.spent_budget(self.generations, evaluations, self.seconds)
+        spent = self.config.spent_budget(self.generations, self.seconds)
         return {
             "median_confidence": float(np.median(sure)),
             "min_confidence": float(sure.min()),

@@ -151,10 +151,7 @@ class SavedSeeds:
 
         def stands_now(written: bool) -> Standing:
             run, until = saved.run, saved.saved_generations
-            spent = (
-                run.config.spent_budget(until, until * run.config.evaluations_a_generation(), run.seconds)
-                is not None
-            )
+            spent = run.config.spent_budget(until, run.seconds) is not None
             return Standing(until > 0, until, run.seconds, spent and written)
 
         def said() -> str:
@@ -309,9 +306,7 @@ def standing(folder: Path, config: Config) -> Standing:
     figures = figures_of(summary) if summary.exists() else {"generations": 0, "seconds": 0.0}
     generations, seconds = figures["generations"], figures["seconds"]
     check_budget(folder, config, generations)
-    spent = (
-        config.spent_budget(generations, generations * config.evaluations_a_generation(), seconds) is not None
-    )
+    spent = config.spent_budget(generations, seconds) is not None
     done = spent and all((folder / name).exists() for name in LAST_WRITTEN)
     if done:
         return Standing(True, generations, seconds, done)

@@ -67,5 +67,22 @@ def growing(size, encoding):
     return Emitter(lambda genome: jnp.zeros(1), emit)
 
 
+def fails_when_told(size, encoding):
+    def update(state, elites, children, parents, outcome):
+        raise KeyError("no such outcome")
+
+    return Emitter(lambda genome: (), copies(size, encoding).emit, update)
+
+
+def beyond(size, encoding):
+    """Pixels brighter than white."""
+
+    def emit(key, generation, state, elites, score):
+        children, cells, state = copies(size, encoding).emit(key, generation, state, elites, score)
+        return children + 1, cells, state
+
+    return Emitter(lambda genome: jnp.int32(0), emit)
+
+
 def failing(size, encoding):
     raise KeyError("no such emitter")

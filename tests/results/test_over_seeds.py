@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
 
 from qdfool.results import history_file
 from qdfool.results.history import empty_history, extend
@@ -11,18 +10,24 @@ from qdfool.results.over_seeds import RESAMPLES, _series, intervals, numbers
 from qdfool.types import Record
 
 
-def test_intervals_are_the_bootstrap_of_scipy():
+def test_intervals_are_the_percentile_bootstrap_of_the_median():
     values = np.random.default_rng(1).normal(size=(15, 2))
     found = intervals([{"one": float(one), "two": float(two)} for one, two in values])
     for name, column in zip(("one", "two"), values.T, strict=True):
-        bounds = stats.bootstrap((column,), np.median, n_resamples=20 * RESAMPLES, method="percentile")
-        low, high = bounds.confidence_interval
+        draws = np.random.default_rng(2).integers(0, 15, (20 * RESAMPLES, 15))
+        low, high = np.quantile(np.median(column[draws], axis=1), [0.025, 0.975])
         figure = found[name]
         assert figure["median"] == np.median(column)
-        # The bounds are among the values, or halfway between two: within one rank of scipy's.
+        # The bounds are among the values, or halfway between two: within one rank of those drawn here.
         ranks = [np.sum(column <= bound) for bound in (low, figure["low"], high, figure["high"])]
         assert abs(ranks[0] - ranks[1]) <= 1
         assert abs(ranks[2] - ranks[3]) <= 1
+
+
+def test_the_same_rows_give_the_same_intervals_and_equal_ones_a_point():
+    rows = [{"one": float(value), "same": 7.0} for value in (3, 1, 2, 5, 4)]
+    assert intervals(rows) == intervals(rows)
+    assert intervals(rows)["same"] == {"median": 7.0, "low": 7.0, "high": 7.0}
 
 
 def test_a_single_seed_has_no_interval_and_none_has_no_figures():

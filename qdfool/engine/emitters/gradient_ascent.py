@@ -86,7 +86,7 @@ def gradient_ascent(
             moved = jax.vmap(regularise, in_axes=(None, 0, 0))(number, moved, gradient)
             return moving_leaves(jax.vmap(encoding.project)(moved)), memory
 
-        moving = moving_leaves(genomes(moving_leaves(structure.unflatten(leaves))))
+        moving = [leaf for leaf, moved in zip(leaves, moves, strict=True) if moved]
         keys = jax.random.split(noise_key, len(moving))
         moving = [
             leaf + sigma * jax.random.normal(own, leaf.shape) for own, leaf in zip(keys, moving, strict=True)
