@@ -34,7 +34,7 @@ def curves(
     qd_score: ArrayLike,
     coverage: ArrayLike,
     title: str,
-    batch_size: int | None = None,
+    evaluations_a_generation: int | None = None,
 ) -> None:
     """Draws how a run went, one point a chunk, into the PNG `path`.
 
@@ -48,7 +48,7 @@ def curves(
         qd_score: [T] sum of the confidence over cells.
         coverage: [T] occupied cells as a fraction, in [0, 1].
         title: what is shown.
-        batch_size: evaluations in a generation; with it the top axis counts generations.
+        evaluations_a_generation: what one is charged; with it the top axis counts generations.
 
     Raises:
         InputError: there is no point, or the columns differ in length.
@@ -79,7 +79,7 @@ def curves(
         f"after {x[-1]:,.0f} evaluations: median {percent(series['median'][-1])}, "
         f"lowest {percent(series['minimum'][-1])}"
     )
-    _draw(path, x, lines, score, covered, title, subtitle, batch_size)
+    _draw(path, x, lines, score, covered, title, subtitle, evaluations_a_generation)
 
 
 def seed_curves(
@@ -91,7 +91,7 @@ def seed_curves(
     coverage: Band,
     title: str,
     seeds: int,
-    batch_size: int | None = None,
+    evaluations_a_generation: int | None = None,
 ) -> None:
     """Draws how the runs of several seeds went, each quantity as its median over seeds within a band, into the PNG
     `path`.
@@ -105,7 +105,7 @@ def seed_curves(
         coverage: of each run's occupied cells as a fraction, in [0, 1].
         title: what is shown.
         seeds: how many.
-        batch_size: evaluations in a generation; with it the top axis counts generations.
+        evaluations_a_generation: what one is charged; with it the top axis counts generations.
 
     Raises:
         InputError: there is no point, or the columns differ in length.
@@ -130,7 +130,7 @@ def seed_curves(
         f"after {x[-1]:,.0f} evaluations, median over {seeds:,} seeds: median {percent(columns['median'][0][-1])}, "
         f"lowest {percent(columns['lowest'][0][-1])}"
     )
-    _draw(path, x, lines, score, covered, title, subtitle, batch_size)
+    _draw(path, x, lines, score, covered, title, subtitle, evaluations_a_generation)
 
 
 class _Line(NamedTuple):
@@ -151,7 +151,7 @@ def _draw(
     covered: _Line,
     title: str,
     subtitle: str,
-    batch_size: int | None,
+    evaluations_a_generation: int | None,
 ) -> None:
     """Three panels over the evaluations: confidences by their nines, QD score, coverage."""
     lines = [
@@ -198,9 +198,9 @@ def _draw(
         axes.tick_params(labelsize=style.TEXT_SIZE)
         axes.yaxis.label.set_size(style.TEXT_SIZE)
         axes.xaxis.label.set_size(style.TEXT_SIZE)
-    if batch_size is not None:
+    if evaluations_a_generation is not None:
         upper = confidence_axes.secondary_xaxis(
-            "top", functions=(lambda e: e / batch_size, lambda g: g * batch_size)
+            "top", functions=(lambda e: e / evaluations_a_generation, lambda g: g * evaluations_a_generation)
         )
         upper.set_xlabel("generation", size=style.TEXT_SIZE)
         upper.tick_params(labelsize=style.TEXT_SIZE)

@@ -94,7 +94,7 @@ def _caption(paper: Axes, caption: str, top: float) -> None:
 def _histogram(figure: Figure, fitness: NDArray[np.float64], top: float) -> None:
     """Classes by confidence, a quarter of a nine to a bar, the last with all that is past the scale."""
     height = figure.get_figheight()
-    left, right, above, below = 0.75, 0.35, 0.3, 0.62
+    left, right, above, below = 0.75, 0.6, 0.3, 0.62
     axes = figure.add_axes(
         (
             left / style.WIDTH,

@@ -140,11 +140,11 @@ def draw_over_seeds(
         bands = {name: np.quantile(rows, [0.5, 0.05, 0.95], axis=0) for name, rows in values.items()}
         analysis.seed_curves(
             path,
-            generations.astype(np.int64) * config.batch_size,
+            generations.astype(np.int64) * config.evaluations_a_generation(),
             **{name: tuple(band) for name, band in bands.items()},
             title=f"Evolution ({_name(config, f'{seeds:,} seeds')})",
             seeds=seeds,
-            batch_size=config.batch_size,
+            evaluations_a_generation=config.evaluations_a_generation(),
         )
 
     _attempt(path, picture)
@@ -160,9 +160,11 @@ def _attempt(path: Path, picture: Callable[[], None]) -> None:
 
 
 def _name(config: Config, seeds: str = "") -> str:
-    """Preset, what the images are where that is not the preset's, and seed."""
+    """Preset, what the images are and what bred them where that is not the preset's, and seed."""
     usual = PRESETS[config.preset][1] if config.preset in PRESETS else config
     others = [name_of(config.encoding)] if config.encoding != usual.encoding else []
+    if config.emitters.operators != usual.emitters.operators:
+        others.append(" and ".join(map(name_of, config.emitters.operators)))
     return ", ".join([config.preset, *others, seeds or f"seed {config.seed}"])
 
 

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from PIL import Image
 
-from qdfool.analysis import class_heatmap, class_index_figure, contact_sheets, gallery, overview
-from qdfool.analysis.overview import sample_classes
+from qdfool.analysis import class_heatmap, class_index_figure, contact_sheets, gallery, overview, style
+from qdfool.analysis.overview import _histogram, sample_classes
 from qdfool.errors import InputError
 
 CHANCE = np.random.default_rng(0)
@@ -105,6 +107,20 @@ def test_large_images_are_averaged_not_sampled(tmp_path):
     pixels = seen(path)
     grey = (np.abs(pixels - 127) <= 1).all(axis=-1)
     assert grey.sum() > 100 * 100
+
+
+def test_no_label_of_the_histogram_is_cut_off():
+    """Where all classes are past the scale, its last label is the longest."""
+    figure = Figure(figsize=(style.WIDTH, 6))
+    canvas = FigureCanvasAgg(figure)
+    _histogram(figure, np.full(1000, 30.0), 0.5)
+    canvas.draw()
+    labels = figure.axes[0].get_xticklabels()
+    assert labels[-1].get_text().startswith("≥")
+    assert all(
+        label.get_window_extent().x0 >= 0 and label.get_window_extent().x1 <= figure.bbox.x1
+        for label in labels
+    )
 
 
 @pytest.mark.parametrize("make", [gallery, overview])

@@ -92,7 +92,13 @@ def test_curves(tmp_path, points):
         sure.sum(1),
         np.linspace(0.1, 1, points),
     ]
-    curves(tmp_path / "curves.png", 200 * np.arange(1, points + 1), *columns, title="A title", batch_size=200)
+    curves(
+        tmp_path / "curves.png",
+        200 * np.arange(1, points + 1),
+        *columns,
+        title="A title",
+        evaluations_a_generation=200,
+    )
     seen(tmp_path / "curves.png")
 
 
@@ -100,7 +106,9 @@ def test_curves(tmp_path, points):
 def test_seed_curves(tmp_path, points):
     bands: list[Any] = [np.quantile(CHANCE.random((7, points)), [0.5, 0.05, 0.95], axis=0) for _ in range(4)]
     evaluations = 200 * np.arange(1, points + 1)
-    seed_curves(tmp_path / "curves.png", evaluations, *bands, title="A title", seeds=7, batch_size=200)
+    seed_curves(
+        tmp_path / "curves.png", evaluations, *bands, title="A title", seeds=7, evaluations_a_generation=200
+    )
     seen(tmp_path / "curves.png")
 
 

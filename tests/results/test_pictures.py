@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import fake
+import numpy as np
 import pytest
 
 import qdfool
 from qdfool import analysis
+from qdfool.build import with_defaults
+from qdfool.config import Emitters
 from qdfool.presets import preset
 from qdfool.results import pictures
 from qdfool.results.run_folder import ELITES, PICTURES, SUMMARY
@@ -45,3 +48,22 @@ def test_a_title_says_what_the_images_are_where_the_preset_does_not():
     assert pictures._name(preset("mnist-direct", seed=3)) == "mnist-direct, seed 3"
     assert pictures._name(preset("mnist-direct", encoding="cppn")) == "mnist-direct, cppn, seed 0"
     assert pictures._name(preset("mnist-cppn")) == "mnist-cppn, seed 0"
+    assert pictures._name(preset("mnist-gradient")) == "mnist-gradient, seed 0"
+    mixed = Emitters(("variation", "gradient_ascent"))
+    assert (
+        pictures._name(preset("mnist-grid", emitters=mixed))
+        == "mnist-grid, variation and gradient_ascent, seed 0"
+    )
+
+
+def test_curves_over_seeds_count_what_is_charged(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        pictures.analysis, "seed_curves", lambda *given, **named: drawn.append((given, named))
+    )
+    config = with_defaults(preset("mnist-gradient"), (28, 28, 1))
+    values = dict.fromkeys(("median", "minimum", "qd_score", "coverage"), np.zeros((2, 3)))
+    pictures.draw_over_seeds(tmp_path / "curves.png", config, lambda: (np.array([1, 2, 4]), values), 2)
+    ((_, evaluations), named) = drawn[0]
+    assert evaluations.tolist() == [410, 820, 1640]
+    assert named["evaluations_a_generation"] == 410
