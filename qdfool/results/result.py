@@ -154,6 +154,7 @@ class Result:
             "classes": len(self.class_names),
             "classes_at_99": int((sure >= SURE).sum()),
             "classes_at_9999": int((sure >= VERY_SURE).sum()),
+            "cells_at_9999": int((confidence(fitness) >= VERY_SURE).sum()),
             "qd_score": float(confidence(fitness).sum()),
             "qd_score_is": "sum of the confidence over all cells",
             "coverage": float(occupied(fitness).mean()),

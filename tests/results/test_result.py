@@ -273,3 +273,10 @@ def test_parts_do_not_show(monkeypatch, result, small):
     np.testing.assert_array_equal(again.images(), result.images())
     for name in ("solution", "objective", "num_replacements"):
         np.testing.assert_array_equal(again.archive.data(name), result.archive.data(name))
+
+
+def test_the_summary_counts_the_cells_of_a_grid_and_not_its_classes_alone(small):
+    result = qdfool.evolve(replace(small, archive="grid", cells=(4, 4), generations=300), fake.classifier)
+    figures = result.summary()
+    sure = confidence(result.snapshot.fitness) >= 0.9999
+    assert figures["cells_at_9999"] == sure.sum() > figures["classes_at_9999"]
