@@ -118,6 +118,7 @@ def _windows(
             pads[axis] = pad
     # A constant of NumPy's: by its value JAX knows a maximum or a sum, which have a gradient, even while it traces.
     constant = np.asarray(start, features.dtype)
+    # Its annotations know no NumPy.
     return lax.reduce_window(features, constant, combine, window, strides, pads)  # type: ignore[arg-type]
 
 

@@ -5,6 +5,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 GONE = (errno.EPIPE, errno.ESHUTDOWN, errno.EIO, errno.EBADF)
@@ -66,7 +67,7 @@ def lasting_streams() -> Iterator[LastingStream]:
         except OSError:
             os.open(os.devnull, os.O_RDWR)
     before = sys.stdout, sys.stderr
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+    with Path(os.devnull).open("w") as nowhere:
         lasting = [LastingStream(nowhere if stream is None else stream) for stream in before]
         sys.stdout, sys.stderr = lasting  # type: ignore[assignment]
         try:

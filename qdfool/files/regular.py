@@ -14,7 +14,7 @@ def open_regular(path: Path) -> io.BufferedReader:
         ValueError: it is a pipe, a device or the like, or no file can have such a name.
         OSError: it is missing, a folder, or cannot be read.
     """
-    file = open(path, "rb", opener=_at_once)  # noqa: SIM115
+    file = open(path, "rb", opener=_at_once)  # noqa: SIM115 - the caller closes it
     if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         return file
     file.close()

@@ -105,7 +105,10 @@ def test_gradients_through_pieces_of_a_batch(three):
     images = _normal(9, PIECE + 3, 9, 9, 3)
     both = []
     for formulation in (BATCH_MINOR, CHANNELS_LAST):
-        total = lambda *given, formulation=formulation: scores(formulation, *given).sum()  # noqa: E731
+
+        def total(images, parameters, formulation=formulation):
+            return scores(formulation, images, parameters).sum()
+
         both.append(jax.jit(jax.grad(total, (0, 1)))(images, parameters))
     for found, right in zip(*map(jax.tree.leaves, both), strict=True):
         assert np.abs(right).max() > 0.01
