@@ -62,7 +62,9 @@ def test_curves_over_seeds_count_what_is_charged(tmp_path, monkeypatch):
         pictures.analysis, "seed_curves", lambda *given, **named: drawn.append((given, named))
     )
     config = with_defaults(preset("mnist-gradient"), (28, 28, 1))
-    values = dict.fromkeys(("median", "minimum", "qd_score", "coverage"), np.zeros((2, 3)))
+    values: dict[str, np.ndarray] = dict.fromkeys(
+        ("median", "minimum", "qd_score", "coverage"), np.zeros((2, 3))
+    )
     pictures.draw_over_seeds(tmp_path / "curves.png", config, lambda: (np.array([1, 2, 4]), values), 2)
     ((_, evaluations), named) = drawn[0]
     assert evaluations.tolist() == [410, 820, 1640]
