@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +24,7 @@ from qdfool.errors import MOST_LISTED, InputError, named, printable, text_of
 from qdfool.files.atomic import atomic_write, new_file
 from qdfool.files.regular import open_regular
 from qdfool.results import run_folder
-from qdfool.results.orbax_manager import orbax_is_quiet, orbax_manager, without_unfinished
+from qdfool.results.orbax_manager import DELETED, orbax_is_quiet, orbax_manager, without_unfinished
 
 CHECKPOINTS_KEPT = 2
 """Checkpoints that there are of a run: the newest."""
@@ -60,6 +61,7 @@ class Checkpoints:
             OSError: the folder is not writable.
         """
         self.directory = without_unfinished(run_folder.no_link(directory))
+        self._folder = self.directory.stat()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._saving: Future[None] | None = None
 
@@ -115,8 +117,29 @@ class Checkpoints:
         self._make_sure_of_room(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state)) + SPARE_BYTES)
         arrays = ocp.args.PyTreeSave(_not_empty(state), ocdbt_target_data_file_size=DATA_FILE_BYTES)
         plain = ocp.args.JsonSave({**values, "structure": _structure(state)})
-        with orbax_is_quiet():
-            self._manager.save(generation, args=ocp.args.Composite(state=arrays, values=plain))
+        try:
+            with orbax_is_quiet():
+                self._manager.save(generation, args=ocp.args.Composite(state=arrays, values=plain))
+        finally:
+            shutil.rmtree(self.directory / DELETED, ignore_errors=True)
+            self._check_is_in_place(generation)
+
+    def _check_is_in_place(self, generation: int) -> None:
+        """Checks that the folder is the one that it was. When it is moved away while Orbax writes, Orbax makes another,
+        with this checkpoint alone: that one goes, because a run that goes on from where the folder is now makes it
+        again, bit for bit.
+
+        Raises:
+            OSError: the folder is gone.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self._folder, self.directory.stat()):
+                return
+            shutil.rmtree(self.directory / str(generation), ignore_errors=True)
+            with contextlib.suppress(OSError):  # Something else is in it.
+                without_unfinished(self.directory).rmdir()
+                self.directory.parent.rmdir()
+        raise OSError("the folder was moved away or replaced while it was written to")
 
     def _make_sure_of_room(self, size: int) -> None:
         """Reserves and releases the bytes of a checkpoint: a full disk or a quota then fails here, cleanly, and
@@ -164,7 +187,7 @@ class Checkpoints:
                 now = printable(str(aside))
                 log(f"Checkpoint {named(name)} in {self.directory} is damaged ({damage}); it is now {now}.")
             if put_aside:
-                log(f"Going on from checkpoint {newest}, the one before.")
+                log(f"Going on from checkpoint {newest}.")
             return newest, *self._restore(newest, template)
         if put_aside:
             where = ", ".join(

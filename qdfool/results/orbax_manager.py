@@ -12,6 +12,9 @@ import numpy as np
 
 TEMPORARY = ".orbax-checkpoint-tmp"
 """In the name of a checkpoint that was being written when its process was killed."""
+DELETED = ".deleted"
+"""Where Orbax moves a checkpoint that it does not keep. Were it deleted in its place, and the process killed amid that,
+what is left would look like a damaged one."""
 SETTLING_SECONDS = 60.0
 """For what was still being written when a write failed."""
 
@@ -47,14 +50,14 @@ async def _settled(work: Awaitable[Any]) -> Any:
 
 
 def without_unfinished(directory: Path) -> Path:
-    """A folder of checkpoints, made if need be, when the unfinished ones in it are removed. Orbax would do it in a
-    thread that nothing waits for: a process that ends soon prints its traceback.
+    """A folder of checkpoints, made if need be, when those in it are removed that are half written or half deleted.
+    Orbax would do it in a thread that nothing waits for: a process that ends soon prints its traceback.
 
     Raises:
         OSError: the folder cannot be made, or what is unfinished in it not removed.
     """
     directory.mkdir(exist_ok=True)
-    for unfinished in directory.glob(f"*{TEMPORARY}*"):
+    for unfinished in (*directory.glob(f"*{TEMPORARY}*"), *directory.glob(DELETED)):
         if unfinished.is_dir() and not unfinished.is_symlink():
             shutil.rmtree(unfinished)
         else:
@@ -109,5 +112,6 @@ def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -
         preservation_policy=ocp.checkpoint_managers.LatestN(kept),
         # Asynchronous by a thread of our own: a save that fails then says so at once.
         enable_async_checkpointing=False,
+        todelete_subdir=DELETED,
     )
     return ocp.CheckpointManager(directory.absolute(), options=options, handler_registry=handlers)

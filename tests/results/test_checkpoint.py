@@ -284,3 +284,37 @@ def test_a_run_folder_that_is_gone_is_not_made_anew(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         Checkpoints(tmp_path / "run" / "checkpoints").save(1, state(1), {})
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_is_moved_away_while_it_is_written_to_is_not_replaced(tmp_path, monkeypatch):
+    """Orbax makes the folders anew that it writes into."""
+    (tmp_path / "run").mkdir()
+    checkpoints = saved(tmp_path / "run" / "checkpoints", [1, 2])
+    checkpoints = Checkpoints(tmp_path / "run" / "checkpoints")
+    reserve = Checkpoints._make_sure_of_room
+
+    def reserve_and_move(self, size):
+        reserve(self, size)
+        (tmp_path / "run").rename(tmp_path / "away")
+
+    monkeypatch.setattr(Checkpoints, "_make_sure_of_room", reserve_and_move)
+    checkpoints.save(3, state(3), {"seconds": 0.0})
+    with pytest.raises(OSError, match="Could not write a checkpoint"):
+        checkpoints.finish()
+    checkpoints.close()
+    assert not (tmp_path / "run").exists()
+    assert sorted(path.name for path in (tmp_path / "away" / "checkpoints").iterdir()) == ["1", "2"]
+
+
+def test_what_is_left_of_one_that_was_being_deleted_is_no_damaged_one(tmp_path, monkeypatch):
+    """Of a process that is killed amid the deletion of a checkpoint that is not kept."""
+    monkeypatch.setattr("qdfool.results.checkpoint.shutil.rmtree", lambda *given, **named: None)
+    saved(tmp_path, [1, 2, 3])
+    monkeypatch.undo()
+    remnants = next(path for path in tmp_path.rglob("1") if path.is_dir())
+    shutil.rmtree(remnants / "state")
+    said = []
+    checkpoints = Checkpoints(tmp_path)
+    assert checkpoints.restore(template, said.append)[0] == 3
+    checkpoints.close()
+    assert (said, sorted(path.name for path in tmp_path.iterdir())) == ([], ["2", "3"])

@@ -111,7 +111,10 @@ def test_what_no_run_writes_is_put_aside_and_the_one_before_is_used(folder, how,
     DAMAGED[how](newest)
     assert qdfool.resume(folder, fake.classifier, generations=4).generations == 4
     assert os.path.lexists(folder / "checkpoints" / f"damaged-{NEWEST}")
-    assert [f"Checkpoint {NEWEST}" in caplog.messages[0], "the one before" in caplog.messages[1]] == [
+    assert [
+        f"Checkpoint {NEWEST}" in caplog.messages[0],
+        "Going on from checkpoint" in caplog.messages[1],
+    ] == [
         True,
         True,
     ]
