@@ -132,8 +132,11 @@ class SavedRun:
                 if on_chunk is not None:
                     on_chunk(self.run)
                 if time.monotonic() - saved_at >= self.run.config.checkpoint_every:
-                    self.run.save(checkpoints)
+                    # First what is still being saved: a folder that is moved away amid that must not be written into
+                    # while Orbax makes it anew.
+                    checkpoints.finish()
                     run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
+                    self.run.save(checkpoints)
                     self.saved_generations = self.run.generations
                     saved_at = time.monotonic()
         except BaseException as error:

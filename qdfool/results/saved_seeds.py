@@ -15,7 +15,7 @@ from qdfool.engine.step import Evolution
 from qdfool.errors import ClassifierInterrupt, InputError
 from qdfool.files.lock import FolderLock
 from qdfool.results import over_seeds, run_folder
-from qdfool.results.checkpoint import names_of_checkpoints, newest_whole
+from qdfool.results.checkpoint_files import names_of_checkpoints, newest_whole
 from qdfool.results.config_file import check_resumable, read_config, read_config_of_seeds, write_config
 from qdfool.results.loading import figures_of
 from qdfool.results.result import Result

@@ -96,7 +96,7 @@ def test_what_a_killed_process_left_is_cleared_before_the_folder_is_open(tmp_pat
         raise OSError("killed")
 
     checkpoints = Checkpoints(tmp_path / "run")
-    monkeypatch.setattr("qdfool.results.checkpoint._write_digests", cut_short)
+    monkeypatch.setattr("qdfool.results.checkpoint.write_digests", cut_short)
     checkpoints.save(5, state(5), {"number": 5})
     with pytest.raises(OSError, match="killed"):
         checkpoints.finish()
@@ -183,7 +183,7 @@ def test_a_checkpoint_has_its_name_only_when_it_has_its_digests(tmp_path, monkey
         raise OSError("as far as it came")
 
     checkpoints = Checkpoints(tmp_path)
-    monkeypatch.setattr("qdfool.results.checkpoint._write_digests", cut_short)
+    monkeypatch.setattr("qdfool.results.checkpoint.write_digests", cut_short)
     checkpoints.save(5, state(5), {"number": 5})
     with pytest.raises(OSError, match="as far as it came"):
         checkpoints.finish()
@@ -215,7 +215,7 @@ TROUBLE = [MemoryError(), OSError(5, "Input/output error"), PermissionError(13, 
 
 @pytest.mark.parametrize("trouble", TROUBLE, ids=lambda trouble: type(trouble).__name__)
 @pytest.mark.parametrize(
-    "where", ["qdfool.results.checkpoint._digest", "orbax.checkpoint.CheckpointManager.restore"]
+    "where", ["qdfool.results.checkpoint_files._digest", "orbax.checkpoint.CheckpointManager.restore"]
 )
 def test_trouble_in_reading_is_raised_and_every_checkpoint_stays(tmp_path, monkeypatch, trouble, where):
     def fails(*arguments, **settings):

@@ -14,7 +14,7 @@ import pytest
 
 import qdfool
 from qdfool.errors import InputError
-from qdfool.results.checkpoint import DIGESTS, _write_digests
+from qdfool.results.checkpoint_files import DIGESTS, write_digests
 
 NEWEST, BEFORE = "3", "1"
 
@@ -72,7 +72,7 @@ def without(*names: str) -> Callable[[Path], None]:
                 newest / "state" / name
             ).unlink()
         (newest / "state" / DIGESTS).unlink()
-        _write_digests(newest / "state")
+        write_digests(newest / "state")
 
     return forge
 
@@ -174,7 +174,7 @@ def forged(folder: Path, content: str) -> None:
     values = folder / "checkpoints" / NEWEST / "values"
     (values / "metadata").write_text(content)
     (values / DIGESTS).unlink()
-    _write_digests(values)
+    write_digests(values)
 
 
 def refused(folder: Path, capfd) -> None:
