@@ -6,9 +6,13 @@ the mean of the channels. Ink is what is bright, as in MNIST, where digits are w
 `black_eccentricity` are for black ink on white paper.
 """
 
+import jax
 import jax.numpy as jnp
 
 from qdfool.types import Array, Image, Measure
+
+SMOOTHNESS = 0.1
+"""In luminance, of the step between what counts as dark and as bright, where it must have a derivative."""
 
 
 def luminance_map(image: Image) -> Array:
@@ -21,6 +25,12 @@ def luminance_map(image: Image) -> Array:
 def ink(image: Image) -> Array:
     """Share of pixels brighter than 0.5."""
     return _unit(jnp.mean(luminance_map(image) > 0.5))
+
+
+def smooth_ink(image: Image) -> Array:
+    """`ink` with a derivative: a pixel counts by a sigmoid of its luminance, a quarter to three quarters where that is
+    0.39 to 0.61."""
+    return jnp.mean(jax.nn.sigmoid((luminance_map(image) - 0.5) / SMOOTHNESS))
 
 
 def eccentricity(image: Image) -> Array:
@@ -41,6 +51,11 @@ def eccentricity(image: Image) -> Array:
 def black_pixels(image: Image) -> Array:
     """Share of pixels darker than 0.5."""
     return ink(1.0 - image)
+
+
+def smooth_black_pixels(image: Image) -> Array:
+    """`black_pixels` with a derivative: see `smooth_ink`."""
+    return smooth_ink(1.0 - image)
 
 
 def black_eccentricity(image: Image) -> Array:
@@ -83,11 +98,13 @@ def _unit(value: Array) -> Array:
 MEASURES: dict[str, Measure] = {
     measure.name: measure
     for measure in (
-        Measure("ink", "share of pixels brighter than 0.5", 0.0, 1.0, ink),
+        Measure("ink", "share of pixels brighter than 0.5", 0.0, 1.0, ink, smooth_ink),
         Measure(
             "eccentricity", "mean distance of the ink from the centre; a corner is 1", 0.0, 1.0, eccentricity
         ),
-        Measure("black_pixels", "share of pixels darker than 0.5", 0.0, 1.0, black_pixels),
+        Measure(
+            "black_pixels", "share of pixels darker than 0.5", 0.0, 1.0, black_pixels, smooth_black_pixels
+        ),
         Measure(
             "black_eccentricity",
             "mean distance of what is dark from the centre; a corner is 1",

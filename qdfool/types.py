@@ -128,6 +128,9 @@ class Measure:
     high: float
     measure: Callable[[Image], Array]
     """One image [H, W, C] to a scalar in [low, high]; pure and traceable."""
+    smooth: Callable[[Image], Array] | None = None
+    """A form of it whose derivative says how it can be changed, where its own is 0 or none, as where pixels are
+    counted. For emitters that follow the gradients of measures; None: its own."""
 
 
 @dataclass(frozen=True)

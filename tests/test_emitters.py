@@ -13,7 +13,14 @@ import pytest
 
 import qdfool
 from qdfool.build import EMITTERS, build_evolution
-from qdfool.config import Config, Emitters, EvolutionStrategy, GradientAscent, validate
+from qdfool.config import (
+    Config,
+    Emitters,
+    EvolutionStrategy,
+    GradientArborescence,
+    GradientAscent,
+    validate,
+)
 from qdfool.engine.objectives import log_odds
 from qdfool.engine.step import init, step
 from qdfool.errors import InputError
@@ -30,6 +37,7 @@ def mixture(config, **settings):
         emitters=MIXED,
         evolution_strategy=EvolutionStrategy(strategies=2, **settings),
         gradient_ascent=GradientAscent(steps=2),
+        gradient_arborescence=GradientArborescence(population=4),
     )
 
 
@@ -64,6 +72,25 @@ def test_a_mixture_evolves(small, archive, ranking):
     assert state.images.shape == (16, *fake.SHAPE)
     assert 0 <= np.asarray(state.children).min() <= np.asarray(state.children).max() <= 1
     assert np.asarray(state.parents).min() >= 0
+
+
+@pytest.mark.parametrize("coefficients", ["random", "adapted"])
+def test_an_arborescence_fills_a_map(small, coefficients):
+    """More of it, and with higher log-odds, than the first generation."""
+    config = replace(
+        small,
+        archive="grid",
+        cells=(8, 8),
+        batch_size=16,
+        emitters=Emitters(("gradient_arborescence",)),
+        gradient_arborescence=GradientArborescence(coefficients, population=4),
+    )
+    _, early = advance(config, 1)
+    state, late = advance(config, 25)
+    assert late.coverage > 1.5 * early.coverage
+    assert (late.fitness > early.fitness + 0.5).all()
+    assert 0 <= np.asarray(state.children).min() <= np.asarray(state.children).max() <= 1
+    assert late.invalid == 0
 
 
 def test_gradients_raise_the_log_odds_of_the_parent_s_class(small):
@@ -115,8 +142,19 @@ def test_a_gradient_is_charged_what_it_costs(small, tmp_path):
     figures = result.summary()
     assert (result.generations, figures["evaluations"], figures["images_classified"]) == (2, 96, 32)
     assert figures["ended_by"] == "evaluations"
-    own = replace(config, emitters=replace(MIXED, evaluations_per_child=(1, 1, 3)))
-    assert qdfool.evolve(own, fake.classifier).generations == 100 // (8 + 4 + 12)
+    own = replace(config, emitters=replace(MIXED, evaluations_per_child=(1, 1.5, 3)))
+    assert qdfool.evolve(own, fake.classifier).generations == 100 // (8 + 6 + 12)
+
+
+def test_a_gradient_that_children_share_is_charged_once(small):
+    """16 children in four populations: four gradients of four evaluations."""
+    config = replace(
+        mixture(small),
+        archive="grid",
+        emitters=Emitters(("gradient_arborescence",)),
+        gradient_arborescence=GradientArborescence(population=4),
+    )
+    assert qdfool.evolve(config, fake.classifier).config.evaluations_a_generation() == 16 + 4 * 4
 
 
 @pytest.mark.parametrize("name", [*EMITTERS, "mixture"])
@@ -124,6 +162,8 @@ def test_a_run_stopped_and_gone_on_with_is_the_same(small, tmp_path, name):
     config = mixture(replace(small, generations=6), ranking="annealed", strategy="cma_es")
     if name != "mixture":
         config = replace(config, emitters=Emitters((name,)))
+    if name == "gradient_arborescence":
+        config = replace(config, archive="grid")
     classifier = fake.classifier
     whole = qdfool.evolve(config, classifier, out=tmp_path / "whole")
     qdfool.evolve(replace(config, generations=3), classifier, out=tmp_path / "part")
@@ -183,6 +223,39 @@ HOST = Classifier(
             "the encoding 'black_pixels' has none",
         ),
         ({"emitters": Emitters(("gradient_ascent",))}, HOST, "which JAX cannot trace"),
+        (
+            {"emitters": Emitters(("gradient_arborescence",))},
+            fake.classifier,
+            "the archive 'class' has none. Choose the archive 'grid'",
+        ),
+        (
+            {"emitters": Emitters(("gradient_arborescence",)), "archive": "grid", "encoding": "cppn"},
+            fake.classifier,
+            "'gradient_arborescence' .* the encoding 'cppn'",
+        ),
+        (
+            {"emitters": Emitters(("gradient_arborescence",)), "archive": "grid"},
+            HOST,
+            "'gradient_arborescence' .* which JAX cannot trace",
+        ),
+        (
+            {
+                "emitters": Emitters(("gradient_arborescence",)),
+                "archive": "grid",
+                "gradient_arborescence": GradientArborescence(population=5),
+            },
+            fake.classifier,
+            "`gradient_arborescence.population` must divide the emitter's 12 children",
+        ),
+        (
+            {
+                "emitters": Emitters(("gradient_arborescence",)),
+                "archive": "grid",
+                "gradient_arborescence": GradientArborescence(population=1),
+            },
+            fake.classifier,
+            "be 2 or more where coefficients are adapted; got 1",
+        ),
         (
             {"emitters": Emitters(("evolution_strategy",)), "encoding": "cppn"},
             fake.classifier,

@@ -36,6 +36,33 @@ def test_contract(name):
     np.testing.assert_allclose(ALL(images[4])[name], values[4], atol=1e-6)
 
 
+@pytest.mark.parametrize("name", MEASURES)
+@pytest.mark.parametrize("kind", ["grey", "black", "white"])
+def test_gradients_are_finite_and_say_something(name, kind):
+    """In the form for emitters that follow them."""
+    form = MEASURES[name].smooth or MEASURES[name].measure
+    image = {"grey": random_image(1, (9, 12, 3)), "black": np.zeros((9, 12, 3)), "white": np.ones((9, 12, 3))}
+    gradient = np.asarray(jax.grad(form)(jnp.asarray(image[kind], jnp.float32)))
+    assert np.isfinite(gradient).all()
+    if kind == "grey":
+        assert (gradient != 0).mean() > 0.5
+
+
+@pytest.mark.parametrize("name", [name for name, measure in MEASURES.items() if measure.smooth])
+def test_smooth_forms_are_near_the_exact_ones(name):
+    """Where no pixel is near the threshold; of noise they are at most a tenth apart, and rise and fall together."""
+    exact, smooth = MEASURES[name].measure, MEASURES[name].smooth
+    assert smooth is not None
+    levels = np.linspace(0, 1, 21)
+    sorted_noise = random_image(2, (28, 28, 1))
+    clear = [np.where(sorted_noise < level, 0.02, 0.98).astype(np.float32) for level in levels]
+    grey = [np.clip(sorted_noise + level - 0.5, 0, 1).astype(np.float32) for level in levels]
+    for images, apart in ((clear, 0.01), (grey, 0.1)):
+        both = np.array([(exact(image), smooth(image)) for image in map(jnp.asarray, images)])
+        assert np.abs(both[:, 0] - both[:, 1]).max() < apart
+        assert (np.diff(both[:, 1]) * np.sign(both[-1, 0] - both[0, 0]) >= 0).all()
+
+
 @QUICK
 @given(
     seed=st.integers(0, 2**32 - 1),

@@ -29,10 +29,12 @@ GRADIENT_EVALUATIONS = 4
 """What a gradient costs, a pass forward and one back, at most where networks are formulated for it."""
 
 
-def _evaluations(config: Config, emitter: str | EmitterMaker) -> int:
+def _evaluations(config: Config, emitter: str | EmitterMaker) -> float:
     """What a child of an emitter costs, its own evaluation included."""
     if emitter == "gradient_ascent":
         return 1 + GRADIENT_EVALUATIONS * config.gradient_ascent.steps
+    if emitter == "gradient_arborescence":
+        return 1 + GRADIENT_EVALUATIONS / config.gradient_arborescence.population
     return 1
 
 

@@ -10,16 +10,17 @@ import jax.numpy as jnp
 from qdfool.build.encoding import alike, shapes
 from qdfool.build.reference import is_reference, named_object
 from qdfool.build.selection import build_selection
-from qdfool.build.step_rules import build_regulariser, build_step_rule
-from qdfool.build.strategies import build_strategy
+from qdfool.build.step_rules import build_point_rule, build_regulariser, build_step_rule
+from qdfool.build.strategies import build_coefficient_strategy, build_strategy
 from qdfool.config import Config, name_of
 from qdfool.engine.archive import empty
 from qdfool.engine.emitters.evolution_strategy import evolution_strategy
+from qdfool.engine.emitters.gradient_arborescence import adapted_arborescence, random_arborescence
 from qdfool.engine.emitters.gradient_ascent import gradient_ascent
 from qdfool.engine.emitters.mixed import mixed
 from qdfool.engine.emitters.variation import variation
 from qdfool.errors import InputError, code_of_a_user, known_name, shown
-from qdfool.types import Array, Emitter, EmitterMaker, Encoding, Genome, Key, Outcome
+from qdfool.types import Array, Emitter, EmitterMaker, Encoding, Genome, Image, Key, Outcome
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Parts:
     """(key, generation, first parent, second parent) to a child."""
     two_parents: bool
     """Whether `vary` reads the second parent."""
+    smooth_measure: Callable[[Image], Array]
+    """An image to its measures [M], in a form that has derivatives."""
 
 
 def _variation(config: Config, parts: Parts, size: int) -> Emitter:
@@ -48,11 +51,7 @@ def _variation(config: Config, parts: Parts, size: int) -> Emitter:
 
 def _evolution_strategy(config: Config, parts: Parts, size: int) -> Emitter:
     settings, count = config.evolution_strategy, config.evolution_strategy.strategies
-    if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(parts.genome)):
-        raise InputError(
-            f"The emitter 'evolution_strategy' needs genomes of real numbers; those of the encoding "
-            f"{shown(parts.encoding.name)} have others. Choose the encoding 'pixels', or the emitter 'variation'."
-        )
+    _check_real("evolution_strategy", parts)
     if size % count or size // count < 2:
         raise InputError(
             f"`evolution_strategy.strategies` must divide the emitter's {size} children into populations of two or "
@@ -74,16 +73,7 @@ def _evolution_strategy(config: Config, parts: Parts, size: int) -> Emitter:
 
 def _gradient_ascent(config: Config, parts: Parts, size: int) -> Emitter:
     settings = config.gradient_ascent
-    if parts.encoding.differentiable is None:
-        raise InputError(
-            f"The emitter 'gradient_ascent' follows gradients, and the encoding {shown(parts.encoding.name)} has none. "
-            "Choose the encoding 'pixels', or the emitter 'variation'."
-        )
-    if not parts.traceable:
-        raise InputError(
-            "The emitter 'gradient_ascent' follows gradients through the classifier, which JAX cannot trace. Choose "
-            "the emitter 'variation', or give the classifier as a function of JAX arrays."
-        )
+    _check_gradients("gradient_ascent", parts)
     return gradient_ascent(
         size,
         parts.grid_cells,
@@ -96,6 +86,55 @@ def _gradient_ascent(config: Config, parts: Parts, size: int) -> Emitter:
     )
 
 
+def _gradient_arborescence(config: Config, parts: Parts, size: int) -> Emitter:
+    settings = config.gradient_arborescence
+    _check_gradients("gradient_arborescence", parts)
+    _check_real("gradient_arborescence", parts)
+    if config.archive != "grid":
+        raise InputError(
+            "The emitter 'gradient_arborescence' follows the gradients of measures, and the archive 'class' has none. "
+            "Choose the archive 'grid', or the emitter 'gradient_ascent'."
+        )
+    population = settings.population
+    if size % population or (settings.coefficients == "adapted" and population < 2):
+        raise InputError(
+            f"`gradient_arborescence.population` must divide the emitter's {size} children, and be 2 or more where "
+            f"coefficients are adapted; got {population}. Change it, `batch_size`, or `emitters.shares`."
+        )
+    points = size // population
+    of_all = (parts.grid_cells, parts.encoding, parts.genome, parts.smooth_measure)
+    if settings.coefficients == "random":
+        return random_arborescence(*of_all, points=points, population=population, sigma=settings.sigma)
+    return adapted_arborescence(
+        *of_all,
+        build_coefficient_strategy(settings.sigma, population, coefficients=1 + len(config.measures)),
+        build_point_rule(settings),
+        points=points,
+        population=population,
+    )
+
+
+def _check_real(emitter: str, parts: Parts) -> None:
+    if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(parts.genome)):
+        raise InputError(
+            f"The emitter {shown(emitter)} needs genomes of real numbers; those of the encoding "
+            f"{shown(parts.encoding.name)} have others. Choose the encoding 'pixels', or the emitter 'variation'."
+        )
+
+
+def _check_gradients(emitter: str, parts: Parts) -> None:
+    if parts.encoding.differentiable is None:
+        raise InputError(
+            f"The emitter {shown(emitter)} follows gradients, and the encoding {shown(parts.encoding.name)} has none. "
+            "Choose the encoding 'pixels', or the emitter 'variation'."
+        )
+    if not parts.traceable:
+        raise InputError(
+            f"The emitter {shown(emitter)} follows gradients through the classifier, which JAX cannot trace. Choose "
+            "the emitter 'variation', or give the classifier as a function of JAX arrays."
+        )
+
+
 EMITTERS: dict[str, tuple[str, Callable[[Config, Parts, int], Emitter]]] = {
     "variation": ("mutation and crossover of selected elites, as in the paper", _variation),
     "evolution_strategy": (
@@ -103,6 +142,10 @@ EMITTERS: dict[str, tuple[str, Callable[[Config, Parts, int], Emitter]]] = {
         _evolution_strategy,
     ),
     "gradient_ascent": ("steps uphill on the log-odds of an elite's class", _gradient_ascent),
+    "gradient_arborescence": (
+        "branches along the gradients of objective and measures: OMG-MEGA, CMA-MEGA; for grids",
+        _gradient_arborescence,
+    ),
 }
 
 

@@ -56,6 +56,9 @@ def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, 
     def measure(image: Image) -> Array:
         return jnp.array([part.measure(image) for part in measures], jnp.float32)
 
+    def smooth_measure(image: Image) -> Array:
+        return jnp.array([(part.smooth or part.measure)(image) for part in measures], jnp.float32)
+
     grid_cells = config.cells[0] * config.cells[1] if measures else 1
     parts = Parts(
         encoding=encoding,
@@ -65,6 +68,7 @@ def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, 
         traceable=traceable,
         vary=vary,
         two_parents=two_parents,
+        smooth_measure=smooth_measure,
     )
     return Evolution(
         classes=classes,

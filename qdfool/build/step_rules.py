@@ -1,9 +1,11 @@
 """From a config to what a gradient becomes: steps of Optax, and what regularises them."""
 
+from collections.abc import Callable
+
 import jax.numpy as jnp
 import optax
 
-from qdfool.config import GradientAscent
+from qdfool.config import GradientArborescence, GradientAscent
 from qdfool.engine.emitters.gradient_ascent import Regulariser
 from qdfool.errors import InputError, shown
 from qdfool.genomes.pixels import regularisers
@@ -13,18 +15,25 @@ LAST_STEP = 0.1
 """Of the first step, where steps become shorter."""
 
 
+RULES: dict[str, Callable[[], optax.GradientTransformation]] = {
+    "normalised": optax.normalize_by_update_norm,
+    "sign": optax.scale_by_sign,
+    "sgd": optax.identity,
+    "adam": optax.scale_by_adam,
+}
+
+
 def build_step_rule(settings: GradientAscent) -> optax.GradientTransformation:
     """The rule of a config, which descends."""
     first = settings.learning_rate
     last = first if settings.schedule == "constant" else first * LAST_STEP
-    scale = {
-        "normalised": optax.normalize_by_update_norm(),
-        "sign": optax.scale_by_sign(),
-        "sgd": optax.identity(),
-        "adam": optax.scale_by_adam(),
-    }[settings.rule]
     rate = optax.linear_schedule(first, last, max(1, settings.steps - 1))
-    return optax.chain(scale, optax.scale_by_learning_rate(rate))
+    return optax.chain(RULES[settings.rule](), optax.scale_by_learning_rate(rate))
+
+
+def build_point_rule(settings: GradientArborescence) -> optax.GradientTransformation:
+    """The rule by which a point moves that children branch off from; it descends."""
+    return optax.chain(RULES[settings.rule](), optax.scale_by_learning_rate(settings.learning_rate))
 
 
 def build_regulariser(settings: GradientAscent, encoding: Encoding) -> Regulariser:

@@ -37,9 +37,24 @@ class EvosaxStrategy:
         state, _ = self.algorithm.tell(key, population, rank.astype(jnp.float32), state, self.settings)
         return state
 
+    def mean(self, state: Any) -> Array:
+        """See `Strategy.mean`."""
+        return state.mean
+
     def step_size(self, state: Any) -> Array:
         """See `Strategy.step_size`."""
         return state.std
+
+
+def build_coefficient_strategy(sigma: float, population: int, coefficients: int) -> EvosaxStrategy:
+    """CMA-ES over so many coefficients of gradients, as CMA-MEGA has it.
+
+    Args:
+        sigma: the standard deviation that it begins with.
+        population: vectors that it asks for at once.
+        coefficients: of a vector.
+    """
+    return _made("cma_es", sigma, population, coefficients)
 
 
 def build_strategy(settings: EvolutionStrategy, genome: Genome, population: int) -> EvosaxStrategy:
@@ -48,9 +63,6 @@ def build_strategy(settings: EvolutionStrategy, genome: Genome, population: int)
     Raises:
         InputError: covariances of all pairs of too many genes.
     """
-    # Imported here because it takes a fifth of a second, and few runs use it.
-    from evosax import algorithms
-
     genes = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(genome))
     name = settings.strategy
     if name == "auto":
@@ -60,5 +72,12 @@ def build_strategy(settings: EvolutionStrategy, genome: Genome, population: int)
             f"The strategy 'cma_es' keeps the covariance of every pair of {genes:,} genes; expected "
             f"{MOST_GENES_FULL:,} genes at most. Choose `evolution_strategy.strategy` 'sep_cma_es' or 'lm_ma_es'."
         )
+    return _made(name, settings.sigma, population, genes)
+
+
+def _made(name: str, sigma: float, population: int, genes: int) -> EvosaxStrategy:
+    # Imported here because it takes a fifth of a second, and few runs use it.
+    from evosax import algorithms
+
     algorithm = getattr(algorithms, NAMES[name])(population_size=population, solution=jnp.zeros(genes))
-    return EvosaxStrategy(algorithm, algorithm.default_params.replace(std_init=settings.sigma))
+    return EvosaxStrategy(algorithm, algorithm.default_params.replace(std_init=sigma))

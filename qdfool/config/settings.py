@@ -114,9 +114,9 @@ class Emitters:
     shares: tuple[float, ...] | None = None
     """The share of the batch (>= 0, of their sum) that each emitter breeds; one of 0 is left out. Without it, equal
     ones."""
-    evaluations_per_child: tuple[int, ...] | None = None
-    """What a child of each emitter costs, in evaluations (1 to 10^6), its own included: what the budget is charged.
-    Without it 1, and with gradients what those cost."""
+    evaluations_per_child: tuple[float, ...] | None = None
+    """What a child of each emitter costs, in evaluations (1 to 10^6), its own included: what the budget is charged, in
+    whole evaluations a generation. Without it 1, and with gradients what those cost."""
 
     def sizes(self, batch_size: int) -> tuple[int, ...]:
         """Children of each emitter in a batch, by the largest remainders; the first among equals."""
@@ -176,6 +176,24 @@ class GradientAscent:
     clip_contributions: float = 0.0
     """Share [0, 1) of the genes, those whose return to grey would cost least log-odds, that become grey after each
     step."""
+
+
+@dataclass(frozen=True)
+class GradientArborescence:
+    """The emitter gradient_arborescence: children along the gradients of objective and measures, in a grid archive."""
+
+    coefficients: Literal["random", "adapted"] = "adapted"
+    """What the gradients are multiplied with. random: normal numbers, as OMG-MEGA. adapted: by CMA-ES, to where the
+    archive improves, as CMA-MEGA."""
+    population: int = 10
+    """Children (1 to 65,536, adapted: >= 2) that share a gradient; must divide the emitter's children."""
+    sigma: float = 4.0
+    """Standard deviation (> 0, at most 10^6, in units of the genes) of a coefficient at the beginning; a gradient
+    has length 1."""
+    rule: Literal["normalised", "sign", "sgd", "adam"] = "sgd"
+    """Which step the point that children branch off from makes, of Optax; for adapted."""
+    learning_rate: float = 2.0
+    """Length or size of that step, or its factor (> 0, at most 10^6); for adapted."""
 
 
 @dataclass(frozen=True)
@@ -243,6 +261,7 @@ class Config:
     emitters: Emitters = field(default_factory=Emitters)
     evolution_strategy: EvolutionStrategy = field(default_factory=EvolutionStrategy)
     gradient_ascent: GradientAscent = field(default_factory=GradientAscent)
+    gradient_arborescence: GradientArborescence = field(default_factory=GradientArborescence)
     chunk_seconds: float = 1.0
     """Seconds (> 0, at most 10^9) of evolution on the device between two looks from the host."""
     checkpoint_every: float = 30.0
@@ -252,7 +271,7 @@ class Config:
         """What a generation is charged: its children, each with what it cost to breed."""
         charges = self.emitters.evaluations_per_child or (1,) * len(self.emitters.operators)
         sizes = self.emitters.sizes(self.batch_size)
-        return sum(size * charge for size, charge in zip(sizes, charges, strict=True))
+        return round(sum(size * charge for size, charge in zip(sizes, charges, strict=True)))
 
     def budget_generations(self) -> int | None:
         """Generations that the generation and evaluation budgets allow; None for no such limit, or while the

@@ -49,6 +49,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "evolution_strategy.strategies": (1, 1024),
     "evolution_strategy.threshold": (-(10**6), 10**6),
     "evolution_strategy.learning_rate": (0, 1),
+    "gradient_arborescence.population": (1, 2**16),
     "gradient_ascent.steps": (1, 10**4),
     "gradient_ascent.sigma": (0, 10**6),
     "gradient_ascent.decay": (0, 1),
@@ -65,6 +66,8 @@ ABOVE_ZERO: dict[str, float] = {
     "mutation.eta": 10**6,
     "crossover.eta": 10**6,
     "evolution_strategy.sigma": 10**6,
+    "gradient_arborescence.sigma": 10**6,
+    "gradient_arborescence.learning_rate": 10**6,
     "gradient_ascent.learning_rate": 10**6,
 }
 """Highest of a setting that must be above 0."""

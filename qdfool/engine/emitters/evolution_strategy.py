@@ -6,12 +6,16 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from qdfool.engine.archive import occupied
+from qdfool.engine.emitters.ranking import (
+    has_converged,
+    improvement,
+    in_own_class,
+    ranked,
+    strongly_typed,
+    where_each,
+)
 from qdfool.engine.selection import uniform
 from qdfool.types import Array, Elites, Emitter, Encoding, Genome, Key, Outcome, Score
-
-SMALLEST_STEP = 1e-10
-"""A strategy whose step size falls below it has converged, and begins anew."""
 
 
 class Strategy(Protocol):
@@ -27,6 +31,10 @@ class Strategy(Protocol):
 
     def tell(self, key: Key, population: Array, rank: Array, state: Any) -> Any:
         """The state after the individuals have been ranked, [P] from 0 for the best."""
+        ...
+
+    def mean(self, state: Any) -> Array:
+        """[D] of the next population."""
         ...
 
     def step_size(self, state: Any) -> Array:
@@ -66,9 +74,8 @@ def evolution_strategy(
 ) -> Emitter:
     """Several strategies side by side, each about an elite of its own and in the map of that elite's class.
 
-    `improvement` is CMA-ME (Fontaine et al. 2020, section 4): children that fill an empty cell come first, by their
-    log-odds, then those that are better than their cell's elite, by how much, then the others; a strategy of whose
-    children none got in begins anew at a random elite. `annealed` is CMA-MAE (Fontaine and Nikolaidis 2023, section
+    `improvement` is CMA-ME (Fontaine et al. 2020, section 4): see `ranking.improvement`; a strategy of whose children
+    none got in begins anew at a random elite. `annealed` is CMA-MAE (Fontaine and Nikolaidis 2023, section
     4): children are ranked by how far they exceed an acceptance threshold of their cell, which follows the log-odds
     of those that do; a strategy begins anew when its step has become nothing. Thresholds see the strategies' children
     alone. As in pyribs, half of a population are its parents (Hansen 2016).
@@ -92,7 +99,7 @@ def evolution_strategy(
         key = jax.random.key(0)  # What a strategy draws here is replaced before it is used.
         one = jax.vmap(strategy.init, in_axes=(None, 0))(key, jnp.broadcast_to(mean, (strategies, mean.size)))
         return StrategyState(
-            strategies=_strongly_typed(one),
+            strategies=strongly_typed(one),
             populations=jnp.zeros((strategies, population, mean.size)),
             cells=jnp.full(strategies, -1, jnp.int32),
             restart=jnp.ones(strategies, bool),
@@ -109,14 +116,14 @@ def evolution_strategy(
             chosen
         )
         fresh = jax.vmap(strategy.init)(jax.random.split(init_key, strategies), means)
-        own = jax.tree.map(lambda new, old: _where(state.restart, new, old), fresh, state.strategies)
+        own = where_each(state.restart, fresh, state.strategies)
         populations, own = jax.vmap(strategy.ask)(jax.random.split(ask_key, strategies), own)
         begun = jnp.where(state.restart, chosen, state.cells)
         children = jax.vmap(lambda genes: encoding.project(unravel(genes)))(
             populations.reshape(-1, means.shape[1])
         )
         state = state._replace(
-            strategies=_strongly_typed(own),
+            strategies=strongly_typed(own),
             populations=populations,
             cells=begun,
             restart=jnp.zeros_like(state.restart),
@@ -128,34 +135,22 @@ def evolution_strategy(
         state: StrategyState, elites: Elites, children: Genome, parents: Array, outcome: Outcome
     ) -> StrategyState:
         asked = state.cells >= 0  # Not the children of the first generation.
-        columns = jnp.repeat(jnp.maximum(state.cells, 0) // grid_cells, population)[:, None]
-        fitness, gain = (
-            jnp.take_along_axis(values, columns, axis=1)[:, 0] for values in (outcome.fitness, outcome.gain)
-        )
+        classes = jnp.maximum(state.cells, 0) // grid_cells
+        fitness, gain = (in_own_class(values, classes) for values in (outcome.fitness, outcome.gain))
         if ranking == "improvement":
-            fills = (gain == jnp.inf) & occupied(fitness)
-            status = jnp.where(fills, 2, jnp.where(gain > 0, 1, 0))
-            value = jnp.where(fills, fitness, gain)
-            got_in = (status > 0).reshape(strategies, population).any(axis=1)
+            ranks, got_in = improvement(fitness, gain)
         else:
-            status = jnp.zeros_like(gain, jnp.int32)
-            value = fitness - state.threshold[columns[:, 0] * grid_cells + outcome.cell_index]
+            cells_of_children = classes[:, None] * grid_cells + outcome.cell_index.reshape(fitness.shape)
+            ranks = ranked(fitness - state.threshold[cells_of_children])
             got_in = jnp.ones(strategies, bool)
-        best_first = jax.vmap(lambda value, status: jnp.lexsort((-value, -status)))(
-            value.reshape(strategies, population), status.reshape(strategies, population)
-        )
-        ranks = jnp.argsort(best_first, axis=1)
         keys = jax.random.split(jax.random.wrap_key_data(state.tell_key), strategies)
         told = jax.vmap(strategy.tell)(keys, state.populations, ranks, state.strategies)
-        step = jax.vmap(strategy.step_size)(told)
-        lost = ~got_in | ~(step > SMALLEST_STEP) | ~jnp.isfinite(step)
+        lost = ~got_in | has_converged(jax.vmap(strategy.step_size)(told))
         moved = (
             _annealed(state.threshold, outcome, learning_rate) if ranking == "annealed" else state.threshold
         )
         return state._replace(
-            strategies=_strongly_typed(
-                jax.tree.map(lambda new, old: _where(asked, new, old), told, state.strategies)
-            ),
+            strategies=strongly_typed(where_each(asked, told, state.strategies)),
             restart=lost | ~asked,
             threshold=jnp.where(asked.any(), moved, state.threshold),
         )
@@ -176,12 +171,3 @@ def _annealed(threshold: Array, outcome: Outcome, learning_rate: float) -> Array
     kept = (1.0 - learning_rate) ** count
     moved = kept * by_cell + (1.0 - kept) * total / jnp.maximum(count, 1.0)
     return jnp.where(count > 0, moved, by_cell).T.reshape(-1)
-
-
-def _where(chosen: Array, one: Array, other: Array) -> Array:
-    return jnp.where(chosen.reshape(-1, *[1] * (jnp.ndim(one) - 1)), one, other)
-
-
-def _strongly_typed(tree: Any) -> Any:
-    """Numbers that Python wrote have a weak type, which a loop's state must not have in one turn only."""
-    return jax.tree.map(lambda leaf: jax.lax.convert_element_type(leaf, jnp.asarray(leaf).dtype), tree)

@@ -34,6 +34,9 @@ class Toy:
     def tell(self, key, population, rank, state):
         return state._replace(ranks=rank.astype(jnp.int32), told=state.told + 1)
 
+    def mean(self, state):
+        return state.mean
+
     def step_size(self, state):
         return state.step
 
