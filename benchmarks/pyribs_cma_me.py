@@ -113,7 +113,7 @@ def pyribs_cma_me(config: Config) -> Figures:
     seconds = time.perf_counter() - began
     confidences = [np.asarray(confidence(archive.data("objective"))) for archive in maps]
     return Figures(
-        coverage=float(np.mean([archive.stats.coverage for archive in maps])),
+        coverage=sum(float(archive.stats.coverage) for archive in maps) / classes,
         qd_score=float(sum(part.sum() for part in confidences)),
         cells_at_9999=int(sum((part >= VERY_SURE).sum() for part in confidences)),
         evaluations=generations * config.batch_size,
