@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from qdfool.errors import InputError
+from qdfool.files.regular import open_regular
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 """What is read. Not all that Pillow can: for some formats it starts other programs."""
@@ -77,7 +78,7 @@ def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray
 def _read(path: Path) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=FORMATS) as image:
+        with open_regular(path) as file, Image.open(file, formats=FORMATS) as image:
             # Nothing is decoded yet: this is what the header says.
             if image.width * image.height > MOST_PIXELS:
                 raise InputError(
