@@ -72,7 +72,9 @@ def _check_header(path: Path) -> None:
         with open_regular(path) as file:
             begins = file.read(8)
     except ValueError as error:
-        raise InputError(f"{path} is not a whole safetensors file: {error}. Copy or download it again.") from error
+        raise InputError(
+            f"{path} is not a whole safetensors file: {error}. Copy or download it again."
+        ) from error
     size, there = int.from_bytes(begins, "little"), path.stat().st_size
     if len(begins) < 8 or size > there - 8:
         raise InputError(

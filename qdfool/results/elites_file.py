@@ -93,8 +93,8 @@ def read(
         names, tree = _leaves(shapes), jax.tree.structure(shapes.genome)
         genome = jax.tree.unflatten(tree, [arrays[name] for name in names if name.startswith(GENOME)])
         check_genomes(genome)
-    no_measures = np.zeros((len(cells), 0), np.float32)
-    rows = Elites(genome, measures=arrays.get("measures", no_measures), **{name: arrays[name] for name in ROWS})
+    fields: dict[str, Any] = {"measures": np.zeros((len(cells), 0), np.float32), **arrays}
+    rows = Elites(genome=genome, **{name: fields[name] for name in (*ROWS, "measures")})
     return SparseSnapshot(rows, cells, size, empty)
 
 

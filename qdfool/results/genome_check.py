@@ -39,7 +39,9 @@ def check_genomes(config: Config, image_shape: tuple[int, int, int], genome: Any
                 raise ValueError(f"{fault}, in row {start + int(np.argwhere(~fine)[0, 0])}")
 
 
-def _checks(config: Config, image_shape: tuple[int, int, int], genome: Any) -> Iterator[tuple[str, np.ndarray]]:
+def _checks(
+    config: Config, image_shape: tuple[int, int, int], genome: Any
+) -> Iterator[tuple[str, np.ndarray]]:
     """Faults, and where there is none of the kind [n, ...] bool."""
     if config.encoding == "cppn":
         yield from _checks_of_graphs(genome, len(INPUTS), len(INPUTS) + image_shape[2])

@@ -153,9 +153,7 @@ def _array(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
     return array
 
 
-def _check_size(
-    path: Path, headers: Mapping[str, Header], members: Mapping[str, zipfile.ZipInfo]
-) -> None:
+def _check_size(path: Path, headers: Mapping[str, Header], members: Mapping[str, zipfile.ZipInfo]) -> None:
     """Checks that what is to be read is no more than a run would have compressed, or the memory holds."""
     size, there = sum(header.size for header in headers.values()), host_memory()
     if size > LARGE and any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):

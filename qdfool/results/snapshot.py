@@ -67,10 +67,10 @@ class SparseSnapshot(Snapshot):
         """
         self._rows, self._cells, self.size, self._empty = rows, cells.astype(np.int64), size, empty
 
-    @functools.cached_property
+    @property
     def fitness(self) -> np.ndarray:
         """As `Snapshot.fitness`."""
-        return self.elites.fitness
+        return np.asarray(self.elites.fitness)
 
     @functools.cached_property
     def elites(self) -> Elites:
