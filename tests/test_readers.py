@@ -106,6 +106,17 @@ def test_what_is_no_file_is_refused_at_once(monkeypatch, tmp_path: Path, name: s
         signal.alarm(0)
 
 
+@pytest.mark.parametrize("name", ["pth", "safetensors", "history", "image, WEBP", "metrics"])
+def test_a_file_of_holes_is_not_read(tmp_path: Path, name: str):
+    """Some kilobytes on the disk, and three gigabytes when they are read."""
+    reader = READERS[name]
+    path = tmp_path / reader.file_name
+    path.write_bytes(reader.wrap(reader.content))
+    os.truncate(path, 3 << 30)
+    with pytest.raises(InputError, match=r"it has 3,221,225,472 bytes, and nearly all of them are holes"):
+        reader.read(path)
+
+
 def test_a_table_of_any_size_is_not_read(tmp_path: Path):
     path = tmp_path / "metrics.csv"
     with path.open("wb") as file:

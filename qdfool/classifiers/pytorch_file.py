@@ -26,6 +26,7 @@ from qdfool.classifiers import inert_pickle
 from qdfool.classifiers.inert_pickle import Call, Dict, List, Name, Reference, kind_of
 from qdfool.classifiers.weights import Tensors, check_finite
 from qdfool.errors import InputError, described, shown
+from qdfool.files.regular import open_regular
 
 ROW_OF_PICKLES = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 """The magic number that begins a file of the older format, as pickled."""
@@ -72,7 +73,7 @@ def read(path: Path) -> Tensors:
             dictionaries, is not what a state dict's would be in depth or size, or a tensor holds NaN or infinity.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             zipped = zipfile.is_zipfile(file)
             file.seek(0)
             found, rows = _read_zip(file) if zipped else _read_row(file)

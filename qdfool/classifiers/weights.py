@@ -17,6 +17,7 @@ from safetensors.numpy import save
 
 from qdfool.errors import MOST_LISTED, InputError, shown
 from qdfool.files.atomic import atomic_write
+from qdfool.files.regular import open_regular
 from qdfool.types import Parameters
 
 Tensors = dict[str, np.ndarray]
@@ -67,8 +68,13 @@ def read(path: Path) -> tuple[Tensors, dict[str, str]]:
 
 def _check_header(path: Path) -> None:
     """Checks what the file says is the size of its header, before anything makes room for it."""
-    with path.open("rb") as file:
-        begins = file.read(8)
+    try:
+        with open_regular(path) as file:
+            begins = file.read(8)
+    except ValueError as error:
+        raise InputError(
+            f"{path} is not a whole safetensors file: {error}. Copy or download it again."
+        ) from error
     size, there = int.from_bytes(begins, "little"), path.stat().st_size
     if len(begins) < 8 or size > there - 8:
         raise InputError(

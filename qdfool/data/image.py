@@ -7,11 +7,14 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 
 from qdfool.errors import InputError
+from qdfool.files.regular import open_regular
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 """What is read. Not all that Pillow can: for some formats it starts other programs."""
 MOST_PIXELS = 50_000_000
 """A photograph of the largest cameras of a phone has as many. Decoded and flattened it takes up to 800 MB."""
+MOST_TILES = 200_000
+"""Of a TIFF: the smallest that there are, of 16 x 16 pixels, for all of these."""
 MARGIN = 256 / 224
 """How much longer than the crop the shorter side is, as in ImageNet's usual evaluation."""
 _MODES = {1: "L", 3: "RGB"}
@@ -77,18 +80,36 @@ def read_image(path: Path, height: int, width: int, channels: int) -> np.ndarray
 def _read(path: Path) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=FORMATS) as image:
+        with open_regular(path) as file, Image.open(file, formats=FORMATS) as image:
             # Nothing is decoded yet: this is what the header says.
             if image.width * image.height > MOST_PIXELS:
                 raise InputError(
                     f"{path} is too large an image: {image.width:,} x {image.height:,} pixels; expected "
                     f"{MOST_PIXELS:,} at most. {_SCALE_DOWN}"
                 )
+            _check_tiles(path, image)
             if _has_deep_channels(image):
                 raise InputError(
                     f"{path} has more than 8 bits a channel. Expected 8: save it with 8 bits a channel first."
                 )
             return ImageOps.exif_transpose(image)
+
+
+def _check_tiles(path: Path, image: ImageFile.ImageFile) -> None:
+    """Checks the pieces of an image, each decoded whole: those of a TIFF may be larger than the image, or very many."""
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    width, height = (tags.get(tag, 0) for tag in (TiffImagePlugin.TILEWIDTH, TiffImagePlugin.TILELENGTH))
+    if not isinstance(width, int) or not isinstance(height, int):
+        raise ValueError("its tiles have no size")
+    if width * height > MOST_PIXELS:
+        raise InputError(
+            f"{path} has tiles of {width:,} x {height:,} pixels; expected {MOST_PIXELS:,} at most. Save it anew with "
+            "smaller ones."
+        )
+    if len(image.tile) > MOST_TILES:
+        raise InputError(
+            f"{path} has {len(image.tile):,} tiles; expected {MOST_TILES:,} at most. Save it anew with larger ones."
+        )
 
 
 def _has_deep_channels(image: ImageFile.ImageFile) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from qdfool.types import Array, Elites, Genome
 
 
-def empty(genome: Genome, classes: int, grid_cells: int, measures: int) -> Elites:
+def empty(genome: Genome, classes: int, grid_cells: int, measures: int, numpy: Any = jnp) -> Elites:
     """An archive without elites.
 
     Args:
@@ -20,16 +20,18 @@ def empty(genome: Genome, classes: int, grid_cells: int, measures: int) -> Elite
         classes: K.
         grid_cells: G, cells of the grid per class.
         measures: M.
+        numpy: what makes the arrays: jax.numpy, or NumPy for an archive on the host, where zeros take no memory until
+            they are written to.
     """
     cells = classes * grid_cells
     return Elites(
-        genome=jax.tree.map(lambda leaf: jnp.zeros((cells, *leaf.shape), leaf.dtype), genome),
-        fitness=jnp.full(cells, -jnp.inf, jnp.float32),
-        measures=jnp.full((cells, measures), jnp.nan, jnp.float32),
-        birth_generation=jnp.full(cells, -1, jnp.int32),
-        parent_class=jnp.full(cells, -1, jnp.int32),
-        num_replacements=jnp.zeros(cells, jnp.int32),
-        curiosity=jnp.zeros(cells, jnp.float32),
+        genome=jax.tree.map(lambda leaf: numpy.zeros((cells, *leaf.shape), leaf.dtype), genome),
+        fitness=numpy.full(cells, -numpy.inf, numpy.float32),
+        measures=numpy.full((cells, measures), numpy.nan, numpy.float32),
+        birth_generation=numpy.full(cells, -1, numpy.int32),
+        parent_class=numpy.full(cells, -1, numpy.int32),
+        num_replacements=numpy.zeros(cells, numpy.int32),
+        curiosity=numpy.zeros(cells, numpy.float32),
     )
 
 

@@ -70,7 +70,11 @@ def damage_of(folder: Path) -> str | None:
         return oddity
     for item in ITEMS:
         for name, digest in run_folder.json_of(folder / item / DIGESTS).items():
-            if _digest(folder / item / name) != digest:
+            try:
+                same = _digest(folder / item / name) == digest
+            except ValueError as error:
+                return f"{item}/{named(name)}: {text_of(error)}"
+            if not same:
                 return f"{item}/{named(name)} has other bytes than were written"
     return None
 

@@ -11,6 +11,7 @@ from qdfool.engine.objectives import confidence
 from qdfool.files.digest import digest_of
 from qdfool.results import npz
 from qdfool.results.npz import Header
+from qdfool.results.snapshot import Snapshot, SparseSnapshot
 from qdfool.types import Elites
 
 SCHEMA = 1
@@ -46,41 +47,41 @@ def sealed(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def read(
     path: Path,
-    empty: Callable[[], Elites],
+    empty: Callable[[int], Elites],
+    size: int,
     classes: int,
     image_shape: tuple[int, int, int],
     placed: Callable[[np.ndarray, np.ndarray], np.ndarray],
     check_genomes: Callable[[Any], None],
     generations: int,
-) -> Elites:
+) -> Snapshot:
     """The elites of a file of this or a former version.
 
     Args:
         path: the file.
-        empty: makes an archive without elites, whose shapes and dtypes those of the file must be.
+        empty: makes so many cells without elites, of NumPy leaves, whose shapes and dtypes those of the file must be.
+        size: cells of the archive.
         classes: K.
         image_shape: (H, W, C).
         placed: from measures [n, M] and grid cells [n] to [n] bool, whether they lie there.
         check_genomes: raises a ValueError if genomes, NumPy leaves [n, ...], are none of the run's.
         generations: that the run has had.
 
-    Returns:
-        An archive of NumPy leaves.
-
     Raises:
         InputError: the file is missing or damaged, or what it holds is of another run, another version, or does not
             agree with itself: a cell, class, confidence, count or fitness that cannot be.
     """
-    shapes: Elites = jax.eval_shape(empty)
-    arrays = npz.read(path, lambda headers: _expected(headers, shapes, image_shape))
+    shapes = empty(0)
+    arrays = npz.read(path, lambda headers: _expected(headers, shapes, size, image_shape))
     with npz.fitting(path):
         if "sha256" in arrays:
             if arrays["schema_version"] != SCHEMA:
                 raise ValueError(f"its schema version is {arrays['schema_version']}, not {SCHEMA}")
             if not np.array_equal(arrays.pop("sha256"), _digest(arrays)):
                 raise ValueError("its arrays are not those that its sha256 was computed of")
-        arrays = {FORMER_NAMES.get(name, name): array for name, array in arrays.items()}
-        size, cells = shapes.fitness.shape[0], arrays["cell"]
+        # The images are only there to be looked at: they are drawn again from the genomes.
+        arrays = {FORMER_NAMES.get(name, name): array for name, array in arrays.items() if name != "images"}
+        cells = arrays["cell"]
         _check_agreement(arrays, size, classes)
         if "measures" in arrays and not placed(arrays["measures"], cells % (size // classes)).all():
             raise ValueError("measures lie in other cells of the grid than their elites")
@@ -90,17 +91,17 @@ def read(
                 "while it wrote them agrees again when it was resumed)"
             )
         names, tree = _leaves(shapes), jax.tree.structure(shapes.genome)
-        check_genomes(jax.tree.unflatten(tree, [arrays[name] for name in names if name.startswith(GENOME)]))
-    elites: Elites = jax.tree.map(np.array, empty())
-    for name, leaf in _leaves(elites).items():
-        leaf[cells] = arrays[name]
-    return elites
+        genome = jax.tree.unflatten(tree, [arrays[name] for name in names if name.startswith(GENOME)])
+        check_genomes(genome)
+    fields: dict[str, Any] = {"measures": np.zeros((len(cells), 0), np.float32), **arrays}
+    rows = Elites(genome=genome, **{name: fields[name] for name in (*ROWS, "measures")})
+    return SparseSnapshot(rows, cells, size, empty)
 
 
 def _expected(
-    headers: Mapping[str, Header], empty: Elites, image_shape: tuple[int, int, int]
+    headers: Mapping[str, Header], empty: Elites, size: int, image_shape: tuple[int, int, int]
 ) -> dict[str, Header]:
-    size, shape = empty.fitness.shape[0], headers["cell"].shape if "cell" in headers else ()
+    shape = headers["cell"].shape if "cell" in headers else ()
     if len(shape) != 1 or not 0 <= shape[0] <= size:
         raise ValueError(f"cell is not a list of at most {size:,} cells")
     expected = {

@@ -1,13 +1,19 @@
 """Whether genomes from a file are such as a run makes them."""
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
+import jax
 import numpy as np
 
 from qdfool.build.reference import is_reference
 from qdfool.config import Config
 from qdfool.genomes.cppn.encoding import ACTIVATIONS, INPUTS
 from qdfool.genomes.cppn.graph import Graph
+
+BYTES_AT_ONCE = 1 << 26
+"""Of genomes that are checked: what the checks make of them is as much again."""
 
 
 def check_genomes(config: Config, image_shape: tuple[int, int, int], genome: Any) -> None:
@@ -24,8 +30,21 @@ def check_genomes(config: Config, image_shape: tuple[int, int, int], genome: Any
     Raises:
         ValueError: a gene is not finite, out of its range, or names a node or function that there is not.
     """
+    leaves = jax.tree.leaves(genome)
+    part = max(1, BYTES_AT_ONCE * len(leaves[0]) // max(1, sum(leaf.nbytes for leaf in leaves)))
+    for start in range(0, len(leaves[0]), part):
+        some = jax.tree.map(lambda leaf, start=start: leaf[start : start + part], genome)
+        for fault, fine in _checks(config, image_shape, some):
+            if not np.all(fine):
+                raise ValueError(f"{fault}, in row {start + int(np.argwhere(~fine)[0, 0])}")
+
+
+def _checks(
+    config: Config, image_shape: tuple[int, int, int], genome: Any
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Faults, and where there is none of the kind [n, ...] bool."""
     if config.encoding == "cppn":
-        _check_graphs(genome, len(INPUTS), len(INPUTS) + image_shape[2])
+        yield from _checks_of_graphs(genome, len(INPUTS), len(INPUTS) + image_shape[2])
     elif config.encoding == "pixels":
         own = any(
             not isinstance(operator, str) or is_reference(operator)
@@ -35,22 +54,20 @@ def check_genomes(config: Config, image_shape: tuple[int, int, int], genome: Any
                 *config.emitters.operators,
             )
         )
-        _check("genome is not finite", np.isfinite(genome))
-        _check("genome is not between 0 and 1", own | ((genome >= 0) & (genome <= 1)))
+        yield "genome is not finite", np.isfinite(genome)
+        yield "genome is not between 0 and 1", own | ((genome >= 0) & (genome <= 1))
     elif config.encoding == "binary":
-        _check("genome is not 0 or 1", genome <= 1)
+        yield "genome is not 0 or 1", genome <= 1
     elif config.encoding == "black_pixels":
-        _check(
-            "genome has a pixel beyond the image", (genome >= 0) & (genome <= image_shape[0] * image_shape[1])
-        )
+        yield "genome has a pixel beyond the image", (genome >= 0) & (genome <= math.prod(image_shape[:2]))
 
 
-def _check_graphs(graph: Graph, inputs: int, fixed: int) -> None:
+def _checks_of_graphs(graph: Graph, inputs: int, fixed: int) -> Iterator[tuple[str, np.ndarray]]:
     """What a free slot holds means nothing."""
     alive, present = np.asarray(graph.alive), np.asarray(graph.present)
     nodes = alive.shape[1]
-    _check("genome lacks an input or output", alive[:, :fixed])
-    _check(
+    yield "genome lacks an input or output", alive[:, :fixed]
+    yield (
         "genome.activation is no function that there is",
         ~alive | ((graph.activation >= 0) & (graph.activation < len(ACTIVATIONS))),
     )
@@ -60,11 +77,6 @@ def _check_graphs(graph: Graph, inputs: int, fixed: int) -> None:
     ):
         there = (ends >= 0) & (ends < nodes) & ~((ends >= never[0]) & (ends < never[1]))
         there &= np.take_along_axis(alive, np.clip(ends, 0, nodes - 1), axis=1)
-        _check(f"genome.{name} is no node that a connection can have there", ~present | there)
-    _check("genome.weight is not finite", ~present | np.isfinite(graph.weight))
-    _check("genome.refused is below 0", np.asarray(graph.refused) >= 0)
-
-
-def _check(fault: str, fine: np.ndarray) -> None:
-    if not fine.all():
-        raise ValueError(f"{fault}, in row {int(np.argwhere(~fine)[0, 0])}")
+        yield f"genome.{name} is no node that a connection can have there", ~present | there
+    yield "genome.weight is not finite", ~present | np.isfinite(graph.weight)
+    yield "genome.refused is below 0", np.asarray(graph.refused) >= 0

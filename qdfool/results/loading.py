@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from qdfool.build import build_encoding, build_measures, check_archive, grid_ranges, placed
 from qdfool.config import MOST_GENERATIONS, Config
@@ -14,7 +15,6 @@ from qdfool.results import elites_file, history_file, run_folder
 from qdfool.results.config_file import classifier_record, read_config
 from qdfool.results.genome_check import check_genomes
 from qdfool.results.result import Result
-from qdfool.results.snapshot import Snapshot
 
 
 def load(directory: str | Path, config: Config | None = None) -> Result:
@@ -42,9 +42,10 @@ def load(directory: str | Path, config: Config | None = None) -> Result:
         raise InputError(f"{directory / run_folder.CONFIG}: {error}") from error
     genome = jax.eval_shape(build_encoding(config, classifier.image_shape).initialise, jax.random.key(0))
     grid_cells = config.cells[0] * config.cells[1] if measures else 1
-    elites = elites_file.read(
+    snapshot = elites_file.read(
         directory / run_folder.ELITES,
-        functools.partial(empty, genome, classes, grid_cells, len(measures)),
+        lambda cells: empty(genome, cells, 1, len(measures), np),
+        classes * grid_cells,
         classes,
         classifier.image_shape,
         functools.partial(placed, config, measures),
@@ -54,7 +55,7 @@ def load(directory: str | Path, config: Config | None = None) -> Result:
     return Result(
         config=config,
         classifier=classifier,
-        snapshot=Snapshot(elites),
+        snapshot=snapshot,
         history=history_file.read(directory / run_folder.HISTORY, classes, figures["generations"]),
         metrics=run_folder.read_metrics(directory / run_folder.METRICS),
         **figures,

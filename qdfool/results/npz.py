@@ -6,6 +6,7 @@ then is anything inflated, so that a file from anywhere costs no more than one o
 
 import contextlib
 import io
+import math
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qdfool.build.memory import host_memory
 from qdfool.errors import InputError, shown, text_of
 from qdfool.files.atomic import atomic_write
 from qdfool.files.regular import open_regular
@@ -31,6 +33,11 @@ class Header(NamedTuple):
     dtype: np.dtype
     shape: tuple[int, ...]
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
     def __str__(self) -> str:
         return shown(self.dtype)[len("dtype('") : -len("')")] + f" {shown(list(self.shape))}"
 
@@ -48,7 +55,7 @@ def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
         OSError: it cannot be written.
     """
     with atomic_write(path) as file:
-        large = sum(array.nbytes for array in arrays.values()) > LARGE
+        large = sum(header_of(array).size for array in arrays.values()) > LARGE
         (np.savez if large else np.savez_compressed)(file, allow_pickle=False, **arrays)
 
 
@@ -63,7 +70,7 @@ def read(
             it cannot be.
 
     Raises:
-        InputError: the file is missing or damaged, or holds other arrays.
+        InputError: the file is missing or damaged, holds other arrays, or more than the memory does.
     """
     with (
         _damage_named(path),
@@ -74,6 +81,7 @@ def read(
         headers = {name: _header(file, member) for name, member in members.items()}
         with fitting(path):
             _check_same(headers, expected(headers))
+        _check_size(path, headers, members)
         return {name: _array(file, member) for name, member in members.items()}
 
 
@@ -143,6 +151,18 @@ def _array(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
         if stream.read(1):  # Reading to the end also checks the sum of the bytes.
             raise ValueError(f"{shown(member.filename)} has more bytes than its array")
     return array
+
+
+def _check_size(path: Path, headers: Mapping[str, Header], members: Mapping[str, zipfile.ZipInfo]) -> None:
+    """Checks that what is to be read is no more than a run would have compressed, or the memory holds."""
+    size, there = sum(header.size for header in headers.values()), host_memory()
+    if size > LARGE and any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
+        raise ValueError(f"{size:,} bytes of arrays are compressed, and a run compresses at most {LARGE:,}")
+    if size > there:
+        raise InputError(
+            f"{path} has {size / 1e9:,.1f} GB of arrays; this machine has {there / 1e9:,.1f} GB of memory. Read it on "
+            "one with more."
+        )
 
 
 def _check_same(found: Mapping[str, Header], expected: Mapping[str, Header]) -> None:

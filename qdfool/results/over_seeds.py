@@ -9,10 +9,13 @@ import numpy as np
 
 from qdfool.config import Config
 from qdfool.engine.objectives import confidence
+from qdfool.errors import InputError
 from qdfool.results import history_file, run_folder
 
 LEVEL, RESAMPLES = 0.95, 2000
 """Of bootstrap intervals."""
+MOST_FIGURES, LARGEST_FIGURE = 100, 10**30
+"""Of a summary, which may come from anywhere; one figure is drawn thousands of times."""
 FIXED = ("classes", "cppn.nodes_cap", "cppn.connections_cap")
 """Figures of a run's summary that no seed changes."""
 
@@ -34,6 +37,8 @@ def summary(directory: Path, seeds: Sequence[int], done: Sequence[int]) -> dict[
         path = directory / run_folder.name_of_seed(seed) / run_folder.SUMMARY
         if path.exists():
             rows[seed] = run_folder.read_json(path)
+            if len(numbers(rows[seed])) > MOST_FIGURES:
+                raise InputError(f"{path} is damaged: a run has at most {MOST_FIGURES} figures.")
     return {
         "seeds": list(seeds),
         "seeds_done": len(done),
@@ -45,12 +50,12 @@ def summary(directory: Path, seeds: Sequence[int], done: Sequence[int]) -> dict[
 
 
 def numbers(summary: dict[str, Any], group: str = "") -> dict[str, float]:
-    """The figures of a run's summary that are numbers, by their dotted names."""
+    """The figures of a run's summary that are numbers, and none that no run has, by their dotted names."""
     found: dict[str, float] = {}
     for name, value in summary.items():
         if isinstance(value, dict):
             found |= numbers(value, f"{group}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
+        elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_FIGURE:
             found[f"{group}{name}"] = float(value)
     return {name: value for name, value in found.items() if name not in FIXED}
 

@@ -90,7 +90,7 @@ class Result:
 
     def cells(self) -> np.ndarray:
         """[n] the occupied cells, in order: what the rows of `images` and `confidences` belong to."""
-        return np.flatnonzero(occupied(self.snapshot.fitness))
+        return self.snapshot.cells()
 
     def images(self) -> np.ndarray:
         """[n, H, W, C] float32 in [0, 1], the image of each elite as the classifier saw it."""
@@ -130,22 +130,28 @@ class Result:
         Raises:
             InputError: the class is unknown or has no elite.
         """
-        return float(confidence(self.snapshot.fitness[self._cell_of(class_name)])[0])
+        return float(confidence(self.snapshot.fitness_of(self._cell_of(class_name)))[0])
 
     def confidences(self) -> np.ndarray:
         """[n] float64, softmax confidence of each elite in its class."""
-        return confidence(self.snapshot.fitness[self.cells()])
+        return confidence(self.snapshot.fitness_of(self.cells()))
 
     def best(self) -> np.ndarray:
         """[K] cell of each class's elite of the highest confidence; of a class without one, its first cell."""
-        fitness = self.snapshot.fitness.reshape(len(self.class_names), -1)
-        return fitness.argmax(axis=1) + np.arange(len(self.class_names)) * fitness.shape[1]
+        cells = self.cells()
+        classes, fitness = cells // self._grid_cells(), self.snapshot.fitness_of(cells)
+        highest = np.full(len(self.class_names), -np.inf, np.float32)
+        np.maximum.at(highest, classes, fitness)
+        best = np.arange(len(self.class_names)) * self._grid_cells()
+        # What is written last stands: of equals, the first cell.
+        rows = np.flatnonzero(fitness == highest[classes])[::-1]
+        best[classes[rows]] = cells[rows]
+        return best
 
     def summary(self) -> dict[str, Any]:
         """The figures of `summary.json`. Medians are over classes, each by its elite of the highest confidence;
         `ended_by` is the budget that is spent, None where the run was ended otherwise or goes on."""
-        fitness = self.snapshot.fitness
-        sure = confidence(fitness[self.best()])
+        sure, all_sure = confidence(self.snapshot.fitness_of(self.best())), self.confidences()
         evaluations = self.generations * self.config.evaluations_a_generation()
         spent = self.config.spent_budget(self.generations, self.seconds)
         return {
@@ -154,11 +160,11 @@ class Result:
             "classes": len(self.class_names),
             "classes_at_99": int((sure >= SURE).sum()),
             "classes_at_9999": int((sure >= VERY_SURE).sum()),
-            "cells_at_9999": int((confidence(fitness) >= VERY_SURE).sum()),
-            "qd_score": float(confidence(fitness).sum()),
+            "cells_at_9999": int((all_sure >= VERY_SURE).sum()),
+            "qd_score": float(all_sure.sum()),
             "qd_score_is": "sum of the confidence over all cells",
-            "coverage": float(occupied(fitness).mean()),
-            "elites": int(occupied(fitness).sum()),
+            "coverage": len(all_sure) / self.snapshot.size,
+            "elites": len(all_sure),
             "generations": self.generations,
             "evaluations": evaluations,
             "images_classified": self.generations * self.config.batch_size,
@@ -238,7 +244,7 @@ class Result:
             directory,
             config=self.config,
             class_names=self.class_names,
-            fitness=self.snapshot.fitness[best],
+            fitness=self.snapshot.fitness_of(best),
             images=lambda classes: self.levels(best[classes]),
             history=self.history,
             generations=self.generations,
@@ -271,14 +277,14 @@ class Result:
         """[1] the cell of a class's elite of the highest confidence."""
         known_name("class", str(class_name), self.class_names)
         cell = self.best()[[self.class_names.index(str(class_name))]]
-        if not occupied(self.snapshot.fitness[cell[0]]):
+        if not occupied(self.snapshot.fitness_of(cell)).all():
             raise InputError(
                 f"The class {shown(class_name)} has no elite: no image with finite logits was classified yet."
             )
         return cell
 
     def _grid_cells(self) -> int:
-        return len(self.snapshot.fitness) // len(self.class_names)
+        return self.snapshot.size // len(self.class_names)
 
 
 @functools.lru_cache(maxsize=8)

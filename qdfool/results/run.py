@@ -36,11 +36,13 @@ class Run:
         classifier: Classifier,
         needs_budget: bool = True,
         evolution: Evolution | None = None,
+        begins: bool = True,
     ) -> None:
         """Builds everything and makes the first children; nothing is classified yet.
 
         Without `needs_budget` the config may lack one: the caller then decides when to stop. With `evolution`, that of
-        a run that differs only in its seed, nothing is compiled anew.
+        a run that differs only in its seed, nothing is compiled anew. One that does not begin here has the shapes of a
+        state until `restore` gives it its own, because two may be more than the memory holds.
 
         Raises:
             InputError: a setting is out of range, or parts do not fit together.
@@ -52,7 +54,8 @@ class Run:
         """As given, with all that it left open."""
         self.classifier = classifier
         self.evolution = evolution or build_evolution(config, classifier)
-        self.state = jitted_init(self.evolution)(root_key(config.seed, "evolution"))
+        init, key = jitted_init(self.evolution), root_key(config.seed, "evolution")
+        self.state: State = init(key) if begins else jax.eval_shape(init, key)
         self.history = empty_history(len(classifier.class_names))
         self.metrics: list[Metrics] = []
         self.generations = 0
@@ -124,7 +127,7 @@ class Run:
             "compile_seconds": self.compile_seconds,
             "history_rows": len(self.history.generation),
         }
-        tree = self._tree()
+        tree = _tree(self.state, dict(vars(self.history)))
         if sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) > COPIED_AT_MOST:
             # Too much to have twice: evolution waits while it is written from where it lies.
             checkpoints.save(self.generations, jax.tree.map(np.asarray, tree), values)
@@ -151,11 +154,12 @@ class Run:
             for name in ("seconds", "compile_seconds"):
                 _number(name, values.get(name), LONGEST)
             rows = _number("history_rows", values.get("history_rows"), MOST_ROWS + 1, int)
-            tree = jax.tree.map(np.asarray, self._tree())
+            tree = jax.eval_shape(_tree, self.state, dict(vars(self.history)))
             for name, leaf in tree["history"].items():
                 if name != "last_updates":
-                    tree["history"][name] = np.zeros((rows, *leaf.shape[1:]), leaf.dtype)
-            return tree
+                    tree["history"][name] = jax.ShapeDtypeStruct((rows, *leaf.shape[1:]), leaf.dtype)
+            # Arrays of one number, which is all that a template needs.
+            return jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), tree)
 
         generations, tree, values = checkpoints.restore(template, say)
         if tree["state"]["generation"] != generations:
@@ -165,7 +169,7 @@ class Run:
             )
         self.release()
         state = jax.tree.map(jnp.array, tree["state"])
-        emitter = [state["emitter"][name] for name in self._emitter()]
+        emitter = [state["emitter"][name] for name in _emitter(self.state)]
         self.state = State(
             key=jax.random.wrap_key_data(state["key"]),
             generation=state["generation"],
@@ -195,25 +199,27 @@ class Run:
             compile_seconds=self.compile_seconds,
         )
 
-    def _emitter(self) -> dict[str, Any]:
-        """What the emitter remembers, by the path of each array in it."""
-        leaves, _ = jax.tree_util.tree_flatten_with_path(self.state.emitter)
-        return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
-    def _tree(self) -> dict[str, Any]:
-        state = self.state
-        return {
-            "state": {
-                "key": jax.random.key_data(state.key),
-                "generation": state.generation,
-                "elites": state.elites._asdict(),
-                "children": state.children,
-                "images": state.images,
-                "parents": state.parents,
-                **({"emitter": self._emitter()} if self._emitter() else {}),
-            },
-            "history": dict(vars(self.history)),
-        }
+def _emitter(state: State) -> dict[str, Any]:
+    """What the emitter remembers, by the path of each array in it."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(state.emitter)
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+
+
+def _tree(state: State, history: dict[str, np.ndarray]) -> dict[str, Any]:
+    """What a checkpoint holds."""
+    return {
+        "state": {
+            "key": jax.random.key_data(state.key),
+            "generation": state.generation,
+            "elites": state.elites._asdict(),
+            "children": state.children,
+            "images": state.images,
+            "parents": state.parents,
+            **({"emitter": _emitter(state)} if _emitter(state) else {}),
+        },
+        "history": history,
+    }
 
 
 def _number(name: str, value: Any, most: float, kinds: Any = int | float) -> Any:

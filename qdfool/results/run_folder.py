@@ -20,6 +20,7 @@ import math
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -195,9 +196,8 @@ def json_of(path: Path) -> dict[str, Any]:
 def _group(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     group = dict(pairs)
     if len(group) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for number, name in enumerate(names) if name in names[:number])
-        raise ValueError(f"{shown(twice)} is there twice in one group")
+        count = Counter(name for name, _ in pairs)
+        raise ValueError(f"{shown(count.most_common(1)[0][0])} is there twice in one group")
     return group
 
 

@@ -272,7 +272,7 @@ def restored(
             f"{named(config.classifier)}."
         )
     _check_same(directory, classifier_record(directory, config, values), classifier)
-    run = Run(config, classifier, evolution=evolution)
+    run = Run(config, classifier, evolution=evolution, begins=False)
     checkpoints = Checkpoints(directory / run_folder.CHECKPOINTS)
     try:
         earlier = run_folder.read_metrics(directory / run_folder.METRICS)

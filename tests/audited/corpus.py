@@ -58,6 +58,27 @@ def _png(width: int, height: int, bits: int, colour: int, rows: bytes) -> bytes:
     )
 
 
+def _tiff(width: int, height: int, tile: int, compression: int, tiles: int) -> bytes:
+    """Grey pixels in square tiles, which all lie in the same place, where there is nothing for so many."""
+    at = 8
+    after = at + 2 + 12 * 10 + 4
+    entries = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 1, 8),
+        (259, 3, 1, compression),
+        (262, 3, 1, 1),
+        (277, 3, 1, 1),
+        (322, 4, 1, tile),
+        (323, 4, 1, tile),
+        (324, 4, tiles, at if tiles == 1 else after),
+        (325, 4, tiles, 64 if tiles == 1 else after + 4 * tiles),
+    ]
+    table = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    lists = struct.pack("<I", at) * tiles + struct.pack("<I", tile * tile) * tiles
+    return b"II*\0" + struct.pack("<I", at) + table + bytes(4) + lists
+
+
 def _npy(values: np.ndarray) -> bytes:
     content = io.BytesIO()
     np.save(content, values, allow_pickle=True)
@@ -163,6 +184,12 @@ CASES: dict[str, Case] = {
     ),
     "image: ten billion pixels": Case("image, PNG", lambda reader: _png(100_000, 100_000, 8, 2, b"")),
     "image: cut short": Case("image, GIF", lambda reader: reader.content[:-9]),
+    "image: a tile of two gigabytes": Case("image, TIFF", lambda reader: _tiff(8, 8, 46_320, 8, 1)),
+    "image: very many tiles": Case("image, TIFF", lambda reader: _tiff(2000, 2000, 1, 1, 700_000)),
+    "config: a name twice among very many": Case(
+        "run, config.json",
+        lambda reader: b"{%s}" % b",".join(b'"%d":0' % min(number, 299_999) for number in range(300_001)),
+    ),
     "config: deep": Case("run, config.json", lambda reader: b"[" * 100_000),
     "config: deep objects": Case("run, config.json", lambda reader: b'{"settings":' * 100_000),
     **{

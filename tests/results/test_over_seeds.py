@@ -1,12 +1,16 @@
 """What several seeds have in common."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from qdfool.errors import InputError
 from qdfool.results import history_file
 from qdfool.results.history import empty_history, extend
-from qdfool.results.over_seeds import RESAMPLES, _series, intervals, numbers
+from qdfool.results.over_seeds import RESAMPLES, _series, intervals, numbers, summary
 from qdfool.types import Record
 
 
@@ -45,6 +49,16 @@ def test_figures_are_the_numbers_that_a_seed_can_change():
         "cppn": {"nodes_most": 9, "nodes_cap": 64},
     }
     assert numbers(summary) == {"qd_score": 3.0, "cppn.nodes_most": 9.0}
+
+
+def test_a_summary_from_anywhere_is_no_more_than_a_run_has(tmp_path):
+    (tmp_path / "seed1").mkdir()
+    path = tmp_path / "seed1" / "summary.json"
+    path.write_text(f'{{"one": 1, "huge": 1{"0" * 400}}}')
+    assert summary(tmp_path, [1], [1])["figures"] == {"one": {"median": 1.0, "low": None, "high": None}}
+    path.write_text(json.dumps({"group": {str(number): number for number in range(101)}}))
+    with pytest.raises(InputError, match=r"summary\.json is damaged: a run has at most 100 figures"):
+        summary(tmp_path, [1], [1])
 
 
 def test_curves_are_over_the_generations_that_all_have(tmp_path):

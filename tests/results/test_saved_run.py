@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -14,11 +15,13 @@ import numpy as np
 import own_parts
 import pytest
 from flax import nnx
+from jax.core import Tracer
 
 import qdfool
 from qdfool.build import with_classifier
 from qdfool.config import Mutation
 from qdfool.errors import InputError
+from qdfool.results import run
 from qdfool.results.saved_run import resume, start
 from qdfool.run import main
 
@@ -98,6 +101,20 @@ def test_resume_ends_as_a_run_that_never_stopped(small, whole, tmp_path):
 
 
 @pytest.mark.usefixtures("no_pictures")
+def test_what_goes_on_has_no_archive_before_its_own(small, whole, tmp_path, monkeypatch):
+    """It may be the most of what the memory holds, and a config from anywhere may state any."""
+    shutil.copytree(whole, tmp_path / "run")
+    init, made = run.jitted_init, []
+
+    def noted(evolution):
+        return lambda key: made.append(not isinstance(key, Tracer)) or init(evolution)(key)
+
+    monkeypatch.setattr(run, "jitted_init", noted)
+    saved = resume(replace(qdfool.load(whole).config, generations=12), tmp_path / "run")
+    assert saved.run.generations == 10
+    assert not any(made)
+
+
 def test_a_folder_goes_on_with_its_own_settings_alone(small, tmp_path):
     qdfool.evolve(replace(small, generations=1), fake.host_logits, out=tmp_path)
     config, before = qdfool.load(tmp_path).config, (tmp_path / "config.json").read_bytes()

@@ -19,7 +19,7 @@ from qdfool.build import build_encoding
 from qdfool.config import Config
 from qdfool.errors import InputError
 from qdfool.genomes.cppn.graph import Graph
-from qdfool.results import elites_file, npz
+from qdfool.results import elites_file, genome_check, npz
 from qdfool.results.genome_check import check_genomes
 
 FORMER = Path(__file__).parent / "former_run"
@@ -337,6 +337,20 @@ def test_networks_that_cannot_be_are_refused(how):
     check_genomes(config, (5, 5, 1), found)
     getattr(found, name)[place] = value
     with pytest.raises(ValueError, match=expected):
+        check_genomes(config, (5, 5, 1), found)
+
+
+def test_genomes_are_checked_a_part_at_a_time(monkeypatch):
+    config, found = (
+        replace(Config(), encoding="cppn"),
+        jax.tree.map(lambda leaf: np.repeat(leaf, 5, 0), graphs()),
+    )
+    monkeypatch.setattr(
+        genome_check, "BYTES_AT_ONCE", 2 * sum(leaf.nbytes for leaf in jax.tree.leaves(found)) // 10
+    )
+    check_genomes(config, (5, 5, 1), found)
+    found.weight[9, 0] = np.nan
+    with pytest.raises(ValueError, match=r"genome\.weight is not finite, in row 9"):
         check_genomes(config, (5, 5, 1), found)
 
 
