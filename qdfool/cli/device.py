@@ -16,7 +16,7 @@ def check_device() -> None:
     Raises:
         InputError: it does not.
     """
-    if jax.config.jax_disable_jit:
+    if getattr(jax.config, "jax_disable_jit", False):
         raise InputError(
             "JAX is not to compile, but qdfool's generations are compiled programs. Unset the environment variable "
             "JAX_DISABLE_JIT."
