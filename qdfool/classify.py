@@ -1,6 +1,12 @@
 """What a classifier sees in image files: `python -m qdfool.classify IMAGE... --classifier NAME`."""
 
+if __name__ == "__main__":  # Before the imports, which take a second; `start` has them made as it likes.
+    from qdfool.cli.start import start
+
+    start("qdfool.classify")
+
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +20,9 @@ from qdfool.analysis import percent
 from qdfool.build import build_classifier
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_values
+from qdfool.cli.device import check_device
 from qdfool.cli.exits import run_and_exit
+from qdfool.cli.options import read
 from qdfool.config import Config, check_image_shape
 from qdfool.data.image import check_is_file, read_image
 from qdfool.engine.objectives import confidence, log_odds
@@ -47,12 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and ends the process; `qdfool.cli.exits.run_and_exit` has the exit codes."""
     run_and_exit(
         "qdfool.classify",
-        lambda: _main(arguments),
+        lambda: _main(list(sys.argv[1:] if arguments is None else arguments)),
     )
 
 
-def _main(arguments: Sequence[str] | None) -> None:
-    command = tyro.cli(CommandLine, prog="python -m qdfool.classify", args=arguments)
+def _main(arguments: list[str]) -> None:
+    command = read(CommandLine, arguments, prog="python -m qdfool.classify")
+    check_device()
     answers = classify(command)
     print(json.dumps(answers) if command.json else _as_text(answers))
 
@@ -112,7 +121,3 @@ def _as_text(answers: list[dict[str, Any]]) -> str:
                 f"  {percent(log_odds=row['log_odds']):>14}  {row['class_index']:>4}  {named(row['class_name'])}"
             )
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    main()

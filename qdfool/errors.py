@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import os
 from collections.abc import Iterable, Iterator
 
 MOST_LISTED = 40
@@ -103,6 +104,18 @@ def in_range(name: str, value: float, low: float, high: float = float("inf")) ->
 
 
 @contextlib.contextmanager
+def without_copies() -> Iterator[None]:
+    """A copy of the process that a user's own code makes meanwhile, by forking, ends where it would go on with ours: it
+    has the run folder open, and none of the threads that JAX computes with."""
+    process = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != process:
+            os._exit(1)
+
+
+@contextlib.contextmanager
 def code_of_a_user(failing: str, remedy: str = "") -> Iterator[None]:
     """Whatever a user's own code raises meanwhile, also what sys.exit raises, is bad input; Ctrl-C is not.
 
@@ -114,7 +127,8 @@ def code_of_a_user(failing: str, remedy: str = "") -> Iterator[None]:
         InputError: the code raised something; an InputError as it is.
     """
     try:
-        yield
+        with without_copies():
+            yield
     except (InputError, KeyboardInterrupt):
         raise
     except BaseException as error:

@@ -36,7 +36,12 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise Terminated(number)
 
 
-DEFAULTS = (signal.SIG_DFL, signal.default_int_handler, _terminate)
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    # No exception: in the middle of an import, some are caught and others printed by whoever is being imported.
+    os._exit(exit_code(number))
+
+
+DEFAULTS = (signal.SIG_DFL, signal.default_int_handler, _terminate, _end)
 """Handlers that nobody chose, so that ours may take their place. An ignored signal, as `nohup` leaves SIGHUP, stays
 ignored, and a host program's own handler stays as it is."""
 
@@ -58,10 +63,20 @@ def _handled(handlers: dict[signal.Signals, Any]) -> Iterator[None]:
             signal.signal(number, before[number])
 
 
+def end_at_once() -> None:
+    """From now on Ctrl-C, SIGTERM and SIGHUP end the process without a word, where nobody takes their place or ignores
+    them: for a process of which nothing has to be saved yet."""
+    for number in (signal.SIGINT, *TERMINATIONS):
+        if signal.getsignal(number) in DEFAULTS:
+            signal.signal(number, _end)
+
+
 @contextlib.contextmanager
 def terminations() -> Iterator[None]:
-    """While it lasts, SIGTERM and SIGHUP raise `Terminated`; a second one ends the process at once."""
-    with _handled(dict.fromkeys(TERMINATIONS, _terminate)):
+    """While it lasts, Ctrl-C raises KeyboardInterrupt, and SIGTERM and SIGHUP `Terminated`, of which a second one ends
+    the process at once."""
+    handlers = {signal.SIGINT: signal.default_int_handler, **dict.fromkeys(TERMINATIONS, _terminate)}
+    with _handled(handlers):
         yield
 
 

@@ -1,5 +1,10 @@
 """The command line: `python -m qdfool.run [PRESET] [options]`, also installed as `qdfool`."""
 
+if __name__ == "__main__":  # Before the imports, which take a second; `start` has them made as it likes.
+    from qdfool.cli.start import start
+
+    start("qdfool.run")
+
 import shlex
 import signal
 import sys
@@ -21,8 +26,9 @@ from qdfool.build import (
     MUTATIONS,
     SELECTIONS,
 )
+from qdfool.cli.device import check_device
 from qdfool.cli.exits import DONE, run_and_exit
-from qdfool.cli.options import registry, typed_settings
+from qdfool.cli.options import read, registry, typed_settings
 from qdfool.cli.progress import Progress
 from qdfool.config import Config, override, seeds_of_text
 from qdfool.errors import InputError, listed, one_line, shown
@@ -101,6 +107,7 @@ def _main(arguments: list[str]) -> int:
     if command.list:
         print(listing())
         return 0
+    check_device()
     return _resume(command, several) if command.resume else _start(command)
 
 
@@ -110,11 +117,11 @@ def parse(arguments: Sequence[str], base: Config) -> CommandLine:
     Raises:
         SystemExit: an option that there is not, or a value of another kind; tyro has said which.
     """
-    command = tyro.cli(
+    command = read(
         CommandLine,
+        arguments,
         prog="qdfool [PRESET]",
         description=DESCRIPTION,
-        args=arguments,
         default=CommandLine(base),
         registry=registry,
     )
@@ -212,7 +219,3 @@ def listing() -> str:
         width = max(map(len, rows))
         blocks.append("\n".join([title, *(f"  {name:<{width}}  {line}" for name, line in rows.items())]))
     return "\n\n".join(blocks)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,6 +3,11 @@
 Writes the weights as safetensors and, beside them, a card in Markdown: test error, data, seed, commit.
 """
 
+if __name__ == "__main__":  # Before the imports, which take a second; `start` has them made as it likes.
+    from qdfool.cli.start import start
+
+    start("qdfool.train")
+
 import functools
 import platform
 import shlex
@@ -22,7 +27,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from qdfool.classifiers import lenet, weights
 from qdfool.classifiers.training import Epoch, Logits, Training, error, train
+from qdfool.cli.device import check_device
 from qdfool.cli.exits import run_and_exit
+from qdfool.cli.options import read
 from qdfool.data import mnist
 from qdfool.errors import InputError, known_name, one_line, printable, shown
 from qdfool.files.atomic import atomic_write
@@ -87,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _main(arguments: list[str]) -> None:
     style = (tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff)
-    command = tyro.cli(Command, prog="python -m qdfool.train", args=arguments, config=style)
+    command = read(Command, arguments, prog="python -m qdfool.train", config=style)
     command_line = shlex.join(["python", "-m", "qdfool.train", *arguments])
     _run(command, command_line, Console(highlight=False, soft_wrap=True, markup=False, emoji=False))
 
@@ -100,6 +107,7 @@ def _run(command: Command, command_line: str, console: Console) -> None:
     command.training.check()
     out = command.out or Path(f"{command.network}.safetensors")
     _check_output(out, command.overwrite)
+    check_device()
     commit = _commit()
 
     folder = mnist.find(command.data)
@@ -224,7 +232,3 @@ def _versions() -> str:
         except PackageNotFoundError:
             found.append(f"{name} not installed")
     return ", ".join(found)
-
-
-if __name__ == "__main__":
-    main()

@@ -13,10 +13,23 @@ from pathlib import Path
 
 # Not ours to load: `import qdfool` must not need them.
 HEAVY = {"matplotlib", "ribs", "sklearn", "scipy", "orbax", "torch", "pandas", "tyro", "PIL", "tensorstore"}
+import qdfool
+assert not {"jax", "numpy"} & set(sys.modules), "a command line has to be ready for signals before"
 import jax
 import flax.nnx
 loaded = {name.partition(".")[0] for name in sys.modules}
-import qdfool
+
+
+def whole_interface():
+    import qdfool
+
+    for name in qdfool.__all__:
+        assert getattr(qdfool, name).__name__ == name
+    assert set(qdfool.__all__) <= set(dir(qdfool))
+    return qdfool
+
+
+whole_interface()
 heavy = ({name.partition(".")[0] for name in sys.modules} - loaded) & HEAVY
 assert not heavy, f"import qdfool loads {sorted(heavy)}"
 assert Path(qdfool.__file__).is_relative_to(sys.argv[1]), qdfool.__file__
@@ -65,7 +78,7 @@ def same_as(before, when):
 
 
 before = process()
-import qdfool
+whole_interface()
 import qdfool.results.run
 from qdfool.build.reference import named_object
 from qdfool.results.checkpoint import Checkpoints

@@ -39,6 +39,15 @@ from qdfool.run import main
             ["--encoding", "black_pixels", "--black-pixels.capacity", str(2**31)],
             "--black-pixels.capacity must be",
         ),
+        *(
+            ([option, *["uniform"] * 3000], f"{option} must name at most 32; got 3,000.")
+            for option in (
+                "--mutation.operators",
+                "--crossover.operators",
+                "--emitters.operators",
+                "--cppn.activations",
+            )
+        ),
         (["--checkpoint-every", "inf"], "--checkpoint-every must be between 0 and 1,000,000,000; got inf."),
         (["--chunk-seconds", "inf"], "--chunk-seconds must be above 0 and at most 1,000,000,000; got inf."),
     ],

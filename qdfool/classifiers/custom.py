@@ -23,7 +23,7 @@ from qdfool.classifiers.names_check import check_class_names, check_name
 from qdfool.classifiers.torch_adapter import adapted, is_torch_module
 from qdfool.classifiers.weights import fingerprint
 from qdfool.config import check_image_shape
-from qdfool.errors import InputError, code_of_a_user, shown
+from qdfool.errors import InputError, code_of_a_user, shown, without_copies
 from qdfool.files.digest import digest_of
 from qdfool.types import Classifier, Parameters
 
@@ -62,7 +62,7 @@ def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference:
         classifier,
         class_names=check_class_names(classifier.name, classifier.class_names, logits.shape[1]),
         reference=reference,
-        file_hash=_file_hash(reference),
+        file_hash=_file_hash(name, reference),
         fingerprint=classifier.fingerprint or _fingerprint(classifier.parameters),
     )
 
@@ -137,10 +137,10 @@ def _importable_name(found: Any) -> str:
     return f"{module}:{attribute}" if there is found else ""
 
 
-def _file_hash(reference: str) -> str:
+def _file_hash(name: str, reference: str) -> str:
     """SHA-256 of the file of the module that a reference names; empty where there is none."""
-    file = getattr(sys.modules.get(reference.partition(":")[0]), "__file__", None)
-    return fingerprint(Path(file)) if file and Path(file).is_file() else ""
+    file = _said_by(sys.modules.get(reference.partition(":")[0]), f"The module of {name}", "__file__")
+    return fingerprint(Path(file)) if isinstance(file, str) and Path(file).is_file() else ""
 
 
 def _fingerprint(parameters: Parameters) -> str:
@@ -180,7 +180,10 @@ def _on_host(logits: Callable[[Parameters, Any], Any]) -> Callable[[Parameters, 
 
 def _traceable(logits: Callable[..., Any], parameters: Parameters, shape: tuple[int, ...]) -> bool:
     try:
-        traced = jax.eval_shape(logits, parameters, jax.ShapeDtypeStruct((IMAGES_ASKED, *shape), jnp.float32))
+        with without_copies():
+            traced = jax.eval_shape(
+                logits, parameters, jax.ShapeDtypeStruct((IMAGES_ASKED, *shape), jnp.float32)
+            )
     except KeyboardInterrupt:
         raise
     except BaseException:  # Whatever it raises when it meets a tracer, it may still work on NumPy arrays.

@@ -11,20 +11,22 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from qdfool.cli.options import as_options
-from qdfool.cli.streams import lasting_streams
+from qdfool.cli.streams import LastingStream, OneLine, lasting_streams
 from qdfool.errors import InputError, described, one_line
 from qdfool.interrupts import Terminated, exit_code, terminations
 
-DONE, DISK_TROUBLE, BAD_INPUT = 0, 1, 2
+DONE, DISK_TROUBLE, BAD_INPUT, FAULT = 0, 1, 2, 3
 """Exit codes of all command lines, beside those of signals (`qdfool.interrupts.exit_code`)."""
+UNEXPECTED = "Nothing in qdfool expects this error: please report it, with the command."
+"""What is said to it; its traceback is for who calls qdfool from Python."""
 
 
 def run_and_exit(
     program: str, work: Callable[[], int | None], *, after_disk_trouble: str = "", after_interrupt: str = ""
 ) -> NoReturn:
-    """Does the work of a command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 130 interrupted by
-    Ctrl-C, 143 by SIGTERM, 129 by SIGHUP. Code that ends the process itself is bad input; but tyro's, which has then
-    printed help, or what is wrong with the options.
+    """Does the work of a command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 3 an error that
+    nothing expects, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP. Code that ends the process itself is bad
+    input; but tyro's, which has then printed help, or what is wrong with the options.
 
     What went wrong is said in one line on standard error, without a traceback, and so is what qdfool logs. Where nobody
     reads standard output or error, what is written there is dropped; that is no trouble.
@@ -41,35 +43,52 @@ def run_and_exit(
     # The working directory, as `python -m` has it: a user's own module may import its neighbours at any time.
     if "" not in sys.path:
         sys.path.append("")
-    with lasting_streams() as output, terminations():
+    with lasting_streams() as (output, errors), terminations():
+
+        def say(*sentences: str) -> None:
+            line = f"{program}: {' '.join(filter(None, sentences))}"
+            print(one_line(as_options(line)), file=errors)  # A user's code may have replaced sys.stderr.
+
         try:
-            with _log_on_stderr(program):
-                code = work()
+            with _log(program, errors):
+                code = _done(work) or DONE
             output.flush()
             if output.failure is not None:
-                _say(program, f"standard output is not complete: {output.failure.strerror}.")
+                say(f"standard output is not complete: {output.failure.strerror}.")
                 code = code or DISK_TROUBLE
         except InputError as error:
-            _say(program, str(error))
-            sys.exit(BAD_INPUT)
+            say(str(error))
+            code = BAD_INPUT
         except OSError as error:
-            _say(program, disk_trouble(error), after_disk_trouble if error.errno is not None else "")
-            sys.exit(DISK_TROUBLE)
+            say(disk_trouble(error), after_disk_trouble if error.errno is not None else "")
+            code = DISK_TROUBLE
         except KeyboardInterrupt as error:
             number, by = (
                 (error.signal, f" by {error}") if isinstance(error, Terminated) else (signal.SIGINT, "")
             )
-            _say(program, f"interrupted{by}.", after_interrupt)
+            say(f"interrupted{by}.", after_interrupt)
             # XLA goes on with a compilation that was interrupted, and crashes where Python takes its devices down
             # meanwhile, with an exit code of its own. So the process ends before that, when all threads are done.
             atexit.register(os._exit, exit_code(number))
-            sys.exit(exit_code(number))
-        except SystemExit as error:
-            if _is_of_tyro(error):
-                raise
-            _say(program, f"code that is not qdfool's ended the program: {described(error)}.")
-            sys.exit(BAD_INPUT)
-        sys.exit(code or DONE)
+            code = exit_code(number)
+        except Exception as error:
+            say(f"{described(error)}{_where(error)}.", *getattr(error, "__notes__", ()), UNEXPECTED)
+            code = FAULT
+        sys.exit(code)
+
+
+def _done(work: Callable[[], int | None]) -> int | None:
+    """The work and its exit code, also where tyro ends it, after help or what is wrong with the options.
+
+    Raises:
+        InputError: other code ended the process itself.
+    """
+    try:
+        return work()
+    except SystemExit as error:
+        if _is_of_tyro(error):
+            return error.code if isinstance(error.code, int) else BAD_INPUT
+        raise InputError(f"code that is not qdfool's ended the program: {described(error)}.") from error
 
 
 def _is_of_tyro(error: BaseException) -> bool:
@@ -77,8 +96,14 @@ def _is_of_tyro(error: BaseException) -> bool:
     return any(frame.f_globals.get("__name__", "").partition(".")[0] == "tyro" for frame, _ in frames)
 
 
-def _say(program: str, *sentences: str) -> None:
-    print(one_line(as_options(f"{program}: {' '.join(filter(None, sentences))}")), file=sys.stderr)
+def _where(error: BaseException) -> str:
+    """The line of qdfool that an error came through last."""
+    ours = [
+        f" (line {line} of {frame.f_globals['__name__']})"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == "qdfool"
+    ]
+    return ours[-1] if ours else ""
 
 
 def disk_trouble(error: OSError) -> str:
@@ -88,15 +113,10 @@ def disk_trouble(error: OSError) -> str:
     return f"{error.strerror}: {error.filename or 'a file that was being written'}."
 
 
-class _OneLine(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return one_line(super().format(record))
-
-
 @contextlib.contextmanager
-def _log_on_stderr(program: str) -> Iterator[None]:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine(f"{program}: %(message)s"))
+def _log(program: str, errors: LastingStream) -> Iterator[None]:
+    handler = logging.StreamHandler(errors)
+    handler.setFormatter(OneLine(f"{program}: %(message)s"))
     logger = logging.getLogger("qdfool")
     propagated = logger.propagate
     logger.addHandler(handler)

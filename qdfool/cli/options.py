@@ -3,18 +3,20 @@
 import re
 import typing
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import tyro
 
 from qdfool.config import Config, name_of, setting_names
-from qdfool.errors import printable
+from qdfool.errors import LONGEST_SHOWN, InputError, printable
 from qdfool.types import EmitterMaker, Encoding, Measure, Operator
 
 OTHERS = ("out", "seeds", "resume", "overwrite", "preset", "quiet")
 """Options of the command line that are no settings."""
 NAMED_OR_OBJECT = (Encoding, Measure, Operator, EmitterMaker)
 """What Python may give instead of a name; the command line takes the name, or package.module:attribute."""
+
+Command = TypeVar("Command")
 
 registry = tyro.constructors.ConstructorRegistry()
 """How tyro reads what a config may hold: `tyro.cli(..., registry=registry)`."""
@@ -46,6 +48,31 @@ def _text(info: tyro.constructors.PrimitiveTypeInfo) -> tyro.constructors.Primit
         is_instance=lambda value: isinstance(value, str),
         str_from_instance=lambda value: [printable(value)],
     )
+
+
+def read(kind: type[Command], arguments: Sequence[str], **how: Any) -> Command:
+    """The options of a command line, as `tyro.cli` reads them; what it says of wrong ones can be printed, and is no
+    page, whatever was typed.
+
+    Args:
+        kind: dataclass of the options.
+        arguments: what was typed.
+        how: passed on to `tyro.cli`.
+
+    Raises:
+        SystemExit: help, or an option that there is not, or a value of another kind; tyro has said it.
+        InputError: what was typed is so odd that tyro cannot say what is wrong with it.
+    """
+    shown = [
+        printable(word if len(word) <= LONGEST_SHOWN else f"{word[:LONGEST_SHOWN]}...") for word in arguments
+    ]
+    if shown == list(arguments):
+        return tyro.cli(kind, args=arguments, **how)
+    try:
+        return tyro.cli(kind, args=arguments, console_outputs=False, **how)
+    except SystemExit:  # tyro quotes what was typed as it is, so it is told what can be printed instead.
+        tyro.cli(kind, args=shown, **how)
+    raise InputError(f"The options cannot be read: {' '.join(shown)}. --help has those that there are.")
 
 
 def option(setting: str) -> str:

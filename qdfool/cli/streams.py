@@ -1,15 +1,27 @@
-"""Standard output and error that cost no result: what nobody reads any more is dropped, and the work goes on."""
+"""Standard output and error that cost no result: what nobody reads any more is dropped, and the work goes on. And lines
+that a terminal prints and does not obey."""
 
 import contextlib
 import errno
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from qdfool.errors import one_line
+
 GONE = (errno.EPIPE, errno.ESHUTDOWN, errno.EIO, errno.EBADF)
 """What writing fails with when the reader, or the terminal, has gone or was never there."""
+
+
+class OneLine(logging.Formatter):
+    """What is logged, as `one_line` has it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """A record with what it quotes escaped, and with no line break."""
+        return one_line(super().format(record))
 
 
 class LastingStream:
@@ -56,23 +68,27 @@ class LastingStream:
             os.close(nowhere)
 
 
-@contextlib.contextmanager
-def lasting_streams() -> Iterator[LastingStream]:
-    """Standard output, while it and standard error are such streams."""
-    # A descriptor that was closed when the process began would be given to the next file that is opened, and what
-    # is meant for the user would be written into that. The lowest one free is always given first.
+def open_closed_descriptors() -> None:
+    """Opens standard input, output and error into nowhere where they are closed: the next file that is opened would
+    be given the descriptor, and what is meant for the user be written into that."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)
+            os.open(os.devnull, os.O_RDWR)  # The lowest one free is always given first.
+
+
+@contextlib.contextmanager
+def lasting_streams() -> Iterator[tuple[LastingStream, LastingStream]]:
+    """Standard output and error, while they are such streams."""
+    open_closed_descriptors()
     before = sys.stdout, sys.stderr
     with Path(os.devnull).open("w") as nowhere:
-        lasting = [LastingStream(nowhere if stream is None else stream) for stream in before]
-        sys.stdout, sys.stderr = lasting  # type: ignore[assignment]
+        output, errors = (LastingStream(nowhere if stream is None else stream) for stream in before)
+        sys.stdout, sys.stderr = output, errors  # type: ignore[assignment]
         try:
-            yield lasting[0]
+            yield output, errors
         finally:
-            for stream in lasting:
-                stream.flush()
+            output.flush()
+            errors.flush()
             sys.stdout, sys.stderr = before

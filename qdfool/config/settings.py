@@ -17,8 +17,8 @@ class Mutation:
     """Mutation: the operators named, in this order, each on every child that is mutated."""
 
     operators: tuple[str | Operator, ...] | None = None
-    """Mutation operators, applied in this order: of --list, or your own, functions (key, genome) to genome, as
-    package.module:attribute. Without it, the encoding's own."""
+    """Mutation operators (at most 32), applied in this order: of --list, or your own, functions (key, genome) to
+    genome, as package.module:attribute. Without it, the encoding's own."""
     probability: float = 1.0
     """Probability [0, 1] that a child is mutated at all."""
     rate: float | None = None
@@ -45,7 +45,7 @@ class Cppn:
     connections: int = 192
     """Slots for connections, those from every input to every output included, at most 4,096."""
     activations: tuple[str, ...] = ("sine", "sigmoid", "gaussian", "linear")
-    """Activation functions that a node may have; see --list."""
+    """Activation functions (at most 32) that a node may have; see --list."""
     coordinates: Literal["normalised", "pixels"] = "normalised"
     """x and y in [-1, 1]; or in pixels, counted from 0, as in the paper's program."""
     weight_range: float = 10.0
@@ -80,7 +80,7 @@ class Crossover:
     """Crossover: one of the operators named, drawn at random for each child that has two parents."""
 
     operators: tuple[str | Operator, ...] | None = ()
-    """Crossover operators: of --list, or your own, functions (key, first, second) to child, as
+    """Crossover operators (at most 32): of --list, or your own, functions (key, first, second) to child, as
     package.module:attribute. Empty: a child has one parent. None: the encoding's own, if it has any."""
     probability: float = 1.0
     """Probability [0, 1] that a child is crossed rather than a copy of its first parent."""
@@ -109,7 +109,7 @@ class Emitters:
     """Emitters: what breeds the children of a generation, each a share of the batch."""
 
     operators: tuple[str | EmitterMaker, ...] = ("variation",)
-    """Emitters: of --list, or your own, functions (children, encoding) to a qdfool.Emitter, as
+    """Emitters (at most 32): of --list, or your own, functions (children, encoding) to a qdfool.Emitter, as
     package.module:attribute."""
     shares: tuple[float, ...] | None = None
     """The share of the batch (>= 0, of their sum) that each emitter breeds; one of 0 is left out. Without it, equal

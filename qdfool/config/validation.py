@@ -17,6 +17,9 @@ LARGEST_SIDE, MOST_VALUES = 2**16, 2**24
 """Of an image: pixels of a side, and height x width x channels, as 2,364 x 2,364 in colour."""
 LONGEST_NAME = 200
 """Characters of `preset`."""
+MOST_PARTS = 32
+"""Of one run: each is compiled, which takes seconds of every one."""
+LISTS_OF_PARTS = ("mutation.operators", "crossover.operators", "emitters.operators", "cppn.activations")
 RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "generations": (1, MOST_GENERATIONS),
@@ -82,11 +85,14 @@ def validate(config: Config, needs_budget: bool = True) -> None:
     _check_kinds(config, "")
     if needs_budget and all(getattr(config, name) is None for name in BUDGET):
         raise InputError("A run needs a budget: give `generations`, `evaluations` or `seconds`.")
+    for name in LISTS_OF_PARTS:
+        if (count := len(_values(config, name))) > MOST_PARTS:
+            raise InputError(f"`{name}` must name at most {MOST_PARTS}; got {count:,}.")
     for name, (low, high) in RANGES.items():
-        for value in _numbers(config, name):
+        for value in _values(config, name):
             in_range(f"`{name}`", value, low, high)
     for name, high in ABOVE_ZERO.items():
-        for value in _numbers(config, name):
+        for value in _values(config, name):
             if not 0 < value <= high:
                 raise InputError(f"`{name}` must be above 0 and at most {high:,}; got {shown(value)}.")
     _check_emitters(config.emitters)
@@ -152,8 +158,8 @@ def _check_kinds(group: Any, path: str) -> None:
             check_kind(f"{path}{name}", value, kind)
 
 
-def _numbers(config: Config, setting: str) -> tuple[float, ...]:
-    """The numbers of a setting; none where it is left open."""
+def _values(config: Config, setting: str) -> tuple[Any, ...]:
+    """The numbers of a setting, or what it lists; none where it is left open."""
     value: Any = config
     for name in setting.split("."):
         value = getattr(value, name)

@@ -17,7 +17,7 @@ import numpy as np
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
 from qdfool.engine.step import Evolution, ask, init, step, tell
-from qdfool.errors import ClassifierInterrupt, InputError, code_of_a_user, described
+from qdfool.errors import ClassifierInterrupt, InputError, code_of_a_user, described, without_copies
 from qdfool.types import Array, Classifier, Parameters, Record, State
 
 LONGEST_CHUNK = 1024
@@ -203,7 +203,8 @@ class _Host:
         """The classifier's answer; None, and `failure` set, if it had none that will do."""
         images, where = np.array(ask(state)), f"In generation {int(state.generation)}, {self.classifier.name}"
         try:
-            logits = as_array(self.classifier.logits(self.classifier.parameters, images))
+            with without_copies():
+                logits = as_array(self.classifier.logits(self.classifier.parameters, images))
         except KeyboardInterrupt:
             self.failure = ClassifierInterrupt(f"{where} was ended by a KeyboardInterrupt.")
             return None

@@ -1,5 +1,10 @@
 """The command line of the studies: `python -m qdfool.studies NAME [options]`."""
 
+if __name__ == "__main__":  # Before the imports, which take a second; `start` has them made as it likes.
+    from qdfool.cli.start import start
+
+    start("qdfool.studies.__main__")
+
 import importlib
 import os
 import platform
@@ -16,7 +21,9 @@ from typing import Annotated, Any, Generic, TypeVar
 import jax
 import tyro
 
+from qdfool.cli.device import check_device
 from qdfool.cli.exits import run_and_exit
+from qdfool.cli.options import read
 from qdfool.errors import InputError, known_name, one_line, shown
 from qdfool.studies.study import REPORT, Study, Workbench, check_can_be_written
 
@@ -92,11 +99,11 @@ def _main(arguments: list[str]) -> None:
         raise InputError(f"Expected the name of a study ({', '.join(STUDIES)}); {given}. {USAGE}.")
     chosen = study(arguments[0])
     kind: Any = CommandLine[type(chosen.settings)]
-    command = tyro.cli(
+    command = read(
         kind,
+        arguments[1:],
         prog=f"python -m qdfool.studies {chosen.name}",
         description=chosen.line,
-        args=arguments[1:],
         default=kind(chosen.settings),
     )
     _run(chosen, command, shlex.join(["python", "-m", "qdfool.studies", *arguments]))
@@ -110,6 +117,7 @@ def _run(chosen: Study, command: CommandLine, command_line: str) -> None:
         raise InputError(f"{command.publish} is a file. Expected a folder, or a new name, with --publish.")
     if command.publish is not None:
         check_can_be_written(command.publish, "--publish")
+    check_device()
     workbench = Workbench(
         chosen,
         out,
@@ -158,7 +166,3 @@ def _publish(workbench: Workbench, folder: Path) -> None:
     for name in workbench.report.pictures:
         shutil.copyfile(workbench.out / name, pictures / name)
     workbench.report.write(folder / f"{workbench.study.name}.md", pictures=f"{workbench.study.name}/")
-
-
-if __name__ == "__main__":
-    main()

@@ -99,6 +99,12 @@ def test_a_service_is_called_once_to_be_checked(answer):
     assert service.calls == 1
 
 
+@pytest.mark.parametrize("file", [5, None, b"a", "/no/such/file", "a\0b", "/dev/zero"])
+def test_a_module_may_say_anything_of_its_file(monkeypatch, file):
+    monkeypatch.setattr(fake, "__file__", file)
+    assert wrap(fake.logits, reference="fake:logits").file_hash == ""
+
+
 def test_what_can_be_imported_is_named_and_its_file_hashed():
     classifier = wrap(fake.logits)
     file_hash = hashlib.sha256(Path(fake.__file__).read_bytes()).hexdigest()

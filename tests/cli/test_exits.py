@@ -52,6 +52,7 @@ def raising(error: BaseException):
         (OSError(28, "No space left on device", "a.npz"), 1, "No space left on device: a.npz."),
         (OSError("a checkpoint is damaged"), 1, "a checkpoint is damaged\n"),
         (KeyboardInterrupt(), 130, "interrupted."),
+        (RuntimeError("odd\x1b[31m"), 3, "RuntimeError: odd\\x1b[31m (line "),
     ],
 )
 def test_what_goes_wrong_has_its_code_and_a_line(ends, error, code, line):
@@ -113,6 +114,33 @@ def test_a_standard_output_on_a_full_disk_is_said_at_the_end(ends, monkeypatch):
         program, code, said = ends(work)
     assert (done, code) == ([True], 1)
     assert said.startswith(f"{program}: standard output is not complete: No space left on device")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_help_that_could_not_be_written_is_no_success(monkeypatch, capsys):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        with pytest.raises(SystemExit) as ended:
+            qdfool.classify.main(["--help"])
+    assert ended.value.code == 1
+    assert "standard output is not complete" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("replaced", [None, 5])
+def test_streams_that_a_users_code_replaces_leave_the_line_and_the_code(ends, monkeypatch, replaced):
+    def work(arguments):
+        sys.stdout = sys.stderr = replaced
+        raise InputError("this is bad")
+
+    program, code, said = ends(work)
+    assert (code, said) == (2, f"{program}: this is bad\n")
+
+
+def test_what_is_unexpected_has_its_notes(ends):
+    error = ValueError("odd")
+    error.add_note("Generation 7 is saved.")
+    _, code, said = ends(raising(error))
+    assert (code, "Generation 7 is saved." in said) == (3, True)
 
 
 def test_what_the_encoding_lacks_is_escaped(ends, monkeypatch):
