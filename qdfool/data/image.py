@@ -115,9 +115,9 @@ def _check_tiles(path: Path, image: ImageFile.ImageFile) -> None:
 def _has_deep_channels(image: ImageFile.ImageFile) -> bool:
     """Whether a channel has more than 8 bits: grey that Pillow keeps so, or colours that it would cut to 8."""
     # How the numbers lie in the file, such as RGB;16B. BMP's BGR;16 is a pixel of 16 bits, not a channel.
-    raw = [
-        part for tile in image.tile for part in (tile.args if isinstance(tile.args, tuple) else (tile.args,))
-    ]
+    # A tile ends with it; before Pillow 11 tiles are tuples without names.
+    arguments = [tile[3] for tile in image.tile]
+    raw = [part for one in arguments for part in (one if isinstance(one, tuple) else (one,))]
     deep = any(isinstance(part, str) and ";16" in part and not part.startswith("BGR") for part in raw)
     # In a TIFF each channel may lie for itself, where Pillow no longer says how.
     tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
