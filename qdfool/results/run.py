@@ -11,6 +11,7 @@ import numpy as np
 from qdfool.build import build_evolution, with_batch_size, with_defaults
 from qdfool.config import Config, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
+from qdfool.engine.sharding import gathered, spread
 from qdfool.engine.step import Evolution
 from qdfool.errors import InputError, shown
 from qdfool.keys import root_key
@@ -166,7 +167,7 @@ class Run:
         self.release()
         state = jax.tree.map(jnp.array, tree["state"])
         emitter = [state["emitter"][name] for name in self._emitter()]
-        self.state = State(
+        restored = State(
             key=jax.random.wrap_key_data(state["key"]),
             generation=state["generation"],
             elites=Elites(**state["elites"]),
@@ -175,6 +176,7 @@ class Run:
             parents=state["parents"],
             emitter=jax.tree.unflatten(jax.tree.structure(self.state.emitter), emitter),
         )
+        self.state = spread(restored, self.evolution.shares)
         self.history = type(self.history)(**tree["history"])
         self.metrics = [row for row in earlier if row.generation <= generations]
         self.generations = generations
@@ -201,7 +203,7 @@ class Run:
         return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
     def _tree(self) -> dict[str, Any]:
-        state = self.state
+        state = gathered(self.state, self.evolution.shares)
         return {
             "state": {
                 "key": jax.random.key_data(state.key),
