@@ -1,6 +1,5 @@
 """How many devices share a batch: whether there are so many, and whether the config's parts can be shared."""
 
-
 import jax
 
 from qdfool.config import Config, name_of
