@@ -22,10 +22,10 @@ from qdfool.engine.archive import best_children, reward_parents
 from qdfool.types import Array, Elites, State
 
 AXIS = "batch"
-STATE = State(
-    key=P(), generation=P(), elites=P(), children=P(AXIS), images=P(AXIS), parents=P(AXIS), emitter=P()
-)
-"""How a state lies on the devices; what is not named here lies on each of them: `P()`."""
+SHARDED = ("children", "images", "parents")
+"""What of a state is sharded."""
+STATE: Any = State._make(P(AXIS) if name in SHARDED else P() for name in State._fields)
+"""How a state lies on the devices: along the batch, or all of it on each."""
 AT_ONCE = 16
 """Winners that travel together: few enough to be small beside a batch, and one journey where few cells change hands."""
 
@@ -96,23 +96,19 @@ def spread(state: State, shares: Shares) -> State:
     """A state of one device, as `gathered` leaves it, over the devices."""
     if shares.devices == 1:
         return state
-    numbers, devices = shares.numbers().reshape(-1), mesh(shares.devices)
-    rows = jax.tree.map(lambda leaf: leaf[numbers], (state.children, state.images, state.parents))
-    state = state._replace(children=rows[0], images=rows[1], parents=rows[2])
-    return jax.device_put(state, State(*(NamedSharding(devices, spec) for spec in STATE)))
+    devices = mesh(shares.devices)
+    state = _rearranged(state, shares.numbers().reshape(-1))
+    return jax.device_put(state, State._make(NamedSharding(devices, spec) for spec in STATE))
 
 
 def gathered(state: State, shares: Shares) -> State:
     """A state as one device has it: children in the order of their numbers, on the host."""
-    if shares.devices == 1:
-        return state
-    rows = np.argsort(shares.numbers().reshape(-1))
-    return state._replace(
-        **{
-            name: jax.tree.map(lambda leaf: np.asarray(leaf)[rows], getattr(state, name))
-            for name in ("children", "images", "parents")
-        }
-    )
+    return state if shares.devices == 1 else _rearranged(state, np.argsort(shares.numbers().reshape(-1)))
+
+
+def _rearranged(state: State, rows: np.ndarray) -> State:
+    moved: dict[str, Any] = {name: getattr(state, name) for name in SHARDED}
+    return state._replace(**jax.tree.map(lambda leaf: np.asarray(leaf)[rows], moved))
 
 
 def enter(

@@ -4,7 +4,7 @@ what travels between the eight. It prints what tests/engine/test_sharding.py loo
 import functools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -88,14 +88,12 @@ def differing(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> list[
 
 
 @functools.cache
-def entering(shares: Shares):
+def entering(shares: Shares) -> Callable[..., Any]:
     """`enter` of one device, or of several."""
     if shares.devices == 1:
         return archive.enter
 
-    def enter(elites: Elites, *batch: Any) -> tuple[Elites, jax.Array]:
-        return sharding.enter(elites, *batch, shares)
-
+    enter = functools.partial(sharding.enter, shares=shares)
     return sharding.sharded(enter, shares, (P(), P(AXIS), P(AXIS), P(AXIS)), P())
 
 
@@ -103,23 +101,24 @@ def entered(devices: int, grid_cells: int, seed: int) -> dict[str, np.ndarray]:
     """An archive of 5 classes after 48 children of two emitters with a fitness that many have."""
     draw, shares = np.random.default_rng(seed), Shares(devices, (32, 16))
     rows = shares.numbers().reshape(-1)
-    children = Elites(
-        genome={
+    values: dict[str, Any] = {
+        "genome": {
             "sign": np.where(draw.random((48, 3)) < 0.5, 0.0, -0.0).astype(np.float32),
             "bit": draw.random((48, 1, 2)) < 0.5,
             "byte": draw.integers(0, 256, 48).astype(np.uint8),
         },
-        fitness=draw.choice(np.float32([-np.inf, -1, 0, 1]), (48, 5), p=[0.4, 0.3, 0.25, 0.05]),
-        measures=draw.random((48, 2), np.float32),
-        birth_generation=np.full(48, 7, np.int32),
-        parent_class=np.arange(48, dtype=np.int32),
-        num_replacements=np.zeros(48, np.int32),
-        curiosity=np.zeros(48, np.float32),
-    )
+        "fitness": draw.choice([-np.inf, -1, 0, 1], (48, 5), p=[0.4, 0.3, 0.25, 0.05]).astype(np.float32),
+        "measures": draw.random((48, 2), np.float32),
+        "birth_generation": np.full(48, 7, np.int32),
+        "parent_class": np.arange(48, dtype=np.int32),
+        "num_replacements": np.zeros(48, np.int32),
+        "curiosity": np.zeros(48, np.float32),
+    }
+    children = Elites(**values)
     parents = draw.integers(-1, 5 * grid_cells, 48).astype(np.int32)
     cell_index = draw.integers(0, grid_cells, 48).astype(np.int32)
-    elites = archive.empty({name: leaf[0] for name, leaf in children.genome.items()}, 5, grid_cells, 2)
-    elites = elites._replace(fitness=draw.choice(np.float32([-np.inf, -1, 0]), 5 * grid_cells))
+    elites = archive.empty({name: leaf[0] for name, leaf in values["genome"].items()}, 5, grid_cells, 2)
+    elites = elites._replace(fitness=jnp.array(draw.choice([-np.inf, -1, 0], 5 * grid_cells), jnp.float32))
     batch = jax.tree.map(lambda leaf: leaf[rows], (children, parents, cell_index))
     after = jax.jit(entering(shares))(elites, *batch)
     leaves, _ = jax.tree_util.tree_flatten_with_path(after)
