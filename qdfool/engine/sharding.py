@@ -127,20 +127,21 @@ def enter(
     mine = won & (numbers[row] == first) & (fitness == highest)
     earned = jax.lax.psum(reward_parents(jnp.zeros(cells), parents, row, mine), AXIS)
     elites = elites._replace(curiosity=elites.curiosity + earned)
-    (changing,) = jnp.nonzero(won, size=-(-cells // AT_ONCE) * AT_ONCE, fill_value=cells)
+    at_once = min(AT_ONCE, cells)
+    (changing,) = jnp.nonzero(won, size=-(-cells // at_once) * at_once, fill_value=cells)
 
     def travel(journey: Array, elites: Elites) -> Elites:
-        cell = jax.lax.dynamic_slice_in_dim(changing, journey * AT_ONCE, AT_ONCE)
+        cell = jax.lax.dynamic_slice_in_dim(changing, journey * at_once, at_once)
         child = row[cell]
         winners = jax.tree.map(lambda leaf: leaf[child], challengers)._replace(
             fitness=highest[cell],
             num_replacements=elites.num_replacements[cell] + 1,
-            curiosity=jnp.zeros(AT_ONCE),
+            curiosity=jnp.zeros(at_once),
         )
         winners = _of_one_device(winners, mine[cell])
         return jax.tree.map(lambda leaf, rows: leaf.at[cell].set(rows, mode="drop"), elites, winners)
 
-    return jax.lax.fori_loop(0, -(-won.sum() // AT_ONCE), travel, elites), won
+    return jax.lax.fori_loop(0, -(-won.sum() // at_once), travel, elites), won
 
 
 def _of_one_device(rows: Any, mine: Array) -> Any:
