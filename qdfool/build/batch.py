@@ -17,21 +17,22 @@ LARGEST_BATCH, LARGEST_BATCH_CPU = 512, 64
 
 
 def with_batch_size(config: Config, classifier: Classifier) -> Config:
-    """The config with its batch size chosen from the device's memory, if it leaves that open with 0.
+    """The config with its batch size chosen from the devices' memory, if it leaves that open with 0.
 
-    A power of two; the same on every machine of a kind, and part of the config that a run saves.
+    A power of two for each device; the same on every machine of a kind, and part of the config that a run saves.
 
     Raises:
         InputError: the run needs more memory than there is; see `qdfool.build.memory`.
     """
     check_image_shape(f"the images of {classifier.name}", classifier.image_shape)
     if not config.batch_size:
-        config = replace(config, batch_size=_largest(config, classifier))
+        config = replace(config, batch_size=config.devices * _largest(config, classifier))
     check_memory(config, classifier)
     return config
 
 
 def _largest(config: Config, classifier: Classifier) -> int:
+    """Children that a device has at once."""
     image = 4 * classifier.image_shape[0] * classifier.image_shape[1] * classifier.image_shape[2]
     genome = genome_bytes(config, classifier.image_shape)
     # The device has the archive once, the host once more.

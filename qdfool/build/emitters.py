@@ -46,7 +46,7 @@ class Parts:
 
 def _variation(config: Config, parts: Parts, size: int) -> Emitter:
     select = build_selection(config, config.selection.operator)
-    return variation(size, select, parts.vary, parts.two_parents)
+    return variation(size, select, parts.vary, parts.two_parents, config.devices)
 
 
 def _evolution_strategy(config: Config, parts: Parts, size: int) -> Emitter:
@@ -83,6 +83,7 @@ def _gradient_ascent(config: Config, parts: Parts, size: int) -> Emitter:
         steps=settings.steps,
         sigma=settings.sigma,
         regularise=build_regulariser(settings, parts.encoding),
+        devices=config.devices,
     )
 
 
@@ -173,7 +174,7 @@ def build_emitter(config: Config, parts: Parts) -> Emitter:
             emitters.append((make(config, parts, size), size))
         else:
             emitters.append((_own_emitter(part, parts, size), size))
-    return mixed(emitters)
+    return mixed([(emitter, size // config.devices) for emitter, size in emitters])
 
 
 def _own_emitter(part: str | EmitterMaker, parts: Parts, size: int) -> Emitter:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from qdfool.build.defaults import with_defaults
+from qdfool.build.devices import build_shares, check_devices
 from qdfool.build.emitters import Parts, build_emitter
 from qdfool.build.encoding import build_encoding
 from qdfool.build.measures import build_cell_index, build_measures
@@ -24,8 +25,9 @@ def build_evolution(config: Config, classifier: Classifier) -> Evolution:
     but for the grid archive and parts named as package.module:attribute, which may change under the same name.
 
     Raises:
-        InputError: an unknown name, or parts that do not fit together.
+        InputError: an unknown name, parts that do not fit together, or devices that are not there.
     """
+    check_devices(config, classifier.traceable)
     alike = replace(
         with_defaults(config, classifier.image_shape),
         seed=0,
@@ -79,6 +81,7 @@ def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, 
         emitter=build_emitter(config, parts),
         measure=measure,
         cell_index=build_cell_index(config, measures),
+        shares=build_shares(config),
     )
 
 

@@ -60,7 +60,9 @@ def check_memory(config: Config, classifier: Classifier) -> None:
     Raises:
         InputError: it has not; the message has the estimate, and what there is.
     """
-    image_shape, classes, batch = classifier.image_shape, len(classifier.class_names), config.batch_size
+    image_shape, classes = classifier.image_shape, len(classifier.class_names)
+    on_cpu = jax.default_backend() == "cpu"
+    batch = config.batch_size if on_cpu else -(-config.batch_size // config.devices)
     archive, values = check_archive(config, image_shape, classes), math.prod(image_shape)
     genome = genome_bytes(config, image_shape)
     # Children and images of this generation and the next; what the classifier makes of them; their logits.
@@ -72,7 +74,7 @@ def check_memory(config: Config, classifier: Classifier) -> None:
     pictures = classes * values + (0 if classifier.traceable else batch * 4 * values)
     on_device = {"the archive": archive, f"a batch of {batch:,} children": children, "records": records}
     on_host = {"the archive": archive, "images of elites": pictures, "records": 2 * records}
-    if jax.default_backend() == "cpu":
+    if on_cpu:
         both = {name: on_device.get(name, 0) + on_host.get(name, 0) for name in on_device | on_host}
         _check("this machine", both, host_memory())
     else:

@@ -8,8 +8,8 @@ from qdfool.types import EmitterMaker, Encoding, Measure, Operator
 
 BUDGET = ("generations", "evaluations", "seconds")
 """Settings that end a run; those that are given replace all that were there before."""
-KEEPING = ("chunk_seconds", "checkpoint_every")
-"""Settings that change how a run is kept, not what it finds."""
+KEEPING = ("chunk_seconds", "checkpoint_every", "devices")
+"""Settings that change how a run is kept and computed, not what it finds."""
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class Config:
     """Budget in seconds of evolution, compilation not counted (> 0, at most 10^9). Any budget that is given
     replaces the preset's; of several that are given, the first that is met ends the run."""
     batch_size: int = 200
-    """Children in a generation (1 to 1,048,576); 0: chosen from the device's memory."""
+    """Children in a generation (1 to 1,048,576); 0: chosen from the devices' memory."""
     classifier: str = "lenet"
     """A classifier of --list, or your own as package.module:attribute."""
     weights: str | None = None
@@ -262,6 +262,9 @@ class Config:
     evolution_strategy: EvolutionStrategy = field(default_factory=EvolutionStrategy)
     gradient_ascent: GradientAscent = field(default_factory=GradientAscent)
     gradient_arborescence: GradientArborescence = field(default_factory=GradientArborescence)
+    devices: int = 1
+    """Devices (1 to 65,536) that share the batch of each generation: the first that JAX has. The archive is that of
+    one device, but for rounding; a run may go on with another number."""
     chunk_seconds: float = 1.0
     """Seconds (> 0, at most 10^9) of evolution on the device between two looks from the host."""
     checkpoint_every: float = 30.0

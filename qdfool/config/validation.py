@@ -24,6 +24,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "generations": (1, MOST_GENERATIONS),
     "batch_size": (0, 2**20),
+    "devices": (1, 2**16),
     "image_shape": (1, LARGEST_SIDE),
     "crop_from": (1, LARGEST_SIDE),
     "cells": (1, 2**24),

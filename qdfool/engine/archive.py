@@ -40,6 +40,23 @@ def occupied(fitness: Array | np.ndarray) -> Any:
     return fitness > -jnp.inf
 
 
+def enter(elites: Elites, challengers: Elites, parents: Array, cell_index: Array) -> tuple[Elites, Array]:
+    """Lets a batch of children compete, writes the winners into their cells and rewards their parents.
+
+    Args:
+        elites: the archive, N cells.
+        challengers: as `insert` takes them.
+        parents: [B] int32, cell of each child's parent; -1 for none.
+        cell_index: [B] int32, grid cell of each child.
+
+    Returns:
+        The archive, and [N] bool, the cells that changed hands.
+    """
+    winner, won = compete(challengers.fitness, cell_index, elites.fitness)
+    curiosity = reward_parents(elites.curiosity, parents, winner, won)
+    return insert(elites._replace(curiosity=curiosity), challengers, winner, won), won
+
+
 def compete(fitness: Array, cell_index: Array, incumbent: Array) -> tuple[Array, Array]:
     """Lets every child compete for every class, in the grid cell where its measures put it.
 
@@ -56,8 +73,22 @@ def compete(fitness: Array, cell_index: Array, incumbent: Array) -> tuple[Array,
         [N] int32, the first best child of each cell (any number where no child came), and
         [N] bool, whether it replaces the incumbent.
     """
-    batch, classes = fitness.shape
-    grid_cells = incumbent.shape[0] // classes
+    winner, best = best_children(fitness, cell_index, incumbent.shape[0] // fitness.shape[1])
+    return winner, best > incumbent
+
+
+def best_children(fitness: Array, cell_index: Array, grid_cells: int) -> tuple[Array, Array]:
+    """The best child of each cell, the first among equals.
+
+    Args:
+        fitness, cell_index: as `compete` takes them.
+        grid_cells: G.
+
+    Returns:
+        [N] int32, its row in the batch (any number where no child came), and
+        [N] float32, its fitness, -inf where no child came.
+    """
+    batch = fitness.shape[0]
     if grid_cells == 1:
         best, winner = fitness.max(axis=0), fitness.argmax(axis=0)
     else:
@@ -65,7 +96,7 @@ def compete(fitness: Array, cell_index: Array, incumbent: Array) -> tuple[Array,
         contender = jnp.where(fitness == best[cell_index], jnp.arange(batch)[:, None], batch - 1)
         winner = jax.ops.segment_min(contender, cell_index, grid_cells)
         best, winner = best.T.reshape(-1), jnp.minimum(winner.T.reshape(-1), batch - 1)
-    return winner.astype(jnp.int32), best > incumbent
+    return winner.astype(jnp.int32), best
 
 
 def insert(elites: Elites, challengers: Elites, winner: Array, won: Array) -> Elites:

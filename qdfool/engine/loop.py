@@ -16,6 +16,7 @@ import numpy as np
 
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
+from qdfool.engine.sharding import STATE, P, replicated, sharded
 from qdfool.engine.step import Evolution, ask, init, step, tell
 from qdfool.errors import ClassifierInterrupt, InputError, code_of_a_user, described, without_copies
 from qdfool.types import Array, Classifier, Parameters, Record, State
@@ -74,13 +75,14 @@ def run_generations(
 
         return jax.lax.fori_loop(0, count, generation, (state, records))
 
-    return jax.jit(run, donate_argnums=(0, 1))
+    on_devices = sharded(run, evolution.shares, (STATE, P(), P(), P()), (STATE, P()))
+    return jax.jit(on_devices, donate_argnums=(0, 1))
 
 
 @functools.lru_cache(maxsize=16)
 def jitted_init(evolution: Evolution) -> Any:
     """`init` jitted: key to the state before the first generation."""
-    return jax.jit(functools.partial(init, evolution))
+    return jax.jit(sharded(functools.partial(init, evolution), evolution.shares, (P(),), STATE))
 
 
 @functools.lru_cache(maxsize=16)
@@ -163,8 +165,10 @@ class _Traced:
     """Always None: what fails here is seen in the records."""
 
     def __init__(self, evolution: Evolution, classifier: Classifier, state: State) -> None:
-        self.name, self.parameters = classifier.name, classifier.parameters
-        self.records = empty_records(evolution.classes)
+        self.name = classifier.name
+        self.parameters, self.records = replicated(
+            (classifier.parameters, empty_records(evolution.classes)), evolution.shares
+        )
         run = run_generations(evolution, classifier.logits, self.name)
         self.run = run.lower(state, self.records, self.parameters, jnp.int32(1)).compile()
 

@@ -3,16 +3,19 @@
     state --ask--> images --classifier--> logits --tell--> state with better elites and new children
 
 `step` is the two with a traceable classifier between them. The new children are bred by an emitter (`emitters/`).
+Where devices share the batch (`sharding.py`), B is the share of one of them here.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
 
-from qdfool.engine.archive import compete, empty, insert, occupied, reward_parents
+from qdfool.engine import archive, sharding
+from qdfool.engine.archive import empty, occupied
 from qdfool.engine.objectives import log_odds
+from qdfool.engine.sharding import Shares
 from qdfool.types import (
     Array,
     Elites,
@@ -37,7 +40,7 @@ class Evolution:
     grid_cells: int
     """G; 1 for the class archive."""
     batch_size: int
-    """B."""
+    """B, over all devices."""
     initialise: Callable[[Key], Genome]
     decode: Callable[[Genome], Image]
     emitter: Emitter
@@ -46,6 +49,8 @@ class Evolution:
     """An image to its measures [M]."""
     cell_index: Callable[[Array], tuple[Array, Array]]
     """Measures [M] to their grid cell [] int32 in [0, G), and [] bool whether they are in range."""
+    shares: Shares = field(default_factory=Shares)
+    """Which children are whose, where devices share a batch; `emitter` breeds one device's."""
 
 
 def init(evolution: Evolution, key: Key) -> State:
@@ -56,7 +61,8 @@ def init(evolution: Evolution, key: Key) -> State:
         key: root of all randomness of the run, used for nothing else.
     """
     initial_key = jax.random.fold_in(key, 0)
-    children = jax.vmap(evolution.initialise)(jax.random.split(initial_key, evolution.batch_size))
+    keys = evolution.shares.own(jax.random.split(initial_key, evolution.batch_size))
+    children = jax.vmap(evolution.initialise)(keys)
     images, first = jax.vmap(evolution.decode)(children), _row(children, 0)
     measures = jax.eval_shape(evolution.measure, images[0]).shape[0]
     return State(
@@ -65,7 +71,7 @@ def init(evolution: Evolution, key: Key) -> State:
         elites=empty(first, evolution.classes, evolution.grid_cells, measures),
         children=children,
         images=images,
-        parents=jnp.full(evolution.batch_size, -1, jnp.int32),
+        parents=jnp.full(keys.shape[0], -1, jnp.int32),
         emitter=evolution.emitter.init(first),
     )
 
@@ -97,8 +103,6 @@ def tell(
     outcome = Outcome(
         fitness, measures, cell_index, gain=jnp.where(valid[:, None], fitness - incumbent, -jnp.inf)
     )
-    winner, won = compete(fitness, cell_index, elites.fitness)
-    curiosity = reward_parents(elites.curiosity, state.parents, winner, won)
     challengers = Elites(
         genome=state.children,
         fitness=fitness,
@@ -108,13 +112,16 @@ def tell(
         num_replacements=jnp.zeros_like(state.parents),
         curiosity=jnp.zeros_like(state.parents, jnp.float32),
     )
-    elites = insert(elites._replace(curiosity=curiosity), challengers, winner, won)
+    if evolution.shares.devices == 1:
+        elites, won = archive.enter(elites, challengers, state.parents, cell_index)
+    else:
+        elites, won = sharding.enter(elites, challengers, state.parents, cell_index, evolution.shares)
     record = Record(
         fitness=elites.fitness.reshape(evolution.classes, grid_cells).max(axis=1),
         updates=won.reshape(evolution.classes, grid_cells).sum(axis=1, dtype=jnp.int32),
         qd_score=jax.nn.sigmoid(elites.fitness).sum(),
         coverage=occupied(elites.fitness).mean(dtype=jnp.float32),
-        invalid=(~valid).sum(dtype=jnp.int32),
+        invalid=evolution.shares.total((~valid).sum(dtype=jnp.int32)),
     )
     emitter = evolution.emitter.update(state.emitter, elites, state.children, state.parents, outcome)
     state = state._replace(generation=state.generation + 1, elites=elites, emitter=emitter)

@@ -103,7 +103,13 @@ class Result:
     def _decoded(self, cells: np.ndarray, finish: Callable[[Any], Any] = np.asarray) -> np.ndarray:
         """A part at a time: a thousand large images are more than should be held several times."""
         # What does not decide how a genome becomes an image is left out: runs that differ in it share the program.
-        same = {"seed": 0, "chunk_seconds": 1.0, "checkpoint_every": 0.0, **dict.fromkeys(BUDGET)}
+        same = {
+            "seed": 0,
+            "chunk_seconds": 1.0,
+            "checkpoint_every": 0.0,
+            "devices": 1,
+            **dict.fromkeys(BUDGET),
+        }
         decode = _decoder(replace(self.config, **same), self.image_shape)
         part = max(2, VALUES_PER_DECODING // int(np.prod(self.image_shape)))
         if len(cells) <= part:

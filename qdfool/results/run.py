@@ -11,6 +11,7 @@ import numpy as np
 from qdfool.build import build_evolution, with_batch_size, with_defaults
 from qdfool.config import Config, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
+from qdfool.engine.sharding import gathered, spread
 from qdfool.engine.step import Evolution
 from qdfool.errors import InputError, shown
 from qdfool.keys import root_key
@@ -127,7 +128,7 @@ class Run:
             "compile_seconds": self.compile_seconds,
             "history_rows": len(self.history.generation),
         }
-        tree = _tree(self.state, dict(vars(self.history)))
+        tree = _tree(gathered(self.state, self.evolution.shares), dict(vars(self.history)))
         if sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) > COPIED_AT_MOST:
             # Too much to have twice: evolution waits while it is written from where it lies.
             checkpoints.save(self.generations, jax.tree.map(np.asarray, tree), values)
@@ -170,7 +171,7 @@ class Run:
         self.release()
         state = jax.tree.map(jnp.array, tree["state"])
         emitter = [state["emitter"][name] for name in _emitter(self.state)]
-        self.state = State(
+        restored = State(
             key=jax.random.wrap_key_data(state["key"]),
             generation=state["generation"],
             elites=Elites(**state["elites"]),
@@ -179,6 +180,7 @@ class Run:
             parents=state["parents"],
             emitter=jax.tree.unflatten(jax.tree.structure(self.state.emitter), emitter),
         )
+        self.state = spread(restored, self.evolution.shares)
         self.history = type(self.history)(**tree["history"])
         self.metrics = [row for row in earlier if row.generation <= generations]
         self.generations = generations
@@ -207,7 +209,7 @@ def _emitter(state: State) -> dict[str, Any]:
 
 
 def _tree(state: State, history: dict[str, np.ndarray]) -> dict[str, Any]:
-    """What a checkpoint holds."""
+    """What a checkpoint holds, of a state as one device has it."""
     return {
         "state": {
             "key": jax.random.key_data(state.key),

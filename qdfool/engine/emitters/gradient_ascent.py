@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
+from qdfool.engine.sharding import Shares
 from qdfool.types import Array, Elites, Emitter, Encoding, Genome, Key, Score
 
 Regulariser = Callable[[Array, Genome, Genome], Genome]
@@ -36,6 +37,7 @@ def gradient_ascent(
     steps: int,
     sigma: float,
     regularise: Regulariser = lambda number, genome, gradient: genome,
+    devices: int = 1,
 ) -> Emitter:
     """Moves selected elites uphill on the log-odds of the class that they stand for.
 
@@ -43,7 +45,7 @@ def gradient_ascent(
     elite that is selected twice is not followed twice, because noise is added to it first.
 
     Args:
-        size: b, children a generation.
+        size: b, children a generation, on all devices.
         grid_cells: G; the class of a cell is its number divided by it.
         encoding: differentiable. Of a genome the leaves of floating-point numbers move.
         select: (key, elites, size) to [size] int32 occupied cells.
@@ -51,7 +53,9 @@ def gradient_ascent(
         steps: how many, each a pass forward and back for every child.
         sigma: standard deviation of the noise that is added to what moves, before the first step.
         regularise: what a genome becomes after each step.
+        devices: that share the children. All is drawn as for one, and each moves its own.
     """
+    own = Shares(devices, (size,)).own
     decode = encoding.differentiable
     assert decode is not None
 
@@ -60,7 +64,7 @@ def gradient_ascent(
     ) -> tuple[Genome, Array, Any]:
         assert score is not None
         select_key, noise_key = jax.random.split(key)
-        parents = select(select_key, elites, size)
+        parents = own(select(select_key, elites, size))
         leaves, structure = jax.tree.flatten(jax.tree.map(lambda leaf: leaf[parents], elites.genome))
         moves = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
 
@@ -89,7 +93,8 @@ def gradient_ascent(
         moving = [leaf for leaf, moved in zip(leaves, moves, strict=True) if moved]
         keys = jax.random.split(noise_key, len(moving))
         moving = [
-            leaf + sigma * jax.random.normal(own, leaf.shape) for own, leaf in zip(keys, moving, strict=True)
+            leaf + sigma * own(jax.random.normal(noise_key, (size, *leaf.shape[1:])))
+            for noise_key, leaf in zip(keys, moving, strict=True)
         ]
         moving = moving_leaves(jax.vmap(encoding.project)(genomes(moving)))
         moving, _ = jax.lax.fori_loop(0, steps, step, (moving, jax.vmap(rule.init)(moving)))

@@ -1,0 +1,85 @@
+"""How many devices share a batch: whether there are so many, and whether the config's parts can be shared."""
+
+import jax
+
+from qdfool.config import Config, name_of
+from qdfool.engine.sharding import Shares
+from qdfool.errors import InputError, listed
+
+SHARED = ("variation", "gradient_ascent")
+"""Emitters whose children the devices can share: those of qdfool's own that remember nothing of a batch."""
+FARTHEST = 1 << 12
+"""Children, beyond which no nearest batch is looked for."""
+
+
+def build_shares(config: Config) -> Shares:
+    """Which children of a batch are on which device.
+
+    The batch size is chosen; what there is of devices is not looked at.
+    """
+    sizes = config.emitters.sizes(config.batch_size)
+    return Shares(config.devices, tuple(size for size in sizes if size))
+
+
+def check_devices(config: Config, traceable: bool) -> None:
+    """Checks that the devices of a config are there, and that what is to be shared among them can be.
+
+    Args:
+        config: its batch size is chosen.
+        traceable: whether JAX can trace the classifier.
+
+    Raises:
+        InputError: there are fewer devices, the batch does not divide, or an emitter or the classifier cannot be
+            shared.
+    """
+    devices = config.devices
+    if devices == 1:
+        return
+    there, platform = jax.device_count(), jax.default_backend()
+    if devices > there:
+        more = (
+            f" On a CPU, XLA_FLAGS=--xla_force_host_platform_device_count={devices} in the environment makes it as "
+            "many, for a trial."
+            if platform == "cpu"
+            else ""
+        )
+        raise InputError(
+            f"`devices` must be at most {there:,}, which is what JAX finds here ({platform}); got {devices:,}.{more}"
+        )
+    if not traceable:
+        raise InputError(
+            f"`devices` must be 1 where the classifier is called from the host, because JAX cannot trace it; got "
+            f"{devices:,}. Give the classifier as a function of JAX arrays."
+        )
+    emitters = config.emitters
+    used = zip(emitters.operators, emitters.shares or (1,) * len(emitters.operators), strict=True)
+    others = [name_of(part) for part, share in used if share and part not in SHARED]
+    if others:
+        raise InputError(
+            f"`devices` must be 1 with the emitter {listed(others)}, whose memory is of a whole batch; got "
+            f"{devices:,}. Emitters whose children devices can share: {', '.join(SHARED)}."
+        )
+    if not _divides(config, config.batch_size):
+        _refuse_batch(config)
+
+
+def _divides(config: Config, batch_size: int) -> bool:
+    return not any(size % config.devices for size in config.emitters.sizes(batch_size))
+
+
+def _refuse_batch(config: Config) -> None:
+    batch, devices = config.batch_size, config.devices
+    below = range(batch, max(0, batch - FARTHEST), -1)
+    above = range(batch, batch + FARTHEST)
+    found = [next((size for size in side if _divides(config, size)), None) for side in (below, above)]
+    nearest = " or ".join(f"{size:,}" for size in found if size is not None)
+    sizes = config.emitters.sizes(batch)
+    of = (
+        ""
+        if len(sizes) == 1
+        else f" into the emitters' {listed(map(str, sizes), len(sizes))}, and each of those"
+    )
+    raise InputError(
+        f"`batch_size` must divide{of} among {devices:,} `devices`; got {batch:,}."
+        + (f" The nearest that do: {nearest}." if nearest else " Change `emitters.shares`.")
+    )

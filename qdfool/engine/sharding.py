@@ -1,0 +1,168 @@
+"""Many devices: they share a batch of children, and each has all elites. What is sharded is said here.
+
+    sharded along the batch        children, their images, parents, logits, fitness, measures
+    the same on every device       elites, the root key, the classifier's parameters, records
+
+A device breeds, decodes, classifies and scores its own children. Between devices travel, in a generation: of each cell
+the fitness and the number of its best child, two numbers a cell; what parents earned, one; and the children that won,
+`AT_ONCE` cells at a time. Never a population. On one device nothing here is part of the program.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from qdfool.engine.archive import best_children, reward_parents
+from qdfool.types import Array, Elites, State
+
+AXIS = "batch"
+SHARDED = ("children", "images", "parents")
+"""What of a state is sharded."""
+STATE: Any = State._make(P(AXIS) if name in SHARDED else P() for name in State._fields)
+"""How a state lies on the devices: along the batch, or all of it on each."""
+AT_ONCE = 16
+"""Winners that travel together: few enough to be small beside a batch, and one journey where few cells change hands."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Which children of a batch are whose: each device has an equal part of those of every emitter."""
+
+    devices: int = 1
+    """D; each of `sizes` is a multiple of it."""
+    sizes: tuple[int, ...] = ()
+    """Children of each emitter, B in all. A child's number is its row in the batch of one device."""
+
+    def numbers(self) -> np.ndarray:
+        """[D, B / D] int32, the numbers of each device's children, in rising order."""
+        ends = np.cumsum(self.sizes)
+        parts = [
+            np.arange(end - size, end, dtype=np.int32).reshape(self.devices, -1)
+            for end, size in zip(ends, self.sizes, strict=True)
+        ]
+        return np.concatenate(parts, axis=1)
+
+    def own_numbers(self) -> Array:
+        """[B / D] int32, the numbers of the children of the device that asks."""
+        return jnp.asarray(self.numbers())[jax.lax.axis_index(AXIS)]
+
+    def own(self, rows: Any) -> Any:
+        """Of leaves [B, ...] that every device has, the rows of the one that asks."""
+        if self.devices == 1:
+            return rows
+        numbers = self.own_numbers()
+        return jax.tree.map(lambda leaf: leaf[numbers], rows)
+
+    def total(self, number: Array) -> Array:
+        """The sum of a number of each device."""
+        return number if self.devices == 1 else jax.lax.psum(number, AXIS)
+
+
+def sharded(function: Callable[..., Any], shares: Shares, arguments: Any, results: Any) -> Callable[..., Any]:
+    """The function as it runs on every device of the mesh; as it is, on one device.
+
+    Args:
+        function: pure; it meets the shares of what is sharded.
+        shares: how many devices there are.
+        arguments: how each lies on them, as `STATE` says it of a state.
+        results: the same of what it returns.
+    """
+    if shares.devices == 1:
+        return function
+    # A loop of a classifier or of a decoding begins with zeros that are the same everywhere, and goes on with values
+    # that are not: JAX's check of what varies would refuse it.
+    return jax.shard_map(
+        function, mesh=mesh(shares.devices), in_specs=arguments, out_specs=results, check_vma=False
+    )
+
+
+def mesh(devices: int) -> Mesh:
+    """The first devices that JAX has, in a row."""
+    return Mesh(np.array(jax.devices()[:devices]), (AXIS,))
+
+
+def replicated(tree: Any, shares: Shares) -> Any:
+    """Arrays as they lie on every device."""
+    return tree if shares.devices == 1 else jax.device_put(tree, NamedSharding(mesh(shares.devices), P()))
+
+
+def spread(state: State, shares: Shares) -> State:
+    """A state of one device, as `gathered` leaves it, over the devices."""
+    if shares.devices == 1:
+        return state
+    devices = mesh(shares.devices)
+    state = _rearranged(state, shares.numbers().reshape(-1))
+    return jax.device_put(state, State._make(NamedSharding(devices, spec) for spec in STATE))
+
+
+def gathered(state: State, shares: Shares) -> State:
+    """A state as one device has it: children in the order of their numbers, on the host."""
+    return state if shares.devices == 1 else _rearranged(state, np.argsort(shares.numbers().reshape(-1)))
+
+
+def _rearranged(state: State, rows: np.ndarray) -> State:
+    moved: dict[str, Any] = {name: getattr(state, name) for name in SHARDED}
+    return state._replace(**jax.tree.map(lambda leaf: np.asarray(leaf)[rows], moved))
+
+
+def enter(
+    elites: Elites, challengers: Elites, parents: Array, cell_index: Array, shares: Shares
+) -> tuple[Elites, Array]:
+    """`qdfool.engine.archive.enter` where each device has its own challengers; the elites become the same on all.
+
+    Of children that are equally good, the one of the lowest number wins, whichever device it is on.
+    """
+    cells, classes = elites.fitness.shape[0], challengers.fitness.shape[1]
+    numbers = shares.own_numbers()
+    row, fitness = best_children(challengers.fitness, cell_index, cells // classes)
+    highest = jax.lax.pmax(fitness, AXIS)
+    first = jax.lax.pmin(jnp.where(fitness == highest, numbers[row], jnp.iinfo(jnp.int32).max), AXIS)
+    won = highest > elites.fitness
+    mine = won & (numbers[row] == first) & (fitness == highest)
+    earned = jax.lax.psum(reward_parents(jnp.zeros(cells), parents, row, mine), AXIS)
+    elites = elites._replace(curiosity=elites.curiosity + earned)
+    at_once = min(AT_ONCE, cells)
+    (changing,) = jnp.nonzero(won, size=-(-cells // at_once) * at_once, fill_value=cells)
+
+    def travel(journey: Array, elites: Elites) -> Elites:
+        cell = jax.lax.dynamic_slice_in_dim(changing, journey * at_once, at_once)
+        child = row[cell]
+        winners = jax.tree.map(lambda leaf: leaf[child], challengers)._replace(
+            fitness=highest[cell],
+            num_replacements=elites.num_replacements[cell] + 1,
+            curiosity=jnp.zeros(at_once),
+        )
+        winners = _of_one_device(winners, mine[cell])
+        return jax.tree.map(lambda leaf, rows: leaf.at[cell].set(rows, mode="drop"), elites, winners)
+
+    return jax.lax.fori_loop(0, -(-won.sum() // at_once), travel, elites), won
+
+
+def _of_one_device(rows: Any, mine: Array) -> Any:
+    """Each row as the one device has it to which it belongs, in one message.
+
+    Bits are summed, and no floating-point numbers, because 0 and -0 are 0.
+
+    Args:
+        rows: leaves [n, ...].
+        mine: [n] bool, on one device at most.
+    """
+    leaves, structure = jax.tree.flatten(rows)
+    count = mine.shape[0]
+    as_bytes = [leaf.reshape(count, -1).view(jnp.uint8) for leaf in leaves]
+    ends = np.cumsum([part.shape[1] for part in as_bytes])
+    message = jnp.concatenate(as_bytes, axis=1)
+    message = jnp.pad(message, ((0, 0), (0, -message.shape[1] % 4))).view(jnp.uint32)
+    message = jax.lax.psum(jnp.where(mine[:, None], message, 0), AXIS).view(jnp.uint8)
+    return structure.unflatten(
+        [
+            message[:, end - part.shape[1] : end].view(leaf.dtype).reshape(leaf.shape)
+            for leaf, part, end in zip(leaves, as_bytes, ends, strict=True)
+        ]
+    )

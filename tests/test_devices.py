@@ -1,0 +1,91 @@
+"""Devices that are not there and what they cannot share are refused; a run may go on with another number of them."""
+
+import re
+from dataclasses import replace
+
+import fake
+import jax
+import pytest
+
+import qdfool
+from qdfool.api import AskTell
+from qdfool.build import build_evolution, with_batch_size
+from qdfool.classifiers.custom import wrap
+from qdfool.config import Emitters, differences
+from qdfool.errors import InputError
+from qdfool.results.saved_run import check_same_config
+
+
+@pytest.fixture
+def eight(monkeypatch):
+    """As if there were so many: nothing is computed on them."""
+    monkeypatch.setattr(jax, "device_count", lambda: 8)
+
+
+MIXTURE = Emitters(("variation", "gradient_ascent"), (0.9, 0.1))
+
+
+@pytest.mark.parametrize("devices", [0, -1])
+def test_a_number_that_is_none_is_refused(small, devices):
+    with pytest.raises(InputError, match=rf"`devices` must be between 1 and 65,536; got {devices}"):
+        qdfool.evolve(replace(small, devices=devices), classifier=fake.logits)
+
+
+def test_devices_that_are_not_there_are_refused_with_how_to_have_them(small):
+    there = jax.device_count()
+    flag = f"XLA_FLAGS=--xla_force_host_platform_device_count={there + 1} "
+    with pytest.raises(
+        InputError,
+        match=rf"at most {there}, which is what JAX finds here .* got {there + 1}.*{re.escape(flag)}",
+    ):
+        qdfool.evolve(replace(small, devices=there + 1), classifier=fake.logits)
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "emitters", "message"),
+    [
+        (13, Emitters(), r"must divide among 8 `devices`; got 13. The nearest that do: 8 or 16"),
+        (5, Emitters(), r"got 5. The nearest that do: 8\."),
+        (
+            200,
+            MIXTURE,
+            r"the emitters' 180, 20, and each of those among 8 .* The nearest that do: 160 or 240",
+        ),
+    ],
+)
+def test_a_batch_that_does_not_divide_is_refused_with_the_nearest(
+    small, eight, batch_size, emitters, message
+):
+    config = replace(small, batch_size=batch_size, emitters=emitters, devices=8)
+    with pytest.raises(InputError, match=message):
+        build_evolution_of(config)
+
+
+def build_evolution_of(config):
+    return build_evolution(with_batch_size(config, fake.classifier), fake.classifier)
+
+
+def test_what_devices_cannot_share_is_refused(small, eight):
+    config = replace(small, batch_size=16, devices=8)
+    with pytest.raises(InputError, match="must be 1 with the emitter evolution_strategy"):
+        build_evolution_of(replace(config, emitters=Emitters(("variation", "evolution_strategy"))))
+    with pytest.raises(InputError, match="must be 1 where the classifier is called from the host"):
+        build_evolution(config, wrap(fake.host_logits, fake.SHAPE))
+    with pytest.raises(InputError, match="must be 1 where the classifier is called from the host"):
+        AskTell(config, fake.SHAPE, ("a", "b"))
+    assert build_evolution_of(replace(config, batch_size=160, emitters=MIXTURE)).shares.sizes == (144, 16)
+    # An emitter without a share breeds nothing.
+    nothing = Emitters(("variation", "evolution_strategy"), (1, 0))
+    assert build_evolution_of(replace(config, emitters=nothing)).shares.sizes == (16,)
+
+
+def test_a_batch_that_is_chosen_divides(small, eight):
+    chosen = with_batch_size(replace(small, batch_size=0, devices=3), fake.classifier)
+    assert chosen.batch_size % 3 == 0
+    assert chosen.batch_size == 3 * with_batch_size(replace(small, batch_size=0), fake.classifier).batch_size
+
+
+def test_a_run_may_go_on_with_another_number(small, tmp_path):
+    other = replace(small, devices=8)
+    check_same_config(tmp_path, small, other)
+    assert differences(small, other) == ["devices: 1 -> 8"]
