@@ -77,7 +77,7 @@ def _gradient_ascent(config: Config, parts: Parts, size: int) -> Emitter:
     if parts.encoding.differentiable is None:
         raise InputError(
             f"The emitter 'gradient_ascent' follows gradients, and the encoding {shown(parts.encoding.name)} has none. "
-            "Choose the encoding 'pixels', or the emitter 'variation'."
+            "Choose the encoding 'pixels' or 'cppn', or the emitter 'variation'."
         )
     if not parts.traceable:
         raise InputError(
