@@ -13,6 +13,7 @@ import pytest
 
 import qdfool
 from qdfool.build import EMITTERS, build_evolution
+from qdfool.build.defaults import with_defaults
 from qdfool.config import Config, Cppn, Emitters, EvolutionStrategy, GradientAscent, validate
 from qdfool.engine.objectives import log_odds
 from qdfool.engine.step import init, step
@@ -138,6 +139,10 @@ def test_a_gradient_is_charged_what_it_costs(small, tmp_path):
     figures = result.summary()
     assert (result.generations, figures["evaluations"], figures["images_classified"]) == (2, 96, 32)
     assert figures["ended_by"] == "evaluations"
+    # What two steps cost is shared by the children on a way, and rounded up.
+    for lengths, charge in ((2, 1 + 4), (4, 1 + 2), (5, 1 + 2)):
+        shared = replace(config, gradient_ascent=GradientAscent(steps=2, lengths=lengths))
+        assert with_defaults(shared, fake.SHAPE).emitters.evaluations_per_child == (1, 1, charge)
     own = replace(config, emitters=replace(MIXED, evaluations_per_child=(1, 1, 3)))
     assert qdfool.evolve(own, fake.classifier).generations == 100 // (8 + 4 + 12)
 
@@ -166,7 +171,7 @@ def test_a_run_of_cppns_uphill_stopped_and_gone_on_with_is_the_same(small, tmp_p
         encoding="cppn",
         cppn=Cppn(nodes=12, connections=24),
         emitters=Emitters(("variation", "gradient_ascent"), shares=(0.5, 0.5)),
-        gradient_ascent=GradientAscent(steps=2, rule="adam", learning_rate=0.1),
+        gradient_ascent=GradientAscent(steps=2, rule="adam", learning_rate=0.1, lengths=2),
         generations=6,
     )
     whole = qdfool.evolve(config, fake.classifier, out=tmp_path / "whole")
@@ -241,6 +246,11 @@ HOST = Classifier(
             },
             replace(fake.classifier, image_shape=(50, 50, 1)),
             "covariance of every pair of 2,500 genes",
+        ),
+        (
+            {"emitters": Emitters(("gradient_ascent",)), "gradient_ascent": GradientAscent(lengths=5)},
+            fake.classifier,
+            r"`gradient_ascent.lengths` must divide the emitter's 12 children; got 5",
         ),
         (
             {"emitters": Emitters(("variation", "gradient_ascent"), shares=(1.0, 0.001))},

@@ -1,5 +1,6 @@
 """Settings that follow: what a config leaves open comes from its encoding and from the size of its images."""
 
+import math
 from dataclasses import replace
 
 from qdfool.build.encoding import ENCODINGS, is_own_encoding, list_capacity, own_encoding
@@ -32,7 +33,8 @@ GRADIENT_EVALUATIONS = 4
 def _evaluations(config: Config, emitter: str | EmitterMaker) -> int:
     """What a child of an emitter costs, its own evaluation included."""
     if emitter == "gradient_ascent":
-        return 1 + GRADIENT_EVALUATIONS * config.gradient_ascent.steps
+        settings = config.gradient_ascent
+        return 1 + math.ceil(GRADIENT_EVALUATIONS * settings.steps / settings.lengths)
     return 1
 
 

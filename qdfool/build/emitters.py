@@ -84,6 +84,11 @@ def _gradient_ascent(config: Config, parts: Parts, size: int) -> Emitter:
             "The emitter 'gradient_ascent' follows gradients through the classifier, which JAX cannot trace. Choose "
             "the emitter 'variation', or give the classifier as a function of JAX arrays."
         )
+    if size % settings.lengths:
+        raise InputError(
+            f"`gradient_ascent.lengths` must divide the emitter's {size} children; got {settings.lengths}. Change it, "
+            "`batch_size`, or `emitters.shares`."
+        )
     return gradient_ascent(
         size,
         parts.grid_cells,
@@ -92,6 +97,7 @@ def _gradient_ascent(config: Config, parts: Parts, size: int) -> Emitter:
         build_step_rule(settings),
         steps=settings.steps,
         sigma=settings.sigma,
+        lengths=settings.lengths,
         regularise=build_regulariser(settings, parts.encoding),
     )
 
