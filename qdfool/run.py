@@ -32,7 +32,7 @@ from qdfool.cli.options import read, registry, typed_settings
 from qdfool.cli.progress import Progress
 from qdfool.config import Config, override, seeds_of_text
 from qdfool.errors import InputError, listed, one_line, shown
-from qdfool.genomes.cppn.encoding import ACTIVATIONS
+from qdfool.genomes.cppn.evaluation import ACTIVATIONS
 from qdfool.interrupts import exit_code, interrupts
 from qdfool.measures import MEASURES
 from qdfool.presets import PRESETS, preset

@@ -13,8 +13,10 @@ import pytest
 
 import qdfool
 from qdfool.build import EMITTERS, build_evolution
+from qdfool.build.defaults import with_defaults
 from qdfool.config import (
     Config,
+    Cppn,
     Emitters,
     EvolutionStrategy,
     GradientArborescence,
@@ -106,6 +108,29 @@ def test_gradients_raise_the_log_odds_of_the_parent_s_class(small):
     assert (after > before).all()
 
 
+def test_cppns_climb_by_their_weights_alone(small):
+    """Most steps go up, and what is no weight stays as it was."""
+    config = replace(
+        small,
+        batch_size=16,
+        encoding="cppn",
+        cppn=Cppn(nodes=12, connections=24, weight_range=2.0),
+        emitters=Emitters(("gradient_ascent",)),
+        gradient_ascent=GradientAscent(steps=3, learning_rate=0.1, sigma=0.0, selection="uniform"),
+    )
+    state, _ = advance(config, 1)
+    parents = jax.tree.map(lambda leaf: leaf[state.parents], state.elites.genome)
+    for name, leaf in parents._asdict().items():
+        same = np.array_equal(leaf, getattr(state.children, name))
+        assert same == (name != "weight")
+    step = np.asarray(state.children.weight - parents.weight)
+    assert 0.05 < np.linalg.norm(step, axis=1).max() < 3 * 0.1 + 1e-6
+    assert abs(np.asarray(state.children.weight)).max() <= 2.0
+    scores = np.asarray(jax.vmap(log_odds)(fake.logits(state.images)))
+    before = np.asarray(state.elites.fitness)[state.parents]
+    assert (scores[np.arange(16), state.parents] > before).mean() > 0.7
+
+
 @pytest.mark.parametrize(("schedule", "way"), [("constant", 3 * 0.02), ("linear", (1 + 0.55 + 0.1) * 0.02)])
 @pytest.mark.parametrize("rule", ["normalised", "sign", "sgd", "adam"])
 def test_every_step_rule_climbs(small, rule, schedule, way):
@@ -142,6 +167,10 @@ def test_a_gradient_is_charged_what_it_costs(small, tmp_path):
     figures = result.summary()
     assert (result.generations, figures["evaluations"], figures["images_classified"]) == (2, 96, 32)
     assert figures["ended_by"] == "evaluations"
+    # What two steps cost is shared by the children on a way.
+    for lengths, charge in ((2, 1 + 4), (4, 1 + 2), (5, 1 + 1.6)):
+        shared = replace(config, gradient_ascent=GradientAscent(steps=2, lengths=lengths))
+        assert with_defaults(shared, fake.SHAPE).emitters.evaluations_per_child == (1, 1, charge)
     own = replace(config, emitters=replace(MIXED, evaluations_per_child=(1, 1.5, 3)))
     assert qdfool.evolve(own, fake.classifier).generations == 100 // (8 + 6 + 12)
 
@@ -172,6 +201,27 @@ def test_a_run_stopped_and_gone_on_with_is_the_same(small, tmp_path, name):
     for file in ("elites.npz", "history.npz"):
         assert (tmp_path / "part" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
     assert load(tmp_path / "part").summary()["evaluations"] == whole.summary()["evaluations"]
+
+
+@pytest.mark.optimised
+def test_a_run_of_cppns_uphill_stopped_and_gone_on_with_is_the_same(small, tmp_path):
+    """Ascent on weights in a mixture; and every image drawn again from its genome is the one that was scored."""
+    config = replace(
+        small,
+        batch_size=8,
+        encoding="cppn",
+        cppn=Cppn(nodes=12, connections=24),
+        emitters=Emitters(("variation", "gradient_ascent"), shares=(0.5, 0.5)),
+        gradient_ascent=GradientAscent(steps=2, rule="adam", learning_rate=0.1, lengths=2),
+        generations=6,
+    )
+    whole = qdfool.evolve(config, fake.classifier, out=tmp_path / "whole")
+    qdfool.evolve(replace(config, generations=3), fake.classifier, out=tmp_path / "part")
+    qdfool.resume(tmp_path / "part", fake.classifier, generations=6)
+    for file in ("elites.npz", "history.npz"):
+        assert (tmp_path / "part" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+    scores = np.asarray(jax.vmap(log_odds)(fake.logits(jnp.asarray(whole.images()))))
+    np.testing.assert_allclose(scores[np.arange(4), np.arange(4)], whole.elites.fitness, rtol=1e-5)
 
 
 def test_ones_own_emitter_by_object_and_by_name(small, tmp_path):
@@ -211,11 +261,6 @@ HOST = Classifier(
             {"emitters": Emitters(("gradient_ascent",)), "encoding": "binary"},
             fake.classifier,
             "the encoding 'binary' has none",
-        ),
-        (
-            {"emitters": Emitters(("gradient_ascent",)), "encoding": "cppn"},
-            fake.classifier,
-            "the encoding 'cppn' has none",
         ),
         (
             {"emitters": Emitters(("gradient_ascent",)), "encoding": "black_pixels"},
@@ -275,6 +320,11 @@ HOST = Classifier(
             },
             replace(fake.classifier, image_shape=(50, 50, 1)),
             "covariance of every pair of 2,500 genes",
+        ),
+        (
+            {"emitters": Emitters(("gradient_ascent",)), "gradient_ascent": GradientAscent(lengths=5)},
+            fake.classifier,
+            r"`gradient_ascent.lengths` must divide the emitter's 12 children; got 5",
         ),
         (
             {"emitters": Emitters(("variation", "gradient_ascent"), shares=(1.0, 0.001))},

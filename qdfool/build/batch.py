@@ -41,7 +41,8 @@ def _largest(config: Config, classifier: Classifier) -> int:
     most = LARGEST_BATCH_CPU if jax.default_backend() == "cpu" else LARGEST_BATCH
     each = LAYERS_IN_IMAGES * image + 2 * genome
     if config.encoding == "cppn" and jax.default_backend() != "cpu":
-        # Side by side, every slot of a network has a value for every pixel.
-        each += config.cppn.nodes * image // classifier.image_shape[2]
+        # Side by side, every slot of a network has a value for every pixel; for a gradient a slope and an adjoint, too.
+        numbers = 3 if "gradient_ascent" in config.emitters.operators else 1
+        each += numbers * config.cppn.nodes * image // classifier.image_shape[2]
     images = room // BATCH_SHARE // each
     return max(1, min(most, 1 << max(0, images.bit_length() - 1)))

@@ -32,7 +32,8 @@ GRADIENT_EVALUATIONS = 4
 def _evaluations(config: Config, emitter: str | EmitterMaker) -> float:
     """What a child of an emitter costs, its own evaluation included."""
     if emitter == "gradient_ascent":
-        return 1 + GRADIENT_EVALUATIONS * config.gradient_ascent.steps
+        settings = config.gradient_ascent
+        return 1 + GRADIENT_EVALUATIONS * settings.steps / settings.lengths
     if emitter == "gradient_arborescence":
         return 1 + GRADIENT_EVALUATIONS / config.gradient_arborescence.population
     return 1

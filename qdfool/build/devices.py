@@ -17,8 +17,10 @@ def build_shares(config: Config) -> Shares:
 
     The batch size is chosen; what there is of devices is not looked at.
     """
-    sizes = config.emitters.sizes(config.batch_size)
-    return Shares(config.devices, tuple(size for size in sizes if size))
+    blocks = _blocks(config, config.batch_size)
+    return Shares(
+        config.devices, tuple(size // count for size, count in blocks for _ in range(count) if size)
+    )
 
 
 def check_devices(config: Config, traceable: bool) -> None:
@@ -63,8 +65,15 @@ def check_devices(config: Config, traceable: bool) -> None:
         _refuse_batch(config)
 
 
+def _blocks(config: Config, batch_size: int) -> tuple[tuple[int, int], ...]:
+    """Of each emitter its children, and the blocks of rows that they are: of a way uphill one for each length."""
+    operators, lengths = config.emitters.operators, config.gradient_ascent.lengths
+    blocks = (lengths if operator == "gradient_ascent" else 1 for operator in operators)
+    return tuple(zip(config.emitters.sizes(batch_size), blocks, strict=True))
+
+
 def _divides(config: Config, batch_size: int) -> bool:
-    return not any(size % config.devices for size in config.emitters.sizes(batch_size))
+    return not any(size % (blocks * config.devices) for size, blocks in _blocks(config, batch_size))
 
 
 def _refuse_batch(config: Config) -> None:

@@ -74,6 +74,11 @@ def _evolution_strategy(config: Config, parts: Parts, size: int) -> Emitter:
 def _gradient_ascent(config: Config, parts: Parts, size: int) -> Emitter:
     settings = config.gradient_ascent
     _check_gradients("gradient_ascent", parts)
+    if size % settings.lengths:
+        raise InputError(
+            f"`gradient_ascent.lengths` must divide the emitter's {size} children; got {settings.lengths}. Change it, "
+            "`batch_size`, or `emitters.shares`."
+        )
     return gradient_ascent(
         size,
         parts.grid_cells,
@@ -82,6 +87,7 @@ def _gradient_ascent(config: Config, parts: Parts, size: int) -> Emitter:
         build_step_rule(settings),
         steps=settings.steps,
         sigma=settings.sigma,
+        lengths=settings.lengths,
         regularise=build_regulariser(settings, parts.encoding),
         devices=config.devices,
     )
@@ -89,8 +95,8 @@ def _gradient_ascent(config: Config, parts: Parts, size: int) -> Emitter:
 
 def _gradient_arborescence(config: Config, parts: Parts, size: int) -> Emitter:
     settings = config.gradient_arborescence
-    _check_gradients("gradient_arborescence", parts)
     _check_real("gradient_arborescence", parts)
+    _check_gradients("gradient_arborescence", parts)
     if config.archive != "grid":
         raise InputError(
             "The emitter 'gradient_arborescence' follows the gradients of measures, and the archive 'class' has none. "
@@ -127,7 +133,7 @@ def _check_gradients(emitter: str, parts: Parts) -> None:
     if parts.encoding.differentiable is None:
         raise InputError(
             f"The emitter {shown(emitter)} follows gradients, and the encoding {shown(parts.encoding.name)} has none. "
-            "Choose the encoding 'pixels', or the emitter 'variation'."
+            "Choose one that has, such as 'pixels', or the emitter 'variation'."
         )
     if not parts.traceable:
         raise InputError(

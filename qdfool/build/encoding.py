@@ -13,6 +13,7 @@ from qdfool.errors import InputError, code_of_a_user, known_name
 from qdfool.genomes.black_pixels.encoding import black_pixels
 from qdfool.genomes.black_pixels.operators import random_pixels
 from qdfool.genomes.cppn import encoding as cppns
+from qdfool.genomes.cppn.evaluation import ACTIVATIONS
 from qdfool.genomes.levels import round_to_levels
 from qdfool.genomes.pixels.binary import binary
 from qdfool.genomes.pixels.encoding import pixels
@@ -168,8 +169,8 @@ def activation_numbers(config: Config) -> tuple[int, ...]:
         InputError: none, or an unknown one.
     """
     if not config.cppn.activations:
-        raise InputError(f"`cppn.activations` needs one or more of {', '.join(cppns.ACTIVATIONS)}; got none.")
-    names = list(cppns.ACTIVATIONS)
+        raise InputError(f"`cppn.activations` needs one or more of {', '.join(ACTIVATIONS)}; got none.")
+    names = list(ACTIVATIONS)
     return tuple(
         names.index(known_name("activation function", name, names)) for name in config.cppn.activations
     )

@@ -161,6 +161,9 @@ class GradientAscent:
     """Length or size of the first step, or the factor of one (> 0, at most 10^6)."""
     schedule: Literal["linear", "constant"] = "linear"
     """linear: steps fall to a tenth of the first, so that an elite near the top is not overshot."""
+    lengths: int = 1
+    """Children (1 to 64) that share a way and what it costs: one at its end, each other a quarter as far as the one
+    before."""
     sigma: float = 0.01
     """Standard deviation (0 to 10^6) of the noise that is added to the elite before the first step."""
     selection: str = "lowest"

@@ -55,6 +55,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "evolution_strategy.learning_rate": (0, 1),
     "gradient_arborescence.population": (1, 2**16),
     "gradient_ascent.steps": (1, 10**4),
+    "gradient_ascent.lengths": (1, 64),
     "gradient_ascent.sigma": (0, 10**6),
     "gradient_ascent.decay": (0, 1),
     "gradient_ascent.blur_sigma": (0, 100),

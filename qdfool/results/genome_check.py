@@ -9,7 +9,8 @@ import numpy as np
 
 from qdfool.build.reference import is_reference
 from qdfool.config import Config
-from qdfool.genomes.cppn.encoding import ACTIVATIONS, INPUTS
+from qdfool.genomes.cppn.encoding import INPUTS
+from qdfool.genomes.cppn.evaluation import ACTIVATIONS
 from qdfool.genomes.cppn.graph import Graph
 
 BYTES_AT_ONCE = 1 << 26

@@ -12,7 +12,8 @@ from qdfool.classifiers.imagenet import CLASS_NAMES, DOGS_AND_CATS
 from qdfool.config import Config, name_of
 from qdfool.engine.objectives import confidence
 from qdfool.errors import described
-from qdfool.genomes.cppn.encoding import ACTIVATIONS, INPUTS, OUTPUTS
+from qdfool.genomes.cppn.encoding import INPUTS, OUTPUTS
+from qdfool.genomes.cppn.evaluation import ACTIVATIONS
 from qdfool.genomes.cppn.graph import Graph, adjacency, reachability
 from qdfool.presets import PRESETS
 from qdfool.results import run_folder

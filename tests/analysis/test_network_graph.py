@@ -11,7 +11,7 @@ from PIL import Image
 from qdfool.analysis import GraphConnection, GraphNode, cppn_graph
 from qdfool.analysis.network_graph import ACTIVATIONS, NEGATIVE, PALE, POSITIVE, _blend, _live, _places
 from qdfool.errors import InputError
-from qdfool.genomes.cppn import encoding as cppn
+from qdfool.genomes.cppn import evaluation
 
 INPUTS = [GraphNode(label, "input", 0, "input") for label in ("x", "y", "distance", "bias")]
 
@@ -168,4 +168,4 @@ def test_what_is_no_feed_forward_graph_is_refused(tmp_path):
 
 
 def test_every_activation_has_a_colour():
-    assert set(ACTIVATIONS) == set(cppn.ACTIVATIONS)
+    assert set(ACTIVATIONS) == set(evaluation.ACTIVATIONS)

@@ -4,6 +4,7 @@ import colorsys
 import math
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -117,7 +118,7 @@ def rgb_of_hls(hue, lightness, saturation):
     return colorsys.hls_to_rgb(hue, lightness, saturation)
 
 
-def encoding(image_shape, nodes=24, connections=48, **settings):
+def encoding(image_shape, nodes=24, connections=48, **settings: Any):
     """A CPPN encoding with the usual settings."""
     usual = {"weight_range": RANGE, "activations": FOUR, "coordinates": "normalised"}
     return cppn(image_shape, nodes=nodes, connections=connections, **{**usual, **settings})
@@ -135,3 +136,18 @@ def mutation(outputs, **probabilities):
 def unbatched(graphs, index):
     """One of many, as NumPy arrays."""
     return jax.tree.map(lambda leaf: np.asarray(leaf)[index], graphs)
+
+
+START = {outputs: jax.jit(jax.vmap(encoding((4, 4, outputs)).initialise)) for outputs in (1, 3)}
+MUTATE = {outputs: mutation(outputs, **PROBABILITIES) for outputs in (1, 3)}
+
+
+def grown(seed, outputs, generations, many):
+    """Networks that mutated so often. Not only of the usual four: each also has nodes that are tanh."""
+    start_key, *keys = jax.random.split(jax.random.key(seed), generations + 1)
+    graphs = START[outputs](jax.random.split(start_key, many))
+    for key in keys:
+        graphs = MUTATE[outputs](jax.random.split(key, many), graphs)
+    return graphs._replace(
+        activation=np.where(np.arange(24) % 5 == 4, 4, np.asarray(graphs.activation)).astype(np.int32)
+    )

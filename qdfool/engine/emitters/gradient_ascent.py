@@ -11,6 +11,8 @@ from qdfool.types import Array, Elites, Emitter, Encoding, Genome, Key, Score
 
 Regulariser = Callable[[Array, Genome, Genome], Genome]
 """(number of the step [] int32, genome after it, gradient of the log-odds) to a genome, for one individual."""
+SHORTER = 0.25
+"""How far each child on a way is, of the one before it."""
 
 
 class StepRule(Protocol):
@@ -36,6 +38,7 @@ def gradient_ascent(
     *,
     steps: int,
     sigma: float,
+    lengths: int = 1,
     regularise: Regulariser = lambda number, genome, gradient: genome,
     devices: int = 1,
 ) -> Emitter:
@@ -52,19 +55,22 @@ def gradient_ascent(
         rule: which step a gradient makes; it sees the gradient of the negative log-odds.
         steps: how many, each a pass forward and back for every child.
         sigma: standard deviation of the noise that is added to what moves, before the first step.
+        lengths: L, a divisor of b: children on one way, at its end and each a quarter as far as the one before. A
+            line search, of which the archive keeps what is better.
         regularise: what a genome becomes after each step.
         devices: that share the children. All is drawn as for one, and each moves its own.
     """
-    own = Shares(devices, (size,)).own
+    own = Shares(devices, (size // lengths,)).own
     decode = encoding.differentiable
     assert decode is not None
+    assert size % lengths == 0
 
     def emit(
         key: Key, generation: Array, state: Any, elites: Elites, score: Score | None
     ) -> tuple[Genome, Array, Any]:
         assert score is not None
         select_key, noise_key = jax.random.split(key)
-        parents = own(select(select_key, elites, size))
+        parents = own(select(select_key, elites, size // lengths))
         leaves, structure = jax.tree.flatten(jax.tree.map(lambda leaf: leaf[parents], elites.genome))
         moves = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
 
@@ -93,11 +99,18 @@ def gradient_ascent(
         moving = [leaf for leaf, moved in zip(leaves, moves, strict=True) if moved]
         keys = jax.random.split(noise_key, len(moving))
         moving = [
-            leaf + sigma * own(jax.random.normal(noise_key, (size, *leaf.shape[1:])))
+            leaf + sigma * own(jax.random.normal(noise_key, (size // lengths, *leaf.shape[1:])))
             for noise_key, leaf in zip(keys, moving, strict=True)
         ]
-        moving = moving_leaves(jax.vmap(encoding.project)(genomes(moving)))
-        moving, _ = jax.lax.fori_loop(0, steps, step, (moving, jax.vmap(rule.init)(moving)))
-        return genomes(moving), parents, state
+        start = moving_leaves(jax.vmap(encoding.project)(genomes(moving)))
+        end, _ = jax.lax.fori_loop(0, steps, step, (start, jax.vmap(rule.init)(start)))
+        ways = [genomes(end)]
+        for number in range(1, lengths):
+            between = [
+                first + SHORTER**number * (last - first) for first, last in zip(start, end, strict=True)
+            ]
+            ways.append(jax.vmap(encoding.project)(genomes(between)))
+        children = jax.tree.map(lambda *each: jnp.concatenate(each), *ways)
+        return children, jnp.tile(parents, lengths), state
 
     return Emitter(init=lambda genome: (), emit=emit)

@@ -6,48 +6,21 @@ saturation, come out. What is shown is the magnitude of an output.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.genomes.cppn.graph import Graph, adjacency, reachability
+from qdfool.genomes.cppn.evaluation import evaluate
+from qdfool.genomes.cppn.gradient import evaluate_differentiably
+from qdfool.genomes.cppn.graph import Graph
 from qdfool.types import Array, Encoding, Genome, Image, Key
 
 INPUTS = ("x", "y", "distance", "bias")
 OUTPUTS = {1: ("grey",), 3: ("hue", "lightness", "saturation")}
 """By the channels of the image."""
-LONGEST_PIECE = 12544
-"""Points that the CPU's formulation takes at once: 64 rows of them are some megabytes."""
 Coordinates = Literal["normalised", "pixels"]
-
-
-def sine(x: Array) -> Array:
-    """sin x, to 1e-6 for |x| below a thousand, and within [-1, 1] for every x.
-
-    XLA's own on the CPU is computed one number at a time. This one takes off whole turns, folds what is left
-    into a quarter, and sums the odd Taylor series there.
-    """
-    turns = jnp.round(x * (0.5 / np.pi))
-    # 2 pi in two parts, the first with few digits: its multiples are exact.
-    x = (x - turns * 6.28125) - turns * 1.9353071795864769e-3
-    x = jnp.where(jnp.abs(x) > np.pi / 2, jnp.sign(x) * np.pi - x, x)
-    square = x * x
-    series = 1.0 / 362880 - square * (1.0 / 39916800)
-    for coefficient in (-1.0 / 5040, 1.0 / 120, -1.0 / 6, 1.0):
-        series = coefficient + square * series
-    return jnp.clip(x * series, -1.0, 1.0)
-
-
-ACTIVATIONS: dict[str, tuple[str, Callable[[Array], Array]]] = {
-    "sine": ("sin x", sine),
-    "sigmoid": ("2 / (1 + exp(-x)) - 1", lambda x: 2.0 / (1.0 + jnp.exp(-x)) - 1.0),
-    "gaussian": ("exp(-x^2)", lambda x: jnp.exp(-jnp.square(x))),
-    "linear": ("x, clipped to [-3, 3], / 3", lambda x: jnp.clip(x, -3.0, 3.0) * (1.0 / 3.0)),
-    "tanh": ("tanh x", jnp.tanh),
-}
-"""Activation functions; a node holds the number of its own in this order."""
 
 
 def cppn(
@@ -100,145 +73,13 @@ def cppn(
     def decode(genome: Genome) -> Image:
         return evaluate(genome, points, outputs, show).T.reshape(image_shape)
 
-    return Encoding("cppn", initialise, decode)
+    def differentiable(genome: Genome) -> Image:
+        return evaluate_differentiably(genome, points, outputs, show).T.reshape(image_shape)
 
+    def project(genome: Genome) -> Genome:
+        return genome._replace(weight=jnp.clip(genome.weight, -weight_range, weight_range))
 
-Show = Callable[[Array], Array]
-"""From outputs [O, P] to what is shown of them, [O, P]."""
-
-
-def evaluate(graph: Graph, points: Array, outputs: int, show: Show) -> Array:
-    """What is shown of the outputs [O, P] of a network at points [I, P].
-
-    Nodes are computed one after the other, each from those before it, and only those that an output depends
-    on. A node without incoming connections has the activation of 0. Under `vmap` the networks of a batch are
-    computed in the formulation that suits the backend.
-    """
-    formulation = in_turn if jax.default_backend() == "cpu" else side_by_side
-
-    @jax.custom_batching.custom_vmap
-    def one(graph: Graph) -> Array:
-        return formulation(jax.tree.map(lambda leaf: leaf[None], graph), points, outputs, show)[0]
-
-    @one.def_vmap
-    def _(size: int, batched: Any, graphs: Graph) -> tuple[Array, bool]:
-        leaves, tree = jax.tree.flatten(graphs)
-        every = jax.tree.unflatten(
-            tree,
-            [
-                leaf if many else jnp.broadcast_to(leaf, (size, *leaf.shape))
-                for leaf, many in zip(leaves, jax.tree.leaves(batched), strict=True)
-            ],
-        )
-        return formulation(every, points, outputs, show), True
-
-    return one(graph)
-
-
-def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
-    """What is shown of the outputs [B, O, P] of networks at points [I, P]: the CPU's formulation.
-
-    One network comes after the other, and each costs what it is: as many steps as it has live nodes and
-    connections, of each node only its own activation. Points are taken in pieces, so that the values of all
-    nodes stay in the cache.
-    """
-    inputs, size = points.shape
-    piece = _piece(size)
-    pieces = points.reshape(inputs, -1, piece).swapaxes(0, 1)
-    functions = [function for _, function in ACTIVATIONS.values()]
-
-    def network(values: Array, work: tuple[Program, Array]) -> tuple[Array, Array]:
-        (order, length, source, weight, begin), activation = work
-
-        def node(position: Array, values: Array) -> Array:
-            def connection(index: Array, total: Array) -> Array:
-                return total + weight[index] * values[source[index]]
-
-            total = jax.lax.fori_loop(begin[position], begin[position + 1], connection, jnp.zeros(piece))
-            return values.at[order[position]].set(
-                jax.lax.switch(activation[order[position]], functions, total)
-            )
-
-        def at(values: Array, points: Array) -> tuple[Array, Array]:
-            values = jax.lax.fori_loop(0, length, node, values.at[:inputs].set(points))
-            return values, show(values[inputs : inputs + outputs])
-
-        return jax.lax.scan(at, values, pieces)
-
-    # The values are carried from network to network: to clear them would cost as much as a network.
-    values = jnp.zeros((graphs.alive.shape[1], piece))
-    _, found = jax.lax.scan(network, values, (_programs(graphs, inputs, outputs), graphs.activation))
-    return found.swapaxes(1, 2).reshape(-1, outputs, size)
-
-
-def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
-    """What is shown of the outputs [B, O, P] of networks at points [I, P]: the formulation for a GPU or TPU.
-
-    All networks are computed at once, in as many steps as the largest of them needs, and of
-    every node all activations.
-    """
-    inputs, size = points.shape
-    batch, nodes = graphs.alive.shape
-    row = jnp.arange(batch)
-    order, length, source, weight, begin = _programs(graphs, inputs, outputs)
-
-    def node(position: Array, values: Array) -> Array:
-        first = begin[:, position]
-        fan_in = jnp.where(position < length, begin[:, position + 1] - first, 0)
-
-        def connection(number: Array, total: Array) -> Array:
-            index = jnp.minimum(first + number, source.shape[1] - 1)
-            factor = jnp.where(number < fan_in, weight[row, index], 0.0)
-            return total + factor[:, None] * values[row, source[row, index]]
-
-        total = jax.lax.fori_loop(0, fan_in.max(), connection, jnp.zeros((batch, size)))
-        # Past its last node, a network goes on into slots that it does not need any more.
-        chosen = order[:, position]
-        which = graphs.activation[row, chosen][:, None]
-        result = jnp.select(
-            [which == number for number in range(len(ACTIVATIONS))],
-            [function(total) for _, function in ACTIVATIONS.values()],
-        )
-        return values.at[row, chosen].set(result, unique_indices=True, indices_are_sorted=True)
-
-    values = jnp.zeros((batch, nodes, size)).at[:, :inputs].set(points)
-    values = jax.lax.fori_loop(0, length.max(), node, values)
-    return jax.vmap(show)(values[:, inputs : inputs + outputs])
-
-
-class Program(NamedTuple):
-    """What is to be computed of a network, in order."""
-
-    order: Array
-    """[N] int32, nodes in the order of evaluation, of which only the first `length` are needed."""
-    length: Array
-    """[] int32."""
-    source: Array
-    """[E] int32, sources of the connections, grouped by the place of their target in `order`."""
-    weight: Array
-    """[E] float32, their weights."""
-    begin: Array
-    """[N + 1] int32, where the group of each place begins, and the next one ends."""
-
-
-def program(graph: Graph, inputs: int, outputs: int) -> Program:
-    """Sorts a network's live nodes and connections for evaluation."""
-    nodes = graph.alive.shape[0]
-    node = jnp.arange(nodes)
-    reach = reachability(adjacency(graph))
-    is_output = (node >= inputs) & (node < inputs + outputs)
-    needed = is_output | (reach[:, inputs : inputs + outputs].any(axis=1) & (node >= inputs))
-    # A node has more ancestors than any of its ancestors: their number sorts the nodes.
-    order = jnp.argsort(jnp.where(needed, reach.sum(axis=0), nodes), stable=True).astype(jnp.int32)
-    place = jnp.argsort(order)
-    group = jnp.where(graph.present & needed[graph.target], place[graph.target], nodes)
-    grouped = jnp.argsort(group, stable=True)
-    begin = jnp.sum(group[:, None] < jnp.arange(nodes + 1), axis=0)
-    return Program(order, needed.sum(), graph.source[grouped], graph.weight[grouped], begin)
-
-
-def _programs(graphs: Graph, inputs: int, outputs: int) -> Program:
-    return jax.vmap(lambda graph: program(graph, inputs, outputs))(graphs)
+    return Encoding("cppn", initialise, decode, differentiable=differentiable, project=project)
 
 
 def rgb_of_hls(hls: Array) -> Array:
@@ -252,11 +93,6 @@ def rgb_of_hls(hls: Array) -> Array:
         return lightness - reach * jnp.clip(jnp.minimum(turn - 3.0, 9.0 - turn), -1.0, 1.0)
 
     return jnp.stack([channel(0.0), channel(8.0), channel(4.0)])
-
-
-def _piece(size: int) -> int:
-    """The largest divisor of `size` that is not above `LONGEST_PIECE`."""
-    return max(piece for piece in range(1, min(size, LONGEST_PIECE) + 1) if size % piece == 0)
 
 
 def _points(image_shape: tuple[int, int, int], coordinates: Coordinates) -> Array:

@@ -1,5 +1,7 @@
 """Children uphill: checked by hand on a linear classifier, whose gradient is known."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,8 +41,8 @@ def filled(fitness):
     return elites._replace(genome=genome, fitness=jnp.array(fitness))
 
 
-def emitted(elites, size=2, steps=3, sigma=0.0, rate=0.05, regularise=None):
-    settings = {} if regularise is None else {"regularise": regularise}
+def emitted(elites, size=2, steps=3, sigma=0.0, rate=0.05, regularise=None, lengths=1):
+    settings: dict[str, Any] = {"lengths": lengths} if regularise is None else {"regularise": regularise}
     emitter = gradient_ascent(
         size, GRID, ENCODING, lowest, optax.sgd(rate), steps=steps, sigma=sigma, **settings
     )
@@ -81,3 +83,12 @@ def test_a_regulariser_sees_every_step_and_the_gradient_uphill():
     children, _ = emitted(filled([2.0, 0.0, 3.0, 1.0]), rate=0.01, regularise=regularise)
     expected = np.clip(0.5 + (3 * 0.01 + 1) * np.asarray(WEIGHTS.T), 0, 1)
     np.testing.assert_allclose(children["x"], expected, rtol=1e-6)
+
+
+def test_children_on_one_way_are_each_a_quarter_as_far_and_have_one_parent():
+    children, parents = emitted(filled([2.0, 0.0, 3.0, 1.0]), size=6, lengths=3)
+    assert parents.tolist() == [1, 3] * 3
+    way = 3 * 0.05 * np.asarray(WEIGHTS.T)
+    expected = np.concatenate([0.5 + way, 0.5 + way / 4, 0.5 + way / 16])
+    np.testing.assert_allclose(children["x"], expected, rtol=1e-6)
+    np.testing.assert_array_equal(children["kind"], parents)

@@ -6,28 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from plain_cppn import PROBABILITIES, encoding, mutation, plain, rgb_of_hls, unbatched
+from plain_cppn import encoding, grown, plain, rgb_of_hls, unbatched
 
-from qdfool.genomes.cppn import encoding as cppn
+from qdfool.genomes.cppn import evaluation
 
 MANY = 60
 POINTS = np.random.default_rng(0).uniform(-1, 1, (4, 12)).astype(np.float32)
-FORMULATIONS = {"in turn": cppn.in_turn, "side by side": cppn.side_by_side}
+FORMULATIONS = {"in turn": evaluation.in_turn, "side by side": evaluation.side_by_side}
 
 
-def grown(seed, outputs, generations):
-    start_key, *keys = jax.random.split(jax.random.key(seed), generations + 1)
-    graphs = START[outputs](jax.random.split(start_key, MANY))
-    for key in keys:
-        graphs = MUTATE[outputs](jax.random.split(key, MANY), graphs)
-    # Not only the usual four: each network also has nodes that are tanh.
-    return graphs._replace(
-        activation=np.where(np.arange(24) % 5 == 4, 4, np.asarray(graphs.activation)).astype(np.int32)
-    )
-
-
-START = {outputs: jax.jit(jax.vmap(encoding((4, 4, outputs)).initialise)) for outputs in (1, 3)}
-MUTATE = {outputs: mutation(outputs, **PROBABILITIES) for outputs in (1, 3)}
 EVALUATE = {
     (name, outputs): jax.jit(lambda graphs, f=f, o=outputs: f(graphs, POINTS, o, lambda shown: shown))
     for name, f in FORMULATIONS.items()
@@ -39,7 +26,7 @@ EVALUATE = {
 @given(seed=st.integers(0, 2**31 - 1), outputs=st.sampled_from([1, 3]), generations=st.integers(0, 40))
 @settings(max_examples=6, deadline=None)
 def test_outputs_are_those_of_a_plain_walk(name, seed, outputs, generations):
-    graphs = grown(seed, outputs, generations)
+    graphs = grown(seed, outputs, generations, MANY)
     found = np.asarray(EVALUATE[name, outputs](graphs))
     assert found.shape == (MANY, outputs, 12)
     close = 0
@@ -56,7 +43,7 @@ def test_outputs_are_those_of_a_plain_walk(name, seed, outputs, generations):
 @given(seed=st.integers(0, 2**31 - 1), generations=st.integers(0, 40))
 @settings(max_examples=6, deadline=None)
 def test_both_formulations_agree(seed, generations):
-    graphs = grown(seed, 3, generations)
+    graphs = grown(seed, 3, generations, MANY)
     found = [np.asarray(EVALUATE[name, 3](graphs)) for name in FORMULATIONS]
     np.testing.assert_allclose(found[0], found[1], atol=2e-3)
     assert np.mean(found[0] == found[1]) > 0.9
@@ -104,16 +91,16 @@ def test_pieces_do_not_show(monkeypatch):
     one = encoding((8, 8, 3))
     graphs = jax.vmap(one.initialise)(jax.random.split(jax.random.key(1), 5))
     whole = np.asarray(jax.vmap(one.decode)(graphs))
-    monkeypatch.setattr(cppn, "LONGEST_PIECE", 16)
+    monkeypatch.setattr(evaluation, "LONGEST_PIECE", 16)
     np.testing.assert_allclose(jax.vmap(one.decode)(graphs), whole, atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "number"), [(name, n) for n, name in enumerate(cppn.ACTIVATIONS)])
+@pytest.mark.parametrize(("name", "number"), [(name, n) for n, name in enumerate(evaluation.ACTIVATIONS)])
 def test_activations(name, number):
     from plain_cppn import FUNCTIONS
 
     x = np.concatenate([np.linspace(-30, 30, 20_001), np.linspace(-900, 900, 20_001)]).astype(np.float32)
-    found = np.asarray(jax.jit(cppn.ACTIVATIONS[name][1])(x))
+    found = np.asarray(jax.jit(evaluation.ACTIVATIONS[name][1])(x))
     expected = [FUNCTIONS[number](float(value)) for value in x]
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert abs(found).max() <= 1
@@ -121,6 +108,6 @@ def test_activations(name, number):
 
 def test_sine_is_bounded_everywhere():
     x = jnp.array([1e4, -1e6, 1e9, 3e38, -3e38], jnp.float32)
-    found = np.asarray(cppn.sine(x))
+    found = np.asarray(evaluation.sine(x))
     assert np.isfinite(found).all()
     assert abs(found).max() <= 1
