@@ -29,6 +29,7 @@ def logits(images):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_copy_of_the_process_ends_where_it_would_go_on_with_the_run(tmp_path):
     (tmp_path / "forks.py").write_text(FORKS)

@@ -37,7 +37,7 @@ def test_the_settings_of_a_strangers_run_are_shown_and_not_obeyed(setting, tmp_p
         (qdfool.run, ["--seed", ATTACK]),
         (qdfool.run, ["--archive", ATTACK]),
         (qdfool.run, ["--no-such-option\udcff"]),
-        (qdfool.run, ["--" + "a" * 100_000]),
+        pytest.param(qdfool.run, ["--" + "a" * 100_000], marks=pytest.mark.slow),
         (qdfool.run, ["--seed", "a" * 100_000]),
         (qdfool.classify, [f"--{ATTACK}"]),
         (qdfool.train, ["lenet", f"--{ATTACK}"]),

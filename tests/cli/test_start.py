@@ -78,6 +78,7 @@ def test_what_jax_does_not_take_is_named_with_its_variable(variable, value, expe
     assert said[:-1].isprintable()
 
 
+@pytest.mark.slow
 def test_an_odd_environment_is_done_without(tmp_path):
     """All at once, up to the one variable that nothing can be done without."""
     code, out, said = ended(
@@ -115,6 +116,7 @@ def test_any_width_will_do(monkeypatch, columns):
     assert NARROWEST <= int(os.environ["COLUMNS"]) <= WIDEST
 
 
+@pytest.mark.slow
 def test_help_for_one_column_ends():
     """tyro breaks lines for ever; COLUMNS also stands for a terminal that is so narrow."""
     code, out, said = ended("qdfool.run", "--help", COLUMNS="1")

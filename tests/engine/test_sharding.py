@@ -37,6 +37,7 @@ def eight_devices(request) -> dict:
     return json.loads(ended.stdout)
 
 
+@pytest.mark.slow
 def test_any_number_of_devices_finds_the_same(eight_devices):
     """A run on eight that goes on with one and then with two, against one that never moved: every bit, also of what
     was recorded on the way."""
@@ -45,11 +46,13 @@ def test_any_number_of_devices_finds_the_same(eight_devices):
     }
 
 
+@pytest.mark.slow
 def test_the_first_of_equal_children_wins_whichever_device_it_is_on(eight_devices):
     assert len(eight_devices["ties"]) == 12
     assert not any(eight_devices["ties"].values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", shared_batch.CONFIGS)
 def test_only_winners_travel(eight_devices, name):
     """All that the compiled loop sends between devices, against the size of the winners."""
