@@ -20,9 +20,8 @@ from qdfool.build.measures import build_measures, grid_ranges
 from qdfool.config import Config
 from qdfool.engine.objectives import confidence, log_odds
 from qdfool.engine.step import init
+from qdfool.results.history import VERY_SURE
 from qdfool.types import Array, Genome
-
-VERY_SURE = 0.9999
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,16 @@
 
 import contextlib
 import io
-import shutil
 import tracemalloc
 import zipfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
 
-import fake
 import jax
 import numpy as np
 import pytest
+from saved_arrays import arrays_of
 
 import qdfool
 from qdfool.build import build_encoding
@@ -23,26 +22,6 @@ from qdfool.results import elites_file, genome_check, npz
 from qdfool.results.genome_check import check_genomes
 
 FORMER = Path(__file__).parent / "former_run"
-
-
-@pytest.fixture(scope="module")
-def saved(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("untrusted") / "run"
-    config = replace(Config(), generations=3, batch_size=12, archive="grid", cells=(3, 3), checkpoint_every=0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("qdfool.results.result.Result.draw", lambda *_: None)  # no picture is read
-        qdfool.evolve(config, fake.classifier).save(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(saved, tmp_path) -> Path:
-    return Path(shutil.copytree(saved, tmp_path / "run"))
-
-
-def arrays_of(folder: Path, name: str = "elites.npz") -> dict[str, np.ndarray]:
-    with np.load(folder / name) as file:
-        return dict(file)
 
 
 def put(folder: Path, arrays: dict[str, np.ndarray], name: str = "elites.npz") -> None:
