@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,10 @@ from qdfool.classifiers.architecture import Architecture
 from qdfool.classifiers.weights import fingerprint
 from qdfool.errors import InputError
 from qdfool.files.atomic import atomic_write
+from qdfool.files.cache import cache_folder
 from qdfool.files.fetch import NotFetchedError, announce, stream
 
 _SHA256_DIGITS = 64
-
-
-def cache_folder() -> Path:
-    """Where fetched files are kept: $QDFOOL_CACHE, else `$XDG_CACHE_HOME/qdfool`, else `~/.cache/qdfool`."""
-    if named := os.environ.get("QDFOOL_CACHE"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qdfool"
 
 
 def fetch(architecture: Architecture) -> Path:

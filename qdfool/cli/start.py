@@ -10,6 +10,7 @@ import sys
 import warnings
 from typing import NoReturn
 
+from qdfool.cli.compiled import keep_compiled_programs, remedy
 from qdfool.cli.streams import OneLine, lasting_streams, open_closed_descriptors
 from qdfool.errors import InputError, described, one_line, shown
 from qdfool.interrupts import end_at_once
@@ -53,6 +54,7 @@ def start(module: str) -> NoReturn:
     os.environ["MPLBACKEND"] = "agg"
     _give_a_width()
     _say_in_one_line()
+    keep_compiled_programs()
     try:
         _check_flags()
         main = importlib.import_module(module).main
@@ -79,7 +81,7 @@ def _say_in_one_line() -> None:
     """Warnings, and what libraries log where nobody listens, may quote the environment."""
 
     def line(message: Warning | str, category: type[Warning], *where: object) -> str:
-        return one_line(f"{category.__name__}: {message}") + "\n"
+        return one_line(f"{category.__name__}: {message}{remedy(str(message))}") + "\n"
 
     warnings.formatwarning = line
     if logging.lastResort is not None:

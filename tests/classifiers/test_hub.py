@@ -15,7 +15,7 @@ from rich.console import Console
 
 from qdfool.build import build_classifier
 from qdfool.classifiers import hub as hub_module
-from qdfool.classifiers.hub import cache_folder, fetch_hub, fetch_url
+from qdfool.classifiers.hub import fetch_hub, fetch_url
 from qdfool.classifiers.networks import architecture
 from qdfool.config import Config
 from qdfool.errors import InputError
@@ -66,16 +66,6 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def quiet() -> Console:
     return Console(file=io.StringIO(), width=200)
-
-
-def test_the_cache_folder(monkeypatch, tmp_path):
-    for variable in ("QDFOOL_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(variable, raising=False)
-    assert cache_folder() == Path.home() / ".cache/qdfool"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "qdfool"
-    monkeypatch.setenv("QDFOOL_CACHE", str(tmp_path / "mine"))
-    assert cache_folder() == tmp_path / "mine"
 
 
 @pytest.mark.parametrize("terminal", [True, False])
