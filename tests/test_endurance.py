@@ -39,7 +39,7 @@ PRESETS = {
     "mnist-direct": [],
     "mnist-binary": [],
     "mnist-cppn": [],
-    "mnist-grid": ["--selection.operator", "curiosity"],
+    "mnist-grid": ["--emitters.operators", "variation", "--selection.operator", "curiosity"],
     "imagenet-cppn": [*TINY, "--batch-size", "16"],
     "imagenet-direct": [*TINY, "--batch-size", "16"],
 }

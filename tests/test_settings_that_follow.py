@@ -13,7 +13,17 @@ import pytest
 import qdfool
 from qdfool.build import DEFAULT_MUTATIONS, ENCODINGS, build_encoding, build_evolution, with_defaults
 from qdfool.build.variation import build_variation
-from qdfool.config import BlackPixels, Config, Crossover, Emitters, Mutation, differences, from_dict, to_dict
+from qdfool.config import (
+    BlackPixels,
+    Config,
+    Crossover,
+    Emitters,
+    GradientArborescence,
+    Mutation,
+    differences,
+    from_dict,
+    to_dict,
+)
 from qdfool.errors import InputError
 from qdfool.presets import PRESETS, preset
 from qdfool.types import Encoding
@@ -25,8 +35,9 @@ from qdfool.types import Encoding
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_every_encoding_goes_with_every_preset_and_image(encoding, name, shape):
     config = preset(name, encoding=encoding, batch_size=8)
-    if "gradient_ascent" in config.emitters.operators and encoding not in ("pixels", "cppn"):
-        with pytest.raises(InputError, match=f"the encoding '{encoding}' has none"):
+    suited = {"gradient_ascent": ("pixels", "cppn"), "gradient_arborescence": ("pixels",)}
+    if any(encoding not in suited.get(name, ENCODINGS) for name in config.emitters.operators):
+        with pytest.raises(InputError, match=f"'gradient_.* the encoding '{encoding}' "):
             build_evolution(config, replace(fake.classifier, image_shape=shape))
         return
     evolution = build_evolution(config, replace(fake.classifier, image_shape=shape))
@@ -51,6 +62,22 @@ def test_what_a_config_leaves_open_is_what_it_was():
     assert with_defaults(binary, (28, 28, 1)) == binary
 
 
+@pytest.mark.parametrize(
+    ("batch", "population", "charged"),
+    [(200, 10, 280), (256, 8, 384), (7, 7, 11), (22, 11, 30), (26, 13, 34)],
+)
+def test_branches_are_as_many_as_divide_the_batch(batch, population, charged):
+    config = with_defaults(preset("mnist-grid", batch_size=batch), (28, 28, 1))
+    assert config.gradient_arborescence.population == population
+    assert config.evaluations_a_generation() == charged
+
+
+def test_branches_divide_the_children_of_their_own_emitter():
+    emitters = Emitters(("variation", "gradient_arborescence"), shares=(1, 3))
+    config = with_defaults(preset("mnist-grid", batch_size=48, emitters=emitters), (28, 28, 1))
+    assert config.gradient_arborescence.population == 9
+
+
 def test_what_is_given_stays():
     config = Config(
         encoding="binary",
@@ -58,6 +85,7 @@ def test_what_is_given_stays():
         crossover=Crossover(operators=("uniform",), patch=4),
         black_pixels=BlackPixels(capacity=7),
         emitters=Emitters(("variation", "gradient_ascent"), shares=(3.0, 1.0), evaluations_per_child=(1, 2)),
+        gradient_arborescence=GradientArborescence(population=3),
     )
     assert with_defaults(config, (8, 8, 1)) == config
 

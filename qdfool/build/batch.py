@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import jax
 
+from qdfool.build.defaults import with_defaults
 from qdfool.build.memory import check_archive, check_memory, device_memory, genome_bytes
 from qdfool.config import Config, check_image_shape
 from qdfool.types import Classifier
@@ -25,9 +26,10 @@ def with_batch_size(config: Config, classifier: Classifier) -> Config:
         InputError: the run needs more memory than there is; see `qdfool.build.memory`.
     """
     check_image_shape(f"the images of {classifier.name}", classifier.image_shape)
+    whole = with_defaults(config, classifier.image_shape)
     if not config.batch_size:
-        config = replace(config, batch_size=config.devices * _largest(config, classifier))
-    check_memory(config, classifier)
+        config = replace(config, batch_size=config.devices * _largest(whole, classifier))
+    check_memory(replace(whole, batch_size=config.batch_size), classifier)
     return config
 
 

@@ -1,5 +1,6 @@
-"""Settings that follow: what a config leaves open comes from its encoding and from the size of its images."""
+"""Settings that follow: what a config leaves open comes from its encoding, its batch and the size of its images."""
 
+import math
 from dataclasses import replace
 
 from qdfool.build.encoding import ENCODINGS, is_own_encoding, list_capacity, own_encoding
@@ -29,21 +30,43 @@ GRADIENT_EVALUATIONS = 4
 """What a gradient costs, a pass forward and one back, at most where networks are formulated for it."""
 
 
+PREFERRED_POPULATION = 10
+"""Children that share a gradient: their number says how dear one is."""
+
+
 def _evaluations(config: Config, emitter: str | EmitterMaker) -> float:
     """What a child of an emitter costs, its own evaluation included."""
     if emitter == "gradient_ascent":
         settings = config.gradient_ascent
         return 1 + GRADIENT_EVALUATIONS * settings.steps / settings.lengths
     if emitter == "gradient_arborescence":
-        return 1 + GRADIENT_EVALUATIONS / config.gradient_arborescence.population
+        return 1 + GRADIENT_EVALUATIONS / _population(config)
     return 1
 
 
-def with_defaults(config: Config, image_shape: tuple[int, int, int]) -> Config:
-    """The config with nothing left open that its encoding or the size of its images decides.
+def _population(config: Config) -> int:
+    """Children of a point of `gradient_arborescence`: what is given, or of what divides its children the nearest."""
+    if (given := config.gradient_arborescence.population) is not None:
+        return given
+    operators = config.emitters.operators
+    children = (
+        config.emitters.sizes(config.batch_size)[operators.index("gradient_arborescence")]
+        if "gradient_arborescence" in operators
+        else 0
+    )
+    divisors = [number for number in range(2, children + 1) if children % number == 0]
+    return min(
+        divisors,
+        key=lambda number: abs(math.log(number / PREFERRED_POPULATION)),
+        default=PREFERRED_POPULATION,
+    )
 
-    Operators and rate become the encoding's own, and lists, blocks and patches no larger than the image; what
-    the config gives stays as it is.
+
+def with_defaults(config: Config, image_shape: tuple[int, int, int]) -> Config:
+    """The config with nothing left open that its encoding, its batch or the size of its images decides.
+
+    Operators and rate become the encoding's own, lists, blocks and patches no larger than the image, and what children
+    cost follows their emitters; what the config gives stays as it is.
 
     Raises:
         InputError: an unknown encoding, or one of the user's own that is needed for its mutations and names none.
@@ -75,6 +98,7 @@ def with_defaults(config: Config, image_shape: tuple[int, int, int]) -> Config:
             operators=crossovers if crossover.operators is None else crossover.operators,
             patch=min(DEFAULT_PATCH, side) if crossover.patch is None else crossover.patch,
         ),
+        gradient_arborescence=replace(config.gradient_arborescence, population=_population(config)),
         black_pixels=replace(config.black_pixels, capacity=list_capacity(config, image_shape)),
         emitters=replace(
             emitters,

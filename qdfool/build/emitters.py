@@ -103,6 +103,7 @@ def _gradient_arborescence(config: Config, parts: Parts, size: int) -> Emitter:
             "Choose the archive 'grid', or the emitter 'gradient_ascent'."
         )
     population = settings.population
+    assert population is not None  # with_defaults
     if size % population or (settings.coefficients == "adapted" and population < 2):
         raise InputError(
             f"`gradient_arborescence.population` must divide the emitter's {size} children, and be 2 or more where "
@@ -125,7 +126,8 @@ def _check_real(emitter: str, parts: Parts) -> None:
     if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(parts.genome)):
         raise InputError(
             f"The emitter {shown(emitter)} needs genomes of real numbers; those of the encoding "
-            f"{shown(parts.encoding.name)} have others. Choose the encoding 'pixels', or the emitter 'variation'."
+            f"{shown(parts.encoding.name)} have others. Choose the encoding 'pixels', or the emitter 'variation' "
+            "(`emitters.operators`)."
         )
 
 
@@ -133,12 +135,12 @@ def _check_gradients(emitter: str, parts: Parts) -> None:
     if parts.encoding.differentiable is None:
         raise InputError(
             f"The emitter {shown(emitter)} follows gradients, and the encoding {shown(parts.encoding.name)} has none. "
-            "Choose one that has, such as 'pixels', or the emitter 'variation'."
+            "Choose one that has, such as 'pixels', or the emitter 'variation' (`emitters.operators`)."
         )
     if not parts.traceable:
         raise InputError(
             f"The emitter {shown(emitter)} follows gradients through the classifier, which JAX cannot trace. Choose "
-            "the emitter 'variation', or give the classifier as a function of JAX arrays."
+            "the emitter 'variation' (`emitters.operators`), or give the classifier as a function of JAX arrays."
         )
 
 

@@ -188,8 +188,9 @@ class GradientArborescence:
     coefficients: Literal["random", "adapted"] = "adapted"
     """What the gradients are multiplied with. random: normal numbers, as OMG-MEGA. adapted: by CMA-ES, to where the
     archive improves, as CMA-MEGA."""
-    population: int = 10
-    """Children (1 to 65,536, adapted: >= 2) that share a gradient; must divide the emitter's children."""
+    population: int | None = None
+    """Children (1 to 65,536, adapted: >= 2) that share a gradient; must divide the emitter's children. Without it, the
+    number nearest to 10 that does."""
     sigma: float = 4.0
     """Standard deviation (> 0, at most 10^6, in units of the genes) of a coefficient at the beginning; a gradient
     has length 1."""

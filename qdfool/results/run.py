@@ -49,7 +49,7 @@ class Run:
             InputError: a setting is out of range, or parts do not fit together.
         """
         validate(config, needs_budget)
-        config = with_batch_size(with_defaults(config, classifier.image_shape), classifier)
+        config = with_defaults(with_batch_size(config, classifier), classifier.image_shape)
         validate(config, needs_budget)
         self.config = config
         """As given, with all that it left open."""
