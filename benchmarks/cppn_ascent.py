@@ -111,8 +111,8 @@ def go_on(
     # The first generation's children are random networks, which win nothing here.
     state, records = advance(state, empty_records(evolution.classes), classifier.parameters, jnp.int32(1))
     jax.block_until_ready(state)
-    begun, left = time.process_time(), evaluations // config.evaluations_a_generation()
-    charged = left * config.evaluations_a_generation()
+    begun, left = time.process_time(), config.charges().affordable(evaluations)
+    charged = config.charges().of(left)
     while left:
         count = min(left, LONGEST_CHUNK)
         state, records = advance(state, records, classifier.parameters, jnp.int32(count))

@@ -84,7 +84,7 @@ def main() -> None:
 
 def table(run: qdfool.Result, evaluations: tuple[int, ...]) -> list[Row]:
     """The run at the last record before each number of evaluations, and at its end."""
-    done = run.history.generation.astype(np.int64) * run.config.evaluations_a_generation()
+    done = run.config.charges().of(run.history.generation.astype(np.int64))
     places = [int(np.flatnonzero(done <= e)[-1]) for e in evaluations if done[0] <= e < done[-1]]
     rows = []
     for place in (*places, len(done) - 1):
@@ -113,7 +113,7 @@ def draw(path: Path, runs: list[qdfool.Result]) -> None:
     figure = Figure(figsize=(9, 4.5), layout="constrained")
     axes = figure.subplots()
     for run, colour in zip(runs, COLOURS, strict=False):
-        evaluations = run.history.generation.astype(np.int64) * run.config.evaluations_a_generation()
+        evaluations = run.config.charges().of(run.history.generation.astype(np.int64))
         low, median, high = 100 * np.quantile(confidence(run.history.fitness), [0.05, 0.5, 0.95], axis=1)
         axes.fill_between(evaluations, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(evaluations, median, color=colour, linewidth=2, label=f"{run.config.preset}, median")

@@ -163,7 +163,7 @@ def test_a_gradient_is_charged_what_it_costs(small, tmp_path):
     """16 children: 8 and 4 cost one evaluation, 4 cost theirs and two gradients of four."""
     config = mixture(replace(small, generations=None, evaluations=100, seconds=None))
     result = qdfool.evolve(config, fake.classifier)
-    assert result.config.evaluations_a_generation() == 8 + 4 + 4 * (1 + 2 * 4)
+    assert result.config.charges().costs[0] == 8 + 4 + 4 * (1 + 2 * 4)
     figures = result.summary()
     assert (result.generations, figures["evaluations"], figures["images_classified"]) == (2, 96, 32)
     assert figures["ended_by"] == "evaluations"
@@ -183,7 +183,7 @@ def test_a_gradient_that_children_share_is_charged_once(small):
         emitters=Emitters(("gradient_arborescence",)),
         gradient_arborescence=GradientArborescence(population=4),
     )
-    assert qdfool.evolve(config, fake.classifier).config.evaluations_a_generation() == 16 + 4 * 4
+    assert qdfool.evolve(config, fake.classifier).config.charges().costs[0] == 16 + 4 * 4
 
 
 @pytest.mark.parametrize("name", [*EMITTERS, "mixture"])

@@ -102,7 +102,9 @@ def with_defaults(config: Config, image_shape: tuple[int, int, int]) -> Config:
         black_pixels=replace(config.black_pixels, capacity=list_capacity(config, image_shape)),
         emitters=replace(
             emitters,
-            shares=(1.0,) * len(emitters.operators) if emitters.shares is None else emitters.shares,
+            shares=(1.0,) * len(emitters.operators)
+            if emitters.shares is None and emitters.turns is None
+            else emitters.shares,
             evaluations_per_child=tuple(_evaluations(config, part) for part in emitters.operators)
             if emitters.evaluations_per_child is None
             else emitters.evaluations_per_child,

@@ -17,6 +17,7 @@ from qdfool.engine.archive import empty
 from qdfool.engine.emitters.evolution_strategy import evolution_strategy
 from qdfool.engine.emitters.gradient_arborescence import adapted_arborescence, random_arborescence
 from qdfool.engine.emitters.gradient_ascent import gradient_ascent
+from qdfool.engine.emitters.in_turn import in_turn
 from qdfool.engine.emitters.mixed import mixed
 from qdfool.engine.emitters.variation import variation
 from qdfool.errors import InputError, code_of_a_user, known_name, shown
@@ -159,7 +160,7 @@ EMITTERS: dict[str, tuple[str, Callable[[Config, Parts, int], Emitter]]] = {
 
 
 def build_emitter(config: Config, parts: Parts) -> Emitter:
-    """The emitter of a config: those that it names, each with its share of the batch.
+    """The emitter of a config: those that it names, each with its share of the batch, or one after another.
 
     Raises:
         InputError: an unknown name, an emitter that does not go with the encoding, the classifier or the size of its
@@ -182,6 +183,8 @@ def build_emitter(config: Config, parts: Parts) -> Emitter:
             emitters.append((make(config, parts, size), size))
         else:
             emitters.append((_own_emitter(part, parts, size), size))
+    if config.emitters.turns is not None:
+        return in_turn([emitter for emitter, _ in emitters], config.charges().firsts)
     return mixed([(emitter, size // config.devices) for emitter, size in emitters])
 
 

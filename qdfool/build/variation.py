@@ -85,7 +85,12 @@ def build_mutation(
     highest_rate = settings.rate
     size = sum(leaf.size for leaf in jax.tree.leaves(genome))
     max_changes = mutation.max_changes(size, highest_rate)
-    halved_after = max(1, round(settings.halve_every / config.evaluations_a_generation()))
+    if settings.halve_every and config.emitters.turns is not None:
+        raise InputError(
+            "`mutation.halve_every` counts generations that are charged alike, and those of `emitters.turns` are not; give "
+            "one of them."
+        )
+    halved_after = max(1, round(settings.halve_every / config.charges().of(1)))
     if "block_flip" in names:
         _fits("mutation.block", settings.block, image_shape)
 

@@ -137,7 +137,8 @@ class Progress:
         limits = []
         generations = self._config.budget_generations()
         if generations is not None and pace > 0:
-            limits.append((generations - generation) * self._config.evaluations_a_generation() / pace)
+            charges = self._config.charges()
+            limits.append((charges.of(generations) - charges.of(generation)) / pace)
         if self._config.seconds is not None:
             limits.append(self._config.seconds - seconds)
         return max(0.0, min(limits)) if limits else None

@@ -1,5 +1,6 @@
 """The settings of a run: what they are, which values they may have, and how they are written, read and changed."""
 
+from qdfool.config.charges import Charges
 from qdfool.config.objects import name_of, reference_to
 from qdfool.config.seeds import check_seeds, seeds_of_text
 from qdfool.config.settings import (
@@ -24,6 +25,7 @@ __all__ = [
     "KEEPING",
     "MOST_GENERATIONS",
     "BlackPixels",
+    "Charges",
     "Config",
     "Cppn",
     "Crossover",

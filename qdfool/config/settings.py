@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from qdfool.config.charges import Charges, charges_in_turn
 from qdfool.types import EmitterMaker, Encoding, Measure, Operator
 
 BUDGET = ("generations", "evaluations", "seconds")
@@ -118,8 +119,15 @@ class Emitters:
     """What a child of each emitter costs, in evaluations (1 to 10^6), its own included: what the budget is charged, in
     whole evaluations a generation. Without it 1, and with gradients what those cost."""
 
+    turns: tuple[int, ...] | None = None
+    """Evaluations, as they are charged and rising, one fewer than emitters: at each the next emitter takes over. With
+    them emitters breed whole batches one after another, instead of shares of each."""
+
     def sizes(self, batch_size: int) -> tuple[int, ...]:
-        """Children of each emitter in a batch, by the largest remainders; the first among equals."""
+        """Children of each emitter in a batch that it has a part in, by the largest remainders; the first among
+        equals."""
+        if self.turns is not None:
+            return (batch_size,) * len(self.operators)
         shares = self.shares or (1.0,) * len(self.operators)
         exact = [batch_size * share / sum(shares) for share in shares]
         sizes = [int(part) for part in exact]
@@ -274,11 +282,15 @@ class Config:
     checkpoint_every: float = 30.0
     """Seconds (0 to 10^9) between checkpoints; there is always one at the end."""
 
-    def evaluations_a_generation(self) -> int:
-        """What a generation is charged: its children, each with what it cost to breed."""
-        charges = self.emitters.evaluations_per_child or (1,) * len(self.emitters.operators)
+    def charges(self) -> Charges:
+        """What generations are charged: their children, each with what it cost to breed."""
+        per_child = self.emitters.evaluations_per_child or (1,) * len(self.emitters.operators)
         sizes = self.emitters.sizes(self.batch_size)
-        return round(sum(size * charge for size, charge in zip(sizes, charges, strict=True)))
+        costs = [size * charge for size, charge in zip(sizes, per_child, strict=True)]
+        if self.emitters.turns is None:
+            costs = [sum(costs)]
+        # A batch that is still to be chosen has no children.
+        return charges_in_turn([max(1, round(cost)) for cost in costs], self.emitters.turns or ())
 
     def budget_generations(self) -> int | None:
         """Generations that the generation and evaluation budgets allow; None for no such limit, or while the
@@ -287,7 +299,7 @@ class Config:
         if self.generations is not None:
             limits.append(self.generations)
         if self.evaluations is not None and self.batch_size:
-            limits.append(self.evaluations // self.evaluations_a_generation())
+            limits.append(self.charges().affordable(self.evaluations))
         return min(limits) if limits else None
 
     def spent_budget(self, generations: int, seconds: float) -> tuple[str, float] | None:
@@ -298,8 +310,7 @@ class Config:
         """
         if self.generations is not None and generations >= self.generations:
             return "generations", self.generations
-        charged = (generations + 1) * self.evaluations_a_generation()
-        if self.evaluations is not None and charged > self.evaluations:
+        if self.evaluations is not None and self.charges().of(generations + 1) > self.evaluations:
             return "evaluations", self.evaluations
         if self.seconds is not None and seconds >= self.seconds:
             return "seconds", self.seconds

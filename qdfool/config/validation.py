@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import typing
+from itertools import pairwise
 from typing import Any
 
 from qdfool.config.kinds import check_kind, kinds_of
@@ -50,6 +51,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "selection.tournament_size": (1, 2**16),
     "emitters.shares": (0, 10**6),
     "emitters.evaluations_per_child": (1, 10**6),
+    "emitters.turns": (1, 10**15),
     "evolution_strategy.strategies": (1, 1024),
     "evolution_strategy.threshold": (-(10**6), 10**6),
     "evolution_strategy.learning_rate": (0, 1),
@@ -99,7 +101,7 @@ def validate(config: Config, needs_budget: bool = True) -> None:
                 raise InputError(f"`{name}` must be above 0 and at most {high:,}; got {shown(value)}.")
     _check_emitters(config.emitters)
     if config.evaluations is not None:
-        charge = max(1, config.evaluations_a_generation())
+        charge = config.charges().of(1)
         in_range(
             "`evaluations` (one generation or more)", config.evaluations, charge, MOST_GENERATIONS * charge
         )
@@ -124,8 +126,27 @@ def _check_emitters(emitters: Emitters) -> None:
                 f"`emitters.{name}` must have a number for each of the {len(emitters.operators)} "
                 f"`emitters.operators`; got {len(given)}."
             )
+    _check_turns(emitters)
     if emitters.shares is not None and not sum(emitters.shares):
         raise InputError(f"`emitters.shares` must sum to more than 0; got {shown(emitters.shares)}.")
+
+
+def _check_turns(emitters: Emitters) -> None:
+    turns = emitters.turns
+    if turns is None:
+        return
+    if emitters.shares is not None:
+        raise InputError(
+            "`emitters.turns` is for emitters one after another, `emitters.shares` for emitters beside one another; "
+            "give one of them."
+        )
+    if len(turns) != len(emitters.operators) - 1 or any(
+        after <= before for before, after in pairwise((0, *turns))
+    ):
+        raise InputError(
+            f"`emitters.turns` must be evaluations that rise from above 0, one fewer than the "
+            f"{len(emitters.operators)} `emitters.operators`; got {shown(turns)}."
+        )
 
 
 def check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:

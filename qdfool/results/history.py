@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qdfool.config import Charges
 from qdfool.engine.objectives import confidence
 from qdfool.types import Record
 
@@ -43,13 +44,13 @@ class Metrics:
     """Cells that changed hands in this chunk."""
 
 
-def metrics(records: Record, generation: int, evaluations: int, spent: float, seconds: float) -> Metrics:
+def metrics(records: Record, generation: int, charges: Charges, spent: float, seconds: float) -> Metrics:
     """The metrics after a chunk.
 
     Args:
         records: of the chunk, NumPy leaves [T, ...].
         generation: generations completed after it.
-        evaluations: that a generation is charged.
+        charges: what generations are charged.
         spent: seconds of evolution in all.
         seconds: of the chunk.
     """
@@ -57,9 +58,10 @@ def metrics(records: Record, generation: int, evaluations: int, spent: float, se
     low, median, high = np.quantile(best, [0.05, 0.5, 0.95])
     return Metrics(
         generation=generation,
-        evaluations=generation * evaluations,
+        evaluations=charges.of(generation),
         seconds=spent,
-        evaluations_per_second=len(records.invalid) * evaluations / max(seconds, 1e-9),
+        evaluations_per_second=(charges.of(generation) - charges.of(generation - len(records.invalid)))
+        / max(seconds, 1e-9),
         median_confidence=float(median),
         min_confidence=float(best.min()),
         low_confidence=float(low),

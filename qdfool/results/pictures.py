@@ -56,7 +56,7 @@ def draw(
     """
     run = _name(config)
     gallery_png, heatmap_png, curves_png = (directory / name for name in run_folder.PICTURES)
-    title = f"The best image of each class ({run}, {generations * config.evaluations_a_generation():,} evaluations)"
+    title = f"The best image of each class ({run}, {config.charges().of(generations):,} evaluations)"
     many = len(class_names) > MOST_CLASSES_ON_A_PAGE
 
     def gallery() -> None:
@@ -100,7 +100,7 @@ def draw(
         low, median, high = np.quantile(confidences, [0.05, 0.5, 0.95], axis=1)
         analysis.curves(
             curves_png,
-            history.generation.astype(np.int64) * config.evaluations_a_generation(),
+            config.charges().of(history.generation.astype(np.int64)),
             median,
             confidences.min(axis=1),
             low,
@@ -108,7 +108,7 @@ def draw(
             history.qd_score,
             history.coverage,
             f"Evolution ({run})",
-            config.evaluations_a_generation(),
+            _a_generation(config),
         )
 
     pictures = {
@@ -119,6 +119,12 @@ def draw(
     }
     for path, picture in pictures.items():
         _attempt(path, picture)
+
+
+def _a_generation(config: Config) -> int | None:
+    """Evaluations that a generation is charged, if all are charged alike."""
+    costs = config.charges().costs
+    return costs[0] if len(costs) == 1 else None
 
 
 def draw_over_seeds(
@@ -141,11 +147,11 @@ def draw_over_seeds(
         bands = {name: np.quantile(rows, [0.5, 0.05, 0.95], axis=0) for name, rows in values.items()}
         analysis.seed_curves(
             path,
-            generations.astype(np.int64) * config.evaluations_a_generation(),
+            config.charges().of(generations.astype(np.int64)),
             **{name: tuple(band) for name, band in bands.items()},
             title=f"Evolution ({_name(config, f'{seeds:,} seeds')})",
             seeds=seeds,
-            evaluations_a_generation=config.evaluations_a_generation(),
+            evaluations_a_generation=_a_generation(config),
         )
 
     _attempt(path, picture)

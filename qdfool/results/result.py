@@ -158,7 +158,7 @@ class Result:
         """The figures of `summary.json`. Medians are over classes, each by its elite of the highest confidence;
         `ended_by` is the budget that is spent, None where the run was ended otherwise or goes on."""
         sure, all_sure = confidence(self.snapshot.fitness_of(self.best())), self.confidences()
-        evaluations = self.generations * self.config.evaluations_a_generation()
+        evaluations = self.config.charges().of(self.generations)
         spent = self.config.spent_budget(self.generations, self.seconds)
         return {
             "median_confidence": float(np.median(sure)),

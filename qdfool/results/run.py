@@ -104,7 +104,7 @@ class Run:
             metrics(
                 chunk.records,
                 generations,
-                self.config.evaluations_a_generation(),
+                self.config.charges(),
                 self.seconds,
                 chunk.seconds,
             )

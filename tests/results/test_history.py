@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 
+from qdfool.config import Charges
 from qdfool.engine.objectives import confidence
 from qdfool.results.history import MOST_ROWS, empty_history, extend, metrics
 from qdfool.types import Record
@@ -51,7 +52,7 @@ def test_confidence_of_log_odds():
 
 def test_metrics_count_classes_by_their_surest_elite():
     fitness = np.array([[0.0, 0, 0], [-np.inf, np.log(99.0) + 1e-3, np.log(9999.0) + 1e-3]], np.float32)
-    row = metrics(records(1, 2)._replace(fitness=fitness), 12, 10, spent=3.0, seconds=0.5)
+    row = metrics(records(1, 2)._replace(fitness=fitness), 12, Charges((0,), (10,)), spent=3.0, seconds=0.5)
     assert (row.classes_at_99, row.classes_at_9999) == (2, 1)
     assert row.min_confidence == 0
     assert row.evaluations == 120
