@@ -87,8 +87,8 @@ def build_mutation(
     max_changes = mutation.max_changes(size, highest_rate)
     if settings.halve_every and config.emitters.turns is not None:
         raise InputError(
-            "`mutation.halve_every` counts generations that are charged alike, and those of `emitters.turns` are not; give "
-            "one of them."
+            "`mutation.halve_every` counts generations that are charged alike, and those of `emitters.turns` are not; "
+            "give one of them."
         )
     halved_after = max(1, round(settings.halve_every / config.charges().of(1)))
     if "block_flip" in names:
