@@ -9,10 +9,11 @@ from dependencies import BUILD, EXTRAS, NEEDED, dependencies
 # A licence by its name in SPDX, then what classifiers and older fields call it.
 PERMITTED = {
     "0BSD": set(),
-    "Apache-2.0": {"Apache Software License", "Apache 2.0"},
+    "Apache-2.0": {"Apache Software License", "Apache 2.0", "Apache License 2.0"},
     "Apache-2.0 WITH LLVM-exception": set(),
     "BSD-2-Clause": set(),
     "BSD-3-Clause": {"BSD", "BSD License", "3-Clause BSD License"},
+    "BSL-1.0": set(),
     "CC0-1.0": set(),
     "HPND": {"Historical Permission Notice and Disclaimer (HPND)"},
     "ISC": {"ISC License (ISCL)"},
@@ -44,7 +45,7 @@ def permitted(one: Distribution) -> bool:
     named = [words[-1] for words in classifiers if words != ["OSI Approved"]]
     if named:
         return NAMES.issuperset(named)
-    return any(map(expression_permitted, fields.get_all("License") or []))
+    return any(text in NAMES or expression_permitted(text) for text in fields.get_all("License") or [])
 
 
 def test_what_is_needed_is_found_through_others_and_their_extras():

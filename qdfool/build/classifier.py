@@ -10,12 +10,13 @@ import jax.numpy as jnp
 
 from qdfool.build.reference import is_reference, named_object
 from qdfool.classifiers import custom, hub, lenet, porting
+from qdfool.classifiers.adapters import adapter
 from qdfool.classifiers.architecture import Architecture
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.networks import ARCHITECTURES, architecture
 from qdfool.classifiers.views import grouped, ten_crops
-from qdfool.config import Config
+from qdfool.config import Config, Preprocessing
 from qdfool.errors import InputError, known_name, shown
 from qdfool.types import Classifier
 
@@ -70,8 +71,15 @@ def build_classifier(config: Config) -> Classifier:
         InputError: unknown name, weights that do not fit or cannot be fetched, an output that is not logits, a
             size that the network cannot take, or groups that do not fit its classes.
     """
-    if is_reference(config.classifier):
+    if (load := adapter(config.classifier)) is not None:
+        found = load(config.classifier, config.image_shape, config.preprocessing)
+        classifier = _own(replace(config, preprocessing=Preprocessing(), image_shape=None), found)
+    elif is_reference(config.classifier):
         classifier = _own(config, named_object(config.classifier), config.classifier)
+    elif config.preprocessing != Preprocessing():
+        raise InputError(
+            f"`preprocessing` is of classifiers that are files or services; {shown(config.classifier)} has its own."
+        )
     elif config.classifier.startswith("mobilenet_v1_"):
         classifier = _network(config)  # of any width, also of one that is not in the table
     else:
@@ -99,7 +107,12 @@ def with_classifier(config: Config, found: Any) -> tuple[Config, Classifier]:
 
 def is_known(name: str) -> bool:
     """Whether a config that names this classifier is enough to build it."""
-    return is_reference(name) or name in CLASSIFIERS or name.startswith("mobilenet_v1_")
+    return (
+        adapter(name) is not None
+        or is_reference(name)
+        or name in CLASSIFIERS
+        or name.startswith("mobilenet_v1_")
+    )
 
 
 def _own(config: Config, found: Any, reference: str = "") -> Classifier:
@@ -111,6 +124,10 @@ def _own(config: Config, found: Any, reference: str = "") -> Classifier:
         )
     if config.precision != "float32":
         raise InputError(f"`precision` goes with one of qdfool's own classifiers; {name} has its own.")
+    if config.preprocessing != Preprocessing():
+        raise InputError(
+            f"`preprocessing` is of classifiers that are files or services; {name} must do its own. Leave it away."
+        )
     return custom.wrap(found, config.image_shape, reference)
 
 

@@ -15,6 +15,7 @@ from qdfool.config.settings import (
     GradientArborescence,
     GradientAscent,
     Mutation,
+    Preprocessing,
     Selection,
 )
 from qdfool.config.validation import MOST_GENERATIONS, check_image_shape, validate
@@ -34,6 +35,7 @@ __all__ = [
     "GradientArborescence",
     "GradientAscent",
     "Mutation",
+    "Preprocessing",
     "Selection",
     "check_image_shape",
     "check_seeds",

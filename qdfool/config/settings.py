@@ -209,6 +209,19 @@ class GradientArborescence:
 
 
 @dataclass(frozen=True)
+class Preprocessing:
+    """What becomes of images in [0, 1] before a classifier from a file, or a service, is given them."""
+
+    mean: tuple[float, ...] = (0.0,)
+    """Subtracted from the images (at most 4, a number for each channel, or one for all)."""
+    std: tuple[float, ...] = (1.0,)
+    """What they are then divided by (> 0; the same). 0 and 0.00392156862745098, which is 1/255, make 0 to 255 of 0 to
+    1."""
+    layout: Literal["auto", "channels_first", "channels_last"] = "auto"
+    """Whether it takes tensors [B, C, H, W] or [B, H, W, C]; auto: as its file says, or else as is usual."""
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything that decides a run's result, its budget, and how it is kept.
 
@@ -231,7 +244,8 @@ class Config:
     batch_size: int = 200
     """Children in a generation (1 to 1,048,576); 0: chosen from the devices' memory."""
     classifier: str = "lenet"
-    """A classifier of --list, or your own as package.module:attribute."""
+    """A classifier of --list, or your own: package.module:attribute, an .onnx, .pt, .pt2 or .keras file, or
+    http://..."""
     weights: str | None = None
     """Weights for a classifier of --list: a safetensors or .pth file; "hub" to fetch published ones;
     "random" for an untrained network. Without it, the packaged weights, or else published ones, fetched."""
@@ -246,6 +260,7 @@ class Config:
     corners and centre, mirrored too, as in the paper."""
     crop_from: int = 256
     """Side of the image that ten-crop cuts from, at most 65,536."""
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
     precision: Literal["float32", "bfloat16"] = "float32"
     """What a network of --list computes in; logits are float32 in both."""
     encoding: str | Encoding | Callable[[tuple[int, int, int]], Encoding] = "pixels"

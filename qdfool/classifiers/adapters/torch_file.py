@@ -1,0 +1,91 @@
+"""Files of PyTorch that hold a whole program: TorchScript, and what torch.export saved."""
+
+import hashlib
+import io
+from typing import Any
+
+import numpy as np
+
+from qdfool.classifiers.adapters.inputs import (
+    Inputs,
+    Preprocessing,
+    check_one,
+    inputs_of,
+    missing,
+    read_file,
+    say,
+)
+from qdfool.classifiers.logits_check import as_array
+from qdfool.errors import code_of_a_user, shown
+from qdfool.types import Classifier
+
+SCRIPT_EXPECTED = (
+    "Expected a file that torch.jit.save wrote. Weights alone are no network: they go to --weights, with a network of "
+    "--list, or into a module of your own, package.module:attribute."
+)
+EXPORTED_EXPECTED = "Expected a file that torch.export.save wrote."
+
+
+def load_script(
+    name: str, image_shape: tuple[int, int, int] | None, preprocessing: Preprocessing
+) -> Classifier:
+    """A TorchScript file. It does not say which images it takes: `image_shape` does.
+
+    Raises:
+        InputError: PyTorch is not installed, or it is no such file.
+    """
+    content = read_file(name)
+    torch = _torch(name)
+    with code_of_a_user(f"{shown(name)} cannot be loaded", SCRIPT_EXPECTED):
+        module = torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
+    inputs = inputs_of(shown(name), None, image_shape, preprocessing, "channels_first")
+    return _classifier(name, content, module, inputs, preprocessing)
+
+
+def load_exported(
+    name: str, image_shape: tuple[int, int, int] | None, preprocessing: Preprocessing
+) -> Classifier:
+    """A program that `torch.export` saved. It says which images it takes, and of a fixed batch is given no other.
+
+    Raises:
+        InputError: PyTorch is not installed, it is no such file, or takes or returns more than one tensor.
+    """
+    content = read_file(name)
+    torch = _torch(name)
+    with code_of_a_user(f"{shown(name)} cannot be loaded", EXPORTED_EXPECTED):
+        program = torch.export.load(io.BytesIO(content))
+        signature = program.graph_signature
+        taken, returned = list(signature.user_inputs), list(signature.user_outputs)
+        values = {node.name: node.meta.get("val") for node in program.graph.nodes if node.op == "placeholder"}
+        module = program.module()
+    check_one(shown(name), "input", list(map(str, taken)))
+    check_one(shown(name), "output", list(map(str, returned)))
+    shape = getattr(values.get(taken[0]), "shape", None)
+    dimensions = None if shape is None else [size if isinstance(size, int) else None for size in shape]
+    inputs = inputs_of(shown(name), dimensions, image_shape, preprocessing, "channels_first")
+    return _classifier(name, content, module, inputs, preprocessing)
+
+
+def _classifier(
+    name: str, content: bytes, module: Any, inputs: Inputs, preprocessing: Preprocessing
+) -> Classifier:
+    torch = _torch(name)
+    say(shown(name), inputs, preprocessing)
+
+    def logits(parameters: Any, images: Any) -> np.ndarray:
+        with torch.inference_mode():
+            return inputs.in_batches(
+                lambda tensor: as_array(module(torch.from_numpy(tensor))), np.asarray(images)
+            )
+
+    fingerprint = hashlib.sha256(content).hexdigest()
+    return Classifier(name, inputs.image_shape, (), {}, logits, traceable=False, fingerprint=fingerprint)
+
+
+def _torch(name: str) -> Any:
+    try:
+        import torch
+        import torch.export
+    except ImportError as error:
+        raise missing(shown(name), "PyTorch", "torch", error) from error
+    return torch
