@@ -19,6 +19,7 @@ from safetensors.numpy import save
 
 import qdfool
 from qdfool.classifiers import weights
+from qdfool.classifiers.adapters import service
 from qdfool.classifiers.porting import read_weights
 from qdfool.config import Config
 from qdfool.data import mnist
@@ -55,6 +56,12 @@ class Reader:
 def npz(**arrays: np.ndarray) -> bytes:
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
+    return content.getvalue()
+
+
+def npy(array: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
     return content.getvalue()
 
 
@@ -148,6 +155,16 @@ READERS: dict[str, Reader] = {
     "safetensors": Reader("network.safetensors", weights.read, SAFE),
     "safetensors, header": Reader(
         "network.safetensors", weights.read, SAFE[8:HEADER_END], after_its_length(SAFE[HEADER_END:])
+    ),
+    "service, npy": Reader(
+        "answer.npy",
+        lambda path: service.npy_logits("it", path.read_bytes(), 4),
+        npy(np.ones((4, 3), np.float32)),
+    ),
+    "service, json": Reader(
+        "answer.json",
+        lambda path: service.json_logits("it", path.read_bytes(), 2),
+        b"[[1.5, -2], [3e4, 0.25]]",
     ),
     "metrics": Reader("metrics.csv", run_folder.read_metrics, _csv_rows()),
     "history": Reader("history.npz", lambda path: history_file.read(path, 2), npz(**HISTORY)),

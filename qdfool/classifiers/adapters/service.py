@@ -105,20 +105,33 @@ def _logits(name: str, tensor: np.ndarray) -> np.ndarray:
     )
     kind, body = _asked(name, request, BYTES_A_LOGIT * MOST_CLASSES * len(tensor))
     if kind == NPY:
-        return _array(name, body, len(tensor))
+        return npy_logits(name, body, len(tensor))
     if kind == JSON:
-        rows = _json(name, body)
-        try:
-            return np.array(rows, np.float64)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise InputError(
-                f"{shown(name)} answers {shown(rows)}. Expected a list of {len(tensor)} lists of logits."
-            ) from error
+        return json_logits(name, body, len(tensor))
     raise InputError(f"{shown(name)} answers with the Content-Type {shown(kind)}. Expected {NPY} or {JSON}.")
 
 
-def _array(name: str, body: bytes, rows: int) -> np.ndarray:
-    """An .npy file, of which the header says no more than there is."""
+def json_logits(name: str, body: bytes, rows: int) -> np.ndarray:
+    """Logits [rows, K] of a list of lists.
+
+    Raises:
+        InputError: it is none.
+    """
+    found = _json(name, body)
+    try:
+        return np.array(found, np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{shown(name)} answers {shown(found)}. Expected a list of {rows} lists of logits."
+        ) from error
+
+
+def npy_logits(name: str, body: bytes, rows: int) -> np.ndarray:
+    """Logits [rows, K] of an .npy file whose header says no more than there is.
+
+    Raises:
+        InputError: it is none, or has others.
+    """
     file = io.BytesIO(body)
     try:
         version = np.lib.format.read_magic(file)
@@ -126,7 +139,9 @@ def _array(name: str, body: bytes, rows: int) -> np.ndarray:
             np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         )
         shape, by_columns, dtype = read(file)
-    except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+    except (
+        Exception
+    ) as error:  # NumPy has Python's own tokeniser and parser read the header, and they fail in many ways.
         raise InputError(f"{shown(name)} answers with what is no .npy file: {described(error)}.") from error
     if (
         dtype.kind != "f"
