@@ -184,7 +184,10 @@ def build_emitter(config: Config, parts: Parts) -> Emitter:
         else:
             emitters.append((_own_emitter(part, parts, size), size))
     if config.emitters.turns is not None:
-        return in_turn([emitter for emitter, _ in emitters], config.charges().firsts)
+        order = [operators.index(operator) for operator in operators]
+        several = sorted(set(order))
+        turns = [several.index(number) for number in order]
+        return in_turn([emitters[number][0] for number in several], config.charges().firsts, turns)
     return mixed([(emitter, size // config.devices) for emitter, size in emitters])
 
 

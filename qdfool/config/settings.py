@@ -120,8 +120,8 @@ class Emitters:
     whole evaluations a generation. Without it 1, and with gradients what those cost."""
 
     turns: tuple[int, ...] | None = None
-    """Evaluations, as they are charged and rising, one fewer than emitters: at each the next emitter takes over. With
-    them emitters breed whole batches one after another, instead of shares of each."""
+    """Evaluations, as they are charged and rising, one fewer than emitters: at each the next emitter takes over, which
+    may be one that was there before. With them emitters breed whole batches one after another, and have no shares."""
 
     def sizes(self, batch_size: int) -> tuple[int, ...]:
         """Children of each emitter in a batch that it has a part in, by the largest remainders; the first among

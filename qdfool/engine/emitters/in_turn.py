@@ -9,17 +9,18 @@ import jax.numpy as jnp
 from qdfool.types import Array, Elites, Emitter, Genome, Key, Outcome, Score
 
 
-def in_turn(emitters: Sequence[Emitter], firsts: Sequence[int]) -> Emitter:
+def in_turn(emitters: Sequence[Emitter], firsts: Sequence[int], order: Sequence[int]) -> Emitter:
     """Leaves the batch to one emitter at a time. Each is told of its own children, the last of them by the generation
-    in which the next one begins.
+    in which the next one begins; one that has several turns goes on with what it remembers.
 
     Args:
         emitters: of the same number of children.
-        firsts: the generation that each begins with, rising from 0.
+        firsts: the generation that each turn begins with, rising from 0.
+        order: whose turn it is, indices of emitters.
     """
 
-    def turn(generation: Array) -> Array:
-        return (generation >= jnp.array(firsts)).sum() - 1
+    def at(generation: Array) -> Array:
+        return jnp.array(order)[(generation >= jnp.array(firsts)).sum() - 1]
 
     def init(genome: Genome) -> Any:
         return jnp.int32(0), tuple(emitter.init(genome) for emitter in emitters)
@@ -34,7 +35,7 @@ def in_turn(emitters: Sequence[Emitter], firsts: Sequence[int]) -> Emitter:
 
             return branch
 
-        bred_by = turn(generation)
+        bred_by = at(generation)
         branches = [of(index, emitter) for index, emitter in enumerate(emitters)]
         children, parents, states = jax.lax.switch(bred_by, branches, state[1])
         return children, parents, (bred_by.astype(jnp.int32), states)

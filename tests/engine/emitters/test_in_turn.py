@@ -25,9 +25,16 @@ def counted(number):
     )
 
 
-@pytest.mark.parametrize(("firsts", "bred"), [((0, 2, 5), [1, 1, 5, 5, 5, 9, 9]), ((0, 2, 2), [1, 1, 9, 9])])
-def test_each_breeds_when_its_turn_is_and_is_told_of_its_own(firsts, bred):
-    emitter = in_turn([counted(1), counted(5), counted(9)], firsts)
+@pytest.mark.parametrize(
+    ("firsts", "order", "bred"),
+    [
+        ((0, 2, 5), (0, 1, 2), [1, 1, 5, 5, 5, 9, 9]),
+        ((0, 2, 2), (0, 1, 2), [1, 1, 9, 9]),
+        ((0, 1, 2, 4), (1, 0, 1, 2), [5, 1, 5, 5, 9]),
+    ],
+)
+def test_each_breeds_when_its_turn_is_and_is_told_of_its_own(firsts, order, bred):
+    emitter = in_turn([counted(1), counted(5), counted(9)], firsts, order)
     elites, state = empty(jnp.zeros(1), 2, 1, 0), emitter.init(jnp.zeros(1))
     outcome = Outcome(jnp.zeros((3, 2)), jnp.zeros((3, 0)), jnp.zeros(3, jnp.int32), jnp.zeros((3, 2)))
     emit, seen = jax.jit(emitter.emit, static_argnums=4), []
