@@ -15,7 +15,7 @@ LAYERS = [
     ["analysis", "build"],
     ["results"],
     ["api", "cli"],
-    ["run", "train", "classify", "studies"],
+    ["run", "train", "classify", "compare", "studies"],
 ]
 # Within a layer no package imports another, but for this pair.
 PAIRS = {("presets", "config")}
@@ -29,7 +29,7 @@ ALONE = {
     "evosax": {"build"},
     "safetensors": {"classifiers"},
     "sklearn": {"studies"},
-    "tyro": {"cli", "run", "train", "classify", "studies"},
+    "tyro": {"cli", "run", "train", "classify", "compare", "studies"},
 }
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

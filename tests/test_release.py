@@ -37,7 +37,7 @@ SUBSET = [
     "tests/classifiers/test_weights.py",  # safetensors, Flax
     "tests/classifiers/test_hub.py",  # huggingface-hub
     "tests/test_classify.py",
-    "tests/studies/test_statistics.py",  # scipy
+    "tests/analysis/test_statistics.py",  # scipy
 ]
 
 

@@ -23,7 +23,6 @@ AFTERWARDS = frozenset(
         "pictures.py",
         "recognisability.py",
         "report.py",
-        "statistics.py",
     }
 )
 """Files of studies that are at work when all units are there, at every call: they read units and compute none."""

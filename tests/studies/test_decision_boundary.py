@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from qdfool.analysis.statistics import interval
 from qdfool.errors import InputError
 from qdfool.studies.decision_boundary import evolution, places
 from qdfool.studies.decision_boundary.answer import QUESTIONS, Finding, conclusion, effect, findings_of
 from qdfool.studies.decision_boundary.conditions import CONDITIONS, QUICK, Condition, Settings, conditions
 from qdfool.studies.decision_boundary.pictures import by_eccentricity, coarse
-from qdfool.studies.statistics import interval
 
 SIZE = QUICK._replace(capacity=12, scale=0.02)
 

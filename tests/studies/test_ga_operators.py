@@ -1,7 +1,7 @@
 """The verdicts of `ga-operators` follow from its numbers."""
 
+from qdfool.analysis.statistics import Interval, interval
 from qdfool.studies.ga_operators.effects import verdicts
-from qdfool.studies.statistics import Interval, interval
 
 
 def test_verdicts_are_corrected_for_their_number():

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from qdfool.analysis.statistics import interval
 from qdfool.classifiers import lenet
 from qdfool.data.mnist import Mnist
 from qdfool.engine.generational import Population
 from qdfool.studies.make_a_seven import loop, measurement, pictures, report
 from qdfool.studies.recognisability import Recognisability
 from qdfool.studies.report import Report
-from qdfool.studies.statistics import interval
 from qdfool.types import Classifier
 
 random = np.random.default_rng(0)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from qdfool.analysis.statistics import Interval
 from qdfool.classifiers import lenet
 from qdfool.studies.negative_class.networks import (
     ONE,
@@ -18,7 +19,6 @@ from qdfool.studies.negative_class.networks import (
 )
 from qdfool.studies.negative_class.report import raised_and_lowered
 from qdfool.studies.negative_class.search import ones_to_measure_with
-from qdfool.studies.statistics import Interval
 
 RANDOM = np.random.default_rng(0)
 DIGITS = Examples(

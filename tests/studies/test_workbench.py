@@ -8,11 +8,11 @@ import jax
 import numpy as np
 import pytest
 
+from qdfool.analysis.statistics import interval
 from qdfool.errors import InputError, printable
 from qdfool.studies import __main__ as command_line
 from qdfool.studies import origin, study
 from qdfool.studies.report import Named, Report
-from qdfool.studies.statistics import interval
 from qdfool.studies.study import Study, Workbench
 
 PICTURE = b"a picture"

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from qdfool.analysis.statistics import Interval, beyond_chance, interval
 from qdfool.studies.decision_boundary import places
 from qdfool.studies.decision_boundary.conditions import V2, Condition
-from qdfool.studies.statistics import Interval, beyond_chance, interval
 from qdfool.studies.study import Figures, Workbench
 
 SURE = 0.96

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from qdfool import analysis
+from qdfool.analysis.statistics import bands, interval
 from qdfool.studies.decision_boundary import places
 from qdfool.studies.decision_boundary.conditions import Condition, Size
-from qdfool.studies.statistics import bands, interval
 from qdfool.studies.study import Figures, Workbench
 from qdfool.types import Classifier
 

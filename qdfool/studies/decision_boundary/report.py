@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qdfool.analysis.statistics import Interval, interval
 from qdfool.studies.decision_boundary import pictures, places
 from qdfool.studies.decision_boundary.answer import Finding, answer, findings_of, sigmoid
 from qdfool.studies.decision_boundary.conditions import (
@@ -17,7 +18,6 @@ from qdfool.studies.decision_boundary.conditions import (
     Condition,
     Size,
 )
-from qdfool.studies.statistics import Interval, interval
 from qdfool.studies.study import Figures, Workbench
 from qdfool.types import Classifier
 

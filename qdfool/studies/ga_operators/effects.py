@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from qdfool.analysis.statistics import RESIDUAL, Interval, beyond_chance, interval, variance_analysis
 from qdfool.studies.ga_operators import published
-from qdfool.studies.statistics import RESIDUAL, Interval, beyond_chance, interval, variance_analysis
 from qdfool.studies.study import Workbench
 
 FACTORS = ["selection", "crossover", "mutation"]

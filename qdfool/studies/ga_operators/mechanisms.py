@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from qdfool.analysis.statistics import interval
 from qdfool.studies.ga_operators import published
-from qdfool.studies.statistics import interval
 from qdfool.studies.study import Figures, Workbench
 
 Found = dict[str, dict[str, Figures]]

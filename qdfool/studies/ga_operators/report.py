@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.metrics import classification_report
 
 from qdfool import analysis
+from qdfool.analysis.statistics import BLOCK, RESIDUAL, Interval, bands, interval
 from qdfool.studies.ga_operators import published
 from qdfool.studies.ga_operators.effects import FACTORS, order
 from qdfool.studies.ga_operators.mechanisms import Found, explanation
-from qdfool.studies.statistics import BLOCK, RESIDUAL, Interval, bands, interval
 from qdfool.studies.study import Figures, Workbench
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from qdfool.analysis.statistics import interval, rank_correlation_by_seed
 from qdfool.classifiers import lenet
 from qdfool.classifiers.training import error
 from qdfool.data.mnist import Mnist
@@ -19,7 +20,6 @@ from qdfool.studies.make_a_seven import loop, pictures
 from qdfool.studies.make_a_seven import report as text
 from qdfool.studies.make_a_seven.loop import SEVEN, sevens
 from qdfool.studies.recognisability import Recognisability, Yardstick, halves, recognisability, yardstick
-from qdfool.studies.statistics import interval, rank_correlation_by_seed
 from qdfool.studies.study import Figures, Workbench, fingerprint
 from qdfool.types import Classifier
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from qdfool.analysis import image_table, intervals, line_panels
+from qdfool.analysis.statistics import bands, interval
 from qdfool.engine.objectives import confidence
-from qdfool.studies.statistics import bands, interval
 from qdfool.studies.study import Figures, Workbench
 
 IN_ROW = 6

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from qdfool.analysis.statistics import Interval, beyond_chance, interval
 from qdfool.studies.make_a_seven import loop
 from qdfool.studies.recognisability import Yardstick
 from qdfool.studies.report import Report
-from qdfool.studies.statistics import Interval, beyond_chance, interval
 from qdfool.studies.study import Figures
 
 CERTAIN = 1

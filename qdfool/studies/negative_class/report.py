@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from qdfool import analysis
+from qdfool.analysis.statistics import Interval, beyond_chance, interval, rank_correlation_by_seed
 from qdfool.studies.negative_class.networks import SIX, THREE
 from qdfool.studies.recognisability import Recognisability
-from qdfool.studies.statistics import Interval, beyond_chance, interval, rank_correlation_by_seed
 from qdfool.studies.study import Figures, Workbench
 
 BASE = "ten-digits"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from qdfool.studies.statistics import (
+from qdfool.analysis.statistics import (
     Interval,
     bands,
     beyond_chance,

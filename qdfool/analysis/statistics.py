@@ -1,4 +1,4 @@
-"""What a study says of several seeds: means with intervals, what differs beyond chance, which factor matters."""
+"""What is said of several seeds: means with intervals, what differs beyond chance, which factor matters."""
 
 import itertools
 from collections.abc import Hashable, Mapping, Sequence

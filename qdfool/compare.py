@@ -1,0 +1,135 @@
+"""Runs side by side: `python -m qdfool.compare RUN RUN ... --out DIR`."""
+
+if __name__ == "__main__":  # Before the imports, which take a second; `start` has them made as it likes.
+    from qdfool.cli.start import start
+
+    start("qdfool.compare")
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from qdfool import analysis
+from qdfool.cli.exits import run_and_exit
+from qdfool.cli.options import read
+from qdfool.errors import InputError, printable
+from qdfool.results import run_folder
+from qdfool.results.comparison import (
+    COMPARED,
+    Difference,
+    Group,
+    as_json,
+    curves,
+    differences,
+    read_groups,
+)
+from qdfool.results.over_seeds import intervals
+
+COMPARISON, CURVES = "comparison.json", "curves.png"
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """Compares runs. Those that differ in their seed alone are repeats of one setting; settings are compared figure by
+    figure, paired by seed where they share seeds, and corrected for the number of comparisons.
+    """
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")] = ()
+    """Run folders, or folders of several seeds."""
+    out: Path | None = None
+    """Folder for comparison.json and curves.png."""
+    overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Replace the comparison that is in the folder."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and ends the process; `qdfool.cli.exits.run_and_exit` has the exit codes."""
+    run_and_exit(
+        "qdfool.compare",
+        lambda: _main(list(sys.argv[1:] if arguments is None else arguments)),
+        after_disk_trouble="The runs are as they were; make room or give another --out.",
+    )
+
+
+def _main(arguments: list[str]) -> None:
+    command = read(CommandLine, arguments, prog="python -m qdfool.compare")
+    if command.out is None:
+        raise InputError("No folder for the comparison: give one with --out.")
+    _check_free(command.out, command.overwrite)
+    groups = read_groups(command.runs)
+    found = differences(groups)
+    x, lines = curves(groups)
+    command.out.mkdir(parents=True, exist_ok=True)
+    run_folder.write_json(command.out / COMPARISON, as_json(groups, found))
+    analysis.lines(
+        command.out / CURVES,
+        x,
+        lines,
+        "Median confidence",
+        "mean over runs, and the 95 % interval of that mean",
+        "evaluations",
+        "median confidence over the classes",
+        (0.0, 1.0),
+        log_x=True,
+    )
+    print(printable_lines(as_text(groups, found)))
+    print(f"{COMPARISON} and {CURVES} are in {printable(str(command.out))}/")
+
+
+def _check_free(out: Path, overwrite: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file. Give a folder with --out.")
+    if (out / run_folder.CONFIG).exists():
+        raise InputError(f"{out} is a run folder. Give another folder with --out.")
+    if (out / COMPARISON).exists() and not overwrite:
+        raise InputError(f"{out} has a comparison already. Give another --out, or --overwrite.")
+
+
+def printable_lines(text: str) -> str:
+    """Text of several lines, each as a terminal may have it."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def as_text(groups: Sequence[Group], found: Sequence[Difference]) -> str:
+    """Two Markdown tables: what each setting came to, and what differs."""
+    figures = [intervals([one.figures for one in group.members]) for group in groups]
+    shared = [name for name in COMPARED if any(name in row for row in figures)]
+    rows = [["setting", "runs", *shared]]
+    for group, row in zip(groups, figures, strict=True):
+        rows.append([group.name, str(len(group.members)), *(_figure(row.get(name)) for name in shared)])
+    compared = [["figure", "setting", "than", "difference (95 %)", "p, adjusted", "beyond chance"]]
+    for one in found:
+        mean, low, high, _ = one.difference
+        bounds = f" ({low:+.4g} to {high:+.4g})" if low == low else ""
+        p = f"{one.p_adjusted:.2g}" if one.p_adjusted == one.p_adjusted else "?"
+        kind = "paired" if one.paired else "not paired"
+        compared.append(
+            [
+                one.figure,
+                one.group,
+                one.than,
+                f"{mean:+.4g}{bounds}, {kind}",
+                p,
+                "yes" if one.beyond_chance else "no",
+            ]
+        )
+    tables = [rows, *([compared] if found else [])]
+    return "\n\n".join(_table(table) for table in tables)
+
+
+def _figure(figure: dict[str, float | None] | None) -> str:
+    if figure is None:
+        return "-"
+    median, low, high = (figure[name] for name in ("median", "low", "high"))
+    if low is None or high is None:
+        return f"{median:,.6g}"
+    return f"{median:,.6g} ({low:,.6g} to {high:,.6g})"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([head, "|" + " --- |" * len(rows[0]), *body])

@@ -1,0 +1,162 @@
+"""Runs side by side: which are repeats, what differs, by how much, and beyond chance or not."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import fake
+import numpy as np
+import pytest
+from scipy import stats
+
+import qdfool
+from qdfool import compare
+from qdfool.analysis.statistics import holm
+from qdfool.errors import InputError
+from qdfool.results.comparison import (
+    Group,
+    Member,
+    as_json,
+    curves,
+    differences,
+    read_groups,
+)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    """Two settings: one with seeds 0 to 2 in a folder, one with seeds 1 to 3 in folders of their own."""
+    folder = tmp_path_factory.mktemp("runs")
+    config = qdfool.Config(generations=8, batch_size=12, chunk_seconds=0.05, checkpoint_every=0)
+    qdfool.evolve(config, fake.classifier, out=folder / "three", seeds=range(3))
+    for seed in (1, 2, 3):
+        other = replace(config, seed=seed, mutation=replace(config.mutation, rate=0.4))
+        qdfool.evolve(other, fake.classifier, out=folder / f"other{seed}")
+    return folder
+
+
+def folders(runs: Path) -> list[Path]:
+    return [runs / "three", *(runs / f"other{seed}" for seed in (3, 1, 2))]
+
+
+def group(name: str, figures: dict[int, float]) -> Group:
+    config = qdfool.Config()
+    return Group(
+        name,
+        tuple(Member(Path(name), seed, config, 2, {"qd_score": value}) for seed, value in figures.items()),
+    )
+
+
+def test_seeds_are_repeats_and_settings_name_groups(runs):
+    groups = read_groups(folders(runs))
+    assert [[one.seed for one in group.members] for group in groups] == [[0, 1, 2], [1, 2, 3]]
+    assert [group.name for group in groups] == [
+        "mnist-direct, mutation.rate 0.1",
+        "mnist-direct, mutation.rate 0.4",
+    ]
+    assert read_groups([runs / "three" / "seed1"])[0].name == "mnist-direct"
+
+
+def test_shared_seeds_are_paired_as_scipy_does_it():
+    before = {0: 1.0, 1: 2.5, 2: 3.0, 4: 9.0}
+    after = {0: 1.5, 1: 2.75, 2: 4.0, 7: -3.0}
+    (found,) = differences([group("one", before), group("other", after)])
+    test = stats.ttest_rel([1.5, 2.75, 4.0], [1.0, 2.5, 3.0])
+    bounds = test.confidence_interval(0.95)
+    assert (found.figure, found.group, found.than, found.paired) == ("qd_score", "other", "one", True)
+    np.testing.assert_allclose(found.difference, [7 / 12, bounds.low, bounds.high, 3])
+    np.testing.assert_allclose(found.p_value, test.pvalue)
+
+
+def test_other_seeds_are_two_samples_as_scipy_does_it():
+    one, other = [1.0, 2.5, 3.0, 9.0], [1.5, 12.75, 14.0]
+    (found,) = differences(
+        [group("one", dict(enumerate(one))), group("other", {9 + n: v for n, v in enumerate(other)})]
+    )
+    test = stats.ttest_ind(other, one, equal_var=False)
+    bounds = test.confidence_interval(0.95)
+    assert not found.paired
+    np.testing.assert_allclose(found.difference[:3], [np.mean(other) - np.mean(one), bounds.low, bounds.high])
+    np.testing.assert_allclose(found.p_value, test.pvalue)
+
+
+def test_many_comparisons_are_corrected():
+    chance = np.random.default_rng(0)
+    groups = [group(str(n), dict(enumerate(chance.normal(2.0 * (n == 3), 0.5, 6)))) for n in range(4)]
+    found = differences(groups)
+    assert len(found) == 6
+    np.testing.assert_allclose([one.p_adjusted for one in found], holm([one.p_value for one in found]))
+    assert {(one.group, one.than) for one in found if one.beyond_chance} == {
+        ("3", "0"),
+        ("3", "1"),
+        ("3", "2"),
+    }
+
+
+def test_what_is_the_same_in_all_runs_is_no_comparison_and_one_run_has_no_interval():
+    assert not differences([group("one", {0: 1.0, 1: 1.0}), group("other", {0: 1.0, 1: 1.0})])
+    (found,) = differences([group("one", {0: 1.0}), group("other", {0: 2.0})])
+    assert found.difference.mean == 1.0
+    assert np.isnan([found.difference.low, found.p_value, found.p_adjusted]).all()
+    assert not found.beyond_chance
+    text = json.dumps(as_json([], [found]), allow_nan=False)
+    assert json.loads(text)["differences"][0]["low"] is None
+
+
+def test_curves_are_the_records_by_evaluations(runs):
+    groups = read_groups(folders(runs))
+    x, lines = curves(groups)
+    assert x[0] == pytest.approx(12)
+    assert x[-1] == pytest.approx(96)
+    mean, low, high = map(np.asarray, lines[groups[0].name])
+    finals = [member.figures["median_confidence"] for member in groups[0].members]
+    assert mean[-1] == pytest.approx(np.mean(finals))
+    assert (low <= mean).all()
+    assert (mean <= high).all()
+    assert (np.diff(mean) >= 0).all()
+
+
+def test_the_command_line_leaves_table_picture_and_json(runs, tmp_path, capsys):
+    arguments = [*map(str, folders(runs)), "--out", str(tmp_path / "compared")]
+
+    def ended(*more: str) -> int:
+        with pytest.raises(SystemExit) as end:
+            compare.main([*arguments, *more])
+        return int(end.value.code or 0)
+
+    assert ended() == 0
+    said = capsys.readouterr().out
+    assert "| mnist-direct, mutation.rate 0.4 | 3 |" in said
+    written = json.loads((tmp_path / "compared" / "comparison.json").read_text())
+    assert written["schema"] == 1
+    assert {one["paired"] for one in written["differences"]} == {True}
+    assert (tmp_path / "compared" / "curves.png").stat().st_size > 1000
+    assert ended() == 2
+    assert "has a comparison already" in capsys.readouterr().err
+    assert ended("--overwrite") == 0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ([], "No run to compare"),
+        (["three", "three/seed1"], "the same settings and the same seed, 1"),
+        (["nothing"], "Expected the folder of a run"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(runs, chosen, message):
+    with pytest.raises(InputError, match=message):
+        read_groups([runs / name for name in chosen])
+
+
+def test_too_many_settings_are_refused():
+    with pytest.raises(InputError, match="At most 12 settings"):
+        differences([group(str(number), {0: float(number)}) for number in range(13)])
+
+
+def test_a_run_folder_is_not_written_into(runs, capsys):
+    with pytest.raises(SystemExit) as end:
+        compare.main([str(runs / "other1"), "--out", str(runs / "other2")])
+    assert end.value.code == 2
+    assert "is a run folder" in capsys.readouterr().err
+    assert not (runs / "other2" / compare.COMPARISON).exists()
