@@ -180,7 +180,7 @@ def differences(groups: Sequence[Group]) -> list[Difference]:
             f"At most {MOST_SETTINGS} settings can be compared with each other; the folders have {len(groups)}: "
             f"{listed([group.name for group in groups], 4)}. Give fewer."
         )
-    found = []
+    found: list[tuple[str, str, str, bool, Interval, float]] = []
     for than, group in itertools.combinations(groups, 2):
         for figure in COMPARED:
             before, after = than.values(figure), group.values(figure)
@@ -203,7 +203,7 @@ def _difference(before: Mapping[int, float], after: Mapping[int, float]) -> tupl
     # Imported here because it takes half a second, and pairs have no use for it.
     from scipy import stats
 
-    test = stats.ttest_ind(other, one, equal_var=False)
+    test: Any = stats.ttest_ind(other, one, equal_var=False)
     bounds = test.confidence_interval(LEVEL)
     return (
         False,

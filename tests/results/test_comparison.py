@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fake
 import numpy as np
@@ -61,7 +62,7 @@ def test_shared_seeds_are_paired_as_scipy_does_it():
     before = {0: 1.0, 1: 2.5, 2: 3.0, 4: 9.0}
     after = {0: 1.5, 1: 2.75, 2: 4.0, 7: -3.0}
     (found,) = differences([group("one", before), group("other", after)])
-    test = stats.ttest_rel([1.5, 2.75, 4.0], [1.0, 2.5, 3.0])
+    test: Any = stats.ttest_rel([1.5, 2.75, 4.0], [1.0, 2.5, 3.0])
     bounds = test.confidence_interval(0.95)
     assert (found.figure, found.group, found.than, found.paired) == ("qd_score", "other", "one", True)
     np.testing.assert_allclose(found.difference, [7 / 12, bounds.low, bounds.high, 3])
@@ -73,7 +74,7 @@ def test_other_seeds_are_two_samples_as_scipy_does_it():
     (found,) = differences(
         [group("one", dict(enumerate(one))), group("other", {9 + n: v for n, v in enumerate(other)})]
     )
-    test = stats.ttest_ind(other, one, equal_var=False)
+    test: Any = stats.ttest_ind(other, one, equal_var=False)
     bounds = test.confidence_interval(0.95)
     assert not found.paired
     np.testing.assert_allclose(found.difference[:3], [np.mean(other) - np.mean(one), bounds.low, bounds.high])
