@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
@@ -51,13 +52,17 @@ class Budget:
 
 @functools.lru_cache(maxsize=16)
 def run_generations(
-    evolution: Evolution, logits: Callable[[Parameters, Array], Array], name: str = "the classifier"
+    evolution: Evolution,
+    logits: Callable[[Parameters, Array], Array],
+    name: str = "the classifier",
+    devices: Mesh | None = None,
 ) -> Any:
     """The jitted loop: (state, record buffer, parameters, count) to the state after `count` generations.
 
     State and buffer are donated. The first `count` rows of the buffer [LONGEST_CHUNK, ...] are filled. The same
-    functions give the same loop, which is then compiled once. Tracing it raises an `InputError` where the classifier
-    of that name fails at this batch size, or gives what are no logits.
+    functions give the same loop, which is then compiled once. Several devices are the first that JAX has, unless a
+    mesh is given of those that it is compiled for. Tracing it raises an `InputError` where the classifier of that name
+    fails at this batch size, or gives what are no logits.
     """
 
     def checked_logits(parameters: Parameters, images: Array) -> Array:
@@ -75,7 +80,7 @@ def run_generations(
 
         return jax.lax.fori_loop(0, count, generation, (state, records))
 
-    on_devices = sharded(run, evolution.shares, (STATE, P(), P(), P()), (STATE, P()))
+    on_devices = sharded(run, evolution.shares, (STATE, P(), P(), P()), (STATE, P()), devices)
     return jax.jit(on_devices, donate_argnums=(0, 1))
 
 
