@@ -1,16 +1,15 @@
 """What evolution becomes on devices that are not here: `python -m benchmarks.compiled`.
 
-Compiles the whole chunk of each preset, as `qdfool.engine.loop` runs it, for an H200, for eight of them on two hosts, and
-for TPU v5e of 4 and of 64 chips. Nothing is run and no weights are needed: all shapes come from `jax.eval_shape`. XLA's
-compilers for these are in the extras `aot-cuda13` and `aot-tpu`; a target without its compiler is left out.
+Compiles the whole chunk of each preset, as `qdfool.engine.loop` runs it, for an H200, for eight of them on two hosts,
+and for TPU v5e of 4 and of 64 chips. Nothing is run and no weights are needed: all shapes come from `jax.eval_shape`.
+XLA's compilers for these are in the extras `aot-cuda13` and `aot-tpu`; a target without its compiler is left out.
 """
 
-from benchmarks.topologies import TOPOLOGIES, Topology, without_devices
+from benchmarks.topologies import TOPOLOGIES, without_devices
 
 if __name__ == "__main__":  # Before JAX begins.
     without_devices()
 
-import math
 import os
 import re
 import sys
@@ -33,7 +32,7 @@ from benchmarks.collectives import collectives
 from benchmarks.report import write
 from qdfool.build import Target, build_classifier, build_evolution, with_batch_size, with_defaults
 from qdfool.config import Config
-from qdfool.engine.loop import empty_records, jitted_init, run_generations
+from qdfool.engine.loop import effort, empty_records, jitted_init, run_generations
 from qdfool.engine.sharding import AXIS, STATE
 from qdfool.errors import InputError, in_range, known_name, one_line
 from qdfool.presets import preset
@@ -79,6 +78,8 @@ class Row:
     """Bytes that a program may use of a device."""
     seconds: float | None
     """That XLA took to compile; tracing and lowering are not counted."""
+    cpu_seconds: float | None
+    """Of processors that it took, which other work on the machine changes less."""
     trace_seconds: float | None
     load: float
     """Mean number of processes that wanted a core in the minute before the end (`os.getloadavg`)."""
@@ -113,7 +114,7 @@ def main() -> None:
                 continue
             for config in configs:
                 rows.append(compiled(config, name))
-                show(rows[-1:])
+                say(rows[-1])
                 if options.json:
                     write(options.json, rows)
     except InputError as error:
@@ -163,18 +164,24 @@ def compiled(config: Config, name: str) -> Row:
     run = run_generations(evolution, classifier.logits, classifier.name, mesh)
     begun = time.perf_counter()
     lowered = run.lower(*arguments)
-    traced = time.perf_counter()
+    traced, spent = time.perf_counter(), time.process_time()
     row = replace(row, trace_seconds=traced - begun)
     try:
-        program = lowered.compile()
+        program = lowered.compile(compiler_options=effort(topology.platform))
     except jax.errors.JaxRuntimeError as error:
         return replace(row, load=os.getloadavg()[0], error=one_line(str(error)))
-    row = replace(row, seconds=time.perf_counter() - traced, load=os.getloadavg()[0])
+    row = replace(
+        row,
+        seconds=time.perf_counter() - traced,
+        cpu_seconds=time.process_time() - spent,
+        load=os.getloadavg()[0],
+    )
     return _measured(row, program, len(jax.tree.leaves((state, others[0]))))
 
 
 UNKNOWN: Any = (
     "seconds",
+    "cpu_seconds",
     "trace_seconds",
     "arguments",
     "temporary",
@@ -226,10 +233,25 @@ def _measured(row: Row, program: Any, donated: int) -> Row:
     )
 
 
+def say(row: Row) -> None:
+    """Prints how a row went, in a line."""
+    how = f"compiled in {row.seconds:.0f} s" if row.error is None else row.error
+    print(f"{row.preset} for {row.target}: {how}", flush=True)
+
+
 def show(rows: list[Row]) -> None:
     """Prints the table."""
     table = Table(title="Compiled, not run; memory of one device in MB")
-    for name in ("preset", "network", "target", "batch", "compiled in, s", "arguments", "temporary", "outputs"):
+    for name in (
+        "preset",
+        "network",
+        "target",
+        "batch",
+        "compiled in, s",
+        "arguments",
+        "temporary",
+        "outputs",
+    ):
         table.add_column(name, justify="left" if name in ("preset", "network", "target") else "right")
     for name in ("donated", "fits", "bytes that a collective moves"):
         table.add_column(name)

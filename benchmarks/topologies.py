@@ -39,9 +39,7 @@ class Topology:
 
 def _gpu(topology: str) -> Callable[[], TopologyDescription]:
     def describe() -> TopologyDescription:
-        return topologies.get_topology_desc(
-            "h200", "cuda", target_config=H200.read_text(), topology=topology
-        )
+        return topologies.get_topology_desc("h200", "cuda", target_config=H200.read_text(), topology=topology)
 
     return describe
 

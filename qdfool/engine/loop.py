@@ -26,6 +26,10 @@ LONGEST_CHUNK = 1024
 """Generations that one chunk can have: the length of its buffer of records."""
 
 
+_O1 = 19
+"""XLA's EFFORT_O1, "faster compilation with reasonable runtime"."""
+
+
 @dataclass(frozen=True)
 class Chunk:
     """What the host sees of a chunk of generations."""
@@ -82,6 +86,16 @@ def run_generations(
 
     on_devices = sharded(run, evolution.shares, (STATE, P(), P(), P()), (STATE, P()), devices)
     return jax.jit(on_devices, donate_argnums=(0, 1))
+
+
+def effort(platform: str) -> dict[str, Any] | None:
+    """How much work XLA puts into a chunk for a platform, as `jax.stages.Lowered.compile` takes it; None: its default.
+
+    For a TPU a convolution in float32 is compiled for seconds by default, and an ImageNet network for minutes: there it
+    is the level below, unless JAX was told another (JAX_OPTIMIZATION_LEVEL=O2 in the environment).
+    """
+    told = jax.config.jax_optimization_level != "UNKNOWN"  # type: ignore[attr-defined]
+    return {"optimization_level": _O1} if platform == "tpu" and not told else None
 
 
 @functools.lru_cache(maxsize=16)
@@ -175,7 +189,8 @@ class _Traced:
             (classifier.parameters, empty_records(evolution.classes)), evolution.shares
         )
         run = run_generations(evolution, classifier.logits, self.name)
-        self.run = run.lower(state, self.records, self.parameters, jnp.int32(1)).compile()
+        lowered = run.lower(state, self.records, self.parameters, jnp.int32(1))
+        self.run = lowered.compile(compiler_options=effort(jax.default_backend()))
 
     def __call__(self, state: State, count: int) -> tuple[State, Record]:
         first = int(state.generation)

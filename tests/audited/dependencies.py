@@ -16,7 +16,7 @@ EXTRAS = {
     for name, lines in PYPROJECT["project"]["optional-dependencies"].items()
 }
 # Tests are not what a user installs. An accelerator's libraries are NVIDIA's and Google's, under their own terms.
-LEFT_OUT = {"test", "cuda12", "cuda13", "tpu"}
+LEFT_OUT = {"test", "cuda12", "cuda13", "tpu", "aot-cuda13", "aot-tpu"}
 
 
 def dependencies() -> dict[str, Distribution]:
