@@ -5,13 +5,14 @@ and for TPU v5e of 4 and of 64 chips. Nothing is run and no weights are needed: 
 XLA's compilers for these are in the extras `aot-cuda13` and `aot-tpu`; a target without its compiler is left out.
 """
 
-from benchmarks.topologies import TOPOLOGIES, without_devices
+from benchmarks.topologies import TOPOLOGIES, compilers, without_devices
 
 if __name__ == "__main__":  # Before JAX begins.
     without_devices()
 
 import os
 import re
+import shlex
 import sys
 import time
 from collections import Counter
@@ -105,6 +106,7 @@ def main() -> None:
         if options.batch_size is not None:
             in_range("--batch-size", options.batch_size, 1)
         configs = [_config(name, options) for name in options.presets]
+        command = shlex.join(["python", "-m", "benchmarks.compiled", *sys.argv[1:]])
         names = [known_name("target", name, TOPOLOGIES) for name in options.targets]
         rows = []
         for name in names:
@@ -116,7 +118,7 @@ def main() -> None:
                 rows.append(compiled(config, name))
                 say(rows[-1])
                 if options.json:
-                    write(options.json, rows)
+                    write(options.json, rows, {"command": command, "compilers": compilers()})
     except InputError as error:
         print(f"compiled: {error}", file=sys.stderr)
         sys.exit(2)

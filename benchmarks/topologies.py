@@ -1,8 +1,10 @@
 """The devices that `benchmarks.compiled` compiles for, none of which is needed: XLA's compilers run on any CPU."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,15 @@ TOPOLOGIES = {
     "v5e-4": Topology("TPU v5e, 4 chips", devices=4, describe=_tpu("v5e:2x2"), **_V5E),
     "v5e-64": Topology("TPU v5e, 64 chips on 16 hosts", devices=64, describe=_tpu("v5e:8x8"), **_V5E),
 }
+
+
+def compilers() -> dict[str, str]:
+    """The packages that compile, and their versions, as far as they are there."""
+    found = {}
+    for name in ("jax-cuda13-plugin", "nvidia-cuda-nvcc", "libtpu"):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def without_devices() -> None:
