@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,15 +14,15 @@ import jax
 from qdfool.files.atomic import atomic_write
 
 
-def write(path: Path, rows: Sequence[Any]) -> None:
-    """Writes dataclass rows as JSON under a header.
+def write(path: Path, rows: Sequence[Any], more: Mapping[str, Any] | None = None) -> None:
+    """Writes dataclass rows as JSON under a header, and what more there is to say in it.
 
     Raises:
         OSError: the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as file:
-        content = {"header": header(), "rows": [vars(row) for row in rows]}
+        content = {"header": {**header(), **(more or {})}, "rows": [vars(row) for row in rows]}
         file.write((json.dumps(content, indent=2) + "\n").encode())
 
 

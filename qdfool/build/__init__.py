@@ -9,6 +9,7 @@ from qdfool.build.evolution import build_evolution
 from qdfool.build.measures import build_measures, grid_ranges, placed
 from qdfool.build.memory import check_archive, check_memory
 from qdfool.build.selection import SELECTIONS
+from qdfool.build.target import Target
 from qdfool.build.variation import CROSSOVERS, MUTATIONS
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "INITIAL",
     "MUTATIONS",
     "SELECTIONS",
+    "Target",
     "build_classifier",
     "build_encoding",
     "build_evolution",

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from qdfool.build.reference import is_reference, named_object
+from qdfool.build.target import Target, here
 from qdfool.classifiers import custom, hub, lenet, porting
 from qdfool.classifiers.adapters import adapter
 from qdfool.classifiers.architecture import Architecture
@@ -24,7 +24,7 @@ HUB, RANDOM = "hub", porting.RANDOM
 """Words that stand in the place of a weights file."""
 
 
-def _lenet(config: Config) -> Classifier:
+def _lenet(config: Config, target: Target) -> Classifier:
     if config.image_shape not in (None, lenet.IMAGE_SHAPE):
         raise InputError(
             f"lenet takes images of 28 28 1; got the `image_shape` {_spaced(config.image_shape)}."
@@ -38,7 +38,7 @@ def _lenet(config: Config) -> Classifier:
     return lenet.classifier(None if config.weights is None else Path(config.weights))
 
 
-def _network(config: Config) -> Classifier:
+def _network(config: Config, target: Target) -> Classifier:
     found = architecture(config.classifier)
     size = None
     if config.image_shape is not None:
@@ -53,19 +53,21 @@ def _network(config: Config) -> Classifier:
         found,
         _weights(config, found),
         image_size=size,
-        formulation=BATCH_MINOR if found.depthwise and jax.default_backend() == "cpu" else CHANNELS_LAST,
+        formulation=BATCH_MINOR if found.depthwise and target.platform == "cpu" else CHANNELS_LAST,
         dtype=jnp.dtype(config.precision),
     )
 
 
-CLASSIFIERS: dict[str, tuple[str, Callable[[Config], Classifier]]] = {
+CLASSIFIERS: dict[str, tuple[str, Callable[[Config, Target], Classifier]]] = {
     "lenet": ("LeNet for MNIST digits, 28 x 28 grey, weights packaged", _lenet),
     **{name: (found.description, _network) for name, found in ARCHITECTURES.items()},
 }
 
 
-def build_classifier(config: Config) -> Classifier:
+def build_classifier(config: Config, target: Target | None = None) -> Classifier:
     """The classifier a config names, as its objective and groups show it.
+
+    It is formulated for the devices that are here, unless a target is given.
 
     Raises:
         InputError: unknown name, weights that do not fit or cannot be fetched, an output that is not logits, a
@@ -81,10 +83,10 @@ def build_classifier(config: Config) -> Classifier:
             f"`preprocessing` is of classifiers that are files or services; {shown(config.classifier)} has its own."
         )
     elif config.classifier.startswith("mobilenet_v1_"):
-        classifier = _network(config)  # of any width, also of one that is not in the table
+        classifier = _network(config, target or here())  # of any width, also of one that is not in the table
     else:
         _, load = CLASSIFIERS[known_name("classifier", config.classifier, CLASSIFIERS)]
-        classifier = load(config)
+        classifier = load(config, target or here())
     return _viewed(config, classifier)
 
 

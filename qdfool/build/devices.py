@@ -2,6 +2,7 @@
 
 import jax
 
+from qdfool.build.target import Target, here
 from qdfool.config import Config, name_of
 from qdfool.engine.sharding import Shares
 from qdfool.errors import InputError, listed
@@ -23,12 +24,13 @@ def build_shares(config: Config) -> Shares:
     )
 
 
-def check_devices(config: Config, traceable: bool) -> None:
+def check_devices(config: Config, traceable: bool, target: Target | None = None) -> None:
     """Checks that the devices of a config are there, and that what is to be shared among them can be.
 
     Args:
         config: its batch size is chosen.
         traceable: whether JAX can trace the classifier.
+        target: the devices that there are; those that are here without it.
 
     Raises:
         InputError: there are fewer devices, the batch does not divide, or an emitter or the classifier cannot be
@@ -37,7 +39,8 @@ def check_devices(config: Config, traceable: bool) -> None:
     devices = config.devices
     if devices == 1:
         return
-    there, platform = jax.device_count(), jax.default_backend()
+    target = target or here()
+    there, platform = target.devices or jax.device_count(), target.platform
     if devices > there:
         more = (
             f" On a CPU, XLA_FLAGS=--xla_force_host_platform_device_count={devices} in the environment makes it as "

@@ -12,14 +12,15 @@ from qdfool.build.emitters import Parts, build_emitter
 from qdfool.build.encoding import build_encoding
 from qdfool.build.measures import build_cell_index, build_measures
 from qdfool.build.reference import is_reference
+from qdfool.build.target import Target
 from qdfool.build.variation import build_variation
 from qdfool.config import Config
 from qdfool.engine.step import Evolution
 from qdfool.types import Array, Classifier, Image
 
 
-def build_evolution(config: Config, classifier: Classifier) -> Evolution:
-    """The functions of a run.
+def build_evolution(config: Config, classifier: Classifier, target: Target | None = None) -> Evolution:
+    """The functions of a run, on the devices that are here unless a target is given.
 
     Runs that differ only in seed, budget or weights get the same functions, so that what one compiled serves all;
     but for the grid archive and parts named as package.module:attribute, which may change under the same name.
@@ -27,7 +28,7 @@ def build_evolution(config: Config, classifier: Classifier) -> Evolution:
     Raises:
         InputError: an unknown name, parts that do not fit together, or devices that are not there.
     """
-    check_devices(config, classifier.traceable)
+    check_devices(config, classifier.traceable, target)
     alike = replace(
         with_defaults(config, classifier.image_shape),
         seed=0,

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 
 from qdfool.build.encoding import build_encoding
+from qdfool.build.target import Target, here
 from qdfool.config import Config
 from qdfool.engine.loop import LONGEST_CHUNK
 from qdfool.errors import InputError
@@ -54,14 +55,17 @@ def check_archive(config: Config, image_shape: tuple[int, int, int], classes: in
     return archive
 
 
-def check_memory(config: Config, classifier: Classifier) -> None:
+def check_memory(config: Config, classifier: Classifier, target: Target | None = None) -> None:
     """Checks that a run has the memory that it needs; its batch size is chosen.
+
+    The devices are those that are here, unless a target is given; the host is this one.
 
     Raises:
         InputError: it has not; the message has the estimate, and what there is.
     """
     image_shape, classes = classifier.image_shape, len(classifier.class_names)
-    on_cpu = jax.default_backend() == "cpu"
+    target = target or here()
+    on_cpu = target.platform == "cpu"
     batch = config.batch_size if on_cpu else -(-config.batch_size // config.devices)
     archive, values = check_archive(config, image_shape, classes), math.prod(image_shape)
     genome = genome_bytes(config, image_shape)
@@ -78,7 +82,7 @@ def check_memory(config: Config, classifier: Classifier) -> None:
         both = {name: on_device.get(name, 0) + on_host.get(name, 0) for name in on_device | on_host}
         _check("this machine", both, host_memory())
     else:
-        _check("the device", on_device, device_memory())
+        _check("the device", on_device, target.memory or device_memory())
         _check("this machine", on_host, host_memory())
 
 

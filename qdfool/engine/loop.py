@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
@@ -23,6 +24,10 @@ from qdfool.types import Array, Classifier, Parameters, Record, State
 
 LONGEST_CHUNK = 1024
 """Generations that one chunk can have: the length of its buffer of records."""
+
+
+_O1 = 19
+"""XLA's EFFORT_O1, "faster compilation with reasonable runtime"."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,17 @@ class Budget:
 
 @functools.lru_cache(maxsize=16)
 def run_generations(
-    evolution: Evolution, logits: Callable[[Parameters, Array], Array], name: str = "the classifier"
+    evolution: Evolution,
+    logits: Callable[[Parameters, Array], Array],
+    name: str = "the classifier",
+    devices: Mesh | None = None,
 ) -> Any:
     """The jitted loop: (state, record buffer, parameters, count) to the state after `count` generations.
 
     State and buffer are donated. The first `count` rows of the buffer [LONGEST_CHUNK, ...] are filled. The same
-    functions give the same loop, which is then compiled once. Tracing it raises an `InputError` where the classifier
-    of that name fails at this batch size, or gives what are no logits.
+    functions give the same loop, which is then compiled once. Several devices are the first that JAX has, unless a
+    mesh is given of those that it is compiled for. Tracing it raises an `InputError` where the classifier of that name
+    fails at this batch size, or gives what are no logits.
     """
 
     def checked_logits(parameters: Parameters, images: Array) -> Array:
@@ -75,8 +84,18 @@ def run_generations(
 
         return jax.lax.fori_loop(0, count, generation, (state, records))
 
-    on_devices = sharded(run, evolution.shares, (STATE, P(), P(), P()), (STATE, P()))
+    on_devices = sharded(run, evolution.shares, (STATE, P(), P(), P()), (STATE, P()), devices)
     return jax.jit(on_devices, donate_argnums=(0, 1))
+
+
+def effort(platform: str) -> dict[str, Any] | None:
+    """How much work XLA puts into a chunk for a platform, as `jax.stages.Lowered.compile` takes it; None: its default.
+
+    For a TPU a convolution in float32 is compiled for seconds by default, and an ImageNet network for minutes: there it
+    is the level below, unless JAX was told another (JAX_OPTIMIZATION_LEVEL=O2 in the environment).
+    """
+    told = jax.config.jax_optimization_level != "UNKNOWN"  # type: ignore[attr-defined]
+    return {"optimization_level": _O1} if platform == "tpu" and not told else None
 
 
 @functools.lru_cache(maxsize=16)
@@ -170,7 +189,8 @@ class _Traced:
             (classifier.parameters, empty_records(evolution.classes)), evolution.shares
         )
         run = run_generations(evolution, classifier.logits, self.name)
-        self.run = run.lower(state, self.records, self.parameters, jnp.int32(1)).compile()
+        lowered = run.lower(state, self.records, self.parameters, jnp.int32(1))
+        self.run = lowered.compile(compiler_options=effort(jax.default_backend()))
 
     def __call__(self, state: State, count: int) -> tuple[State, Record]:
         first = int(state.generation)

@@ -64,7 +64,9 @@ class Shares:
         return number if self.devices == 1 else jax.lax.psum(number, AXIS)
 
 
-def sharded(function: Callable[..., Any], shares: Shares, arguments: Any, results: Any) -> Callable[..., Any]:
+def sharded(
+    function: Callable[..., Any], shares: Shares, arguments: Any, results: Any, devices: Mesh | None = None
+) -> Callable[..., Any]:
     """The function as it runs on every device of the mesh; as it is, on one device.
 
     Args:
@@ -72,13 +74,14 @@ def sharded(function: Callable[..., Any], shares: Shares, arguments: Any, result
         shares: how many devices there are.
         arguments: how each lies on them, as `STATE` says it of a state.
         results: the same of what it returns.
+        devices: the mesh; without it the first devices that JAX has.
     """
     if shares.devices == 1:
         return function
     # A loop of a classifier or of a decoding begins with zeros that are the same everywhere, and goes on with values
     # that are not: JAX's check of what varies would refuse it.
     return jax.shard_map(
-        function, mesh=mesh(shares.devices), in_specs=arguments, out_specs=results, check_vma=False
+        function, mesh=devices or mesh(shares.devices), in_specs=arguments, out_specs=results, check_vma=False
     )
 
 

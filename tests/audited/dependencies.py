@@ -17,7 +17,7 @@ EXTRAS = {
 }
 # Tests are not what a user installs. An accelerator's libraries are NVIDIA's and Google's, under their own terms. Keras
 # needs namex, whose package does not say its licence.
-LEFT_OUT = {"test", "cuda12", "cuda13", "tpu", "keras"}
+LEFT_OUT = {"test", "cuda12", "cuda13", "tpu", "aot-cuda13", "aot-tpu", "keras"}
 
 
 def dependencies() -> dict[str, Distribution]:

@@ -3,7 +3,6 @@ what travels between the eight. It prints what tests/engine/test_sharding.py loo
 
 import functools
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks.collectives import collectives
 from qdfool.build import build_evolution, with_defaults
 from qdfool.config import Config, Cppn, Crossover, Emitters, GradientAscent, Selection
 from qdfool.engine import archive, sharding
@@ -43,10 +43,6 @@ CONFIGS = {
 RUNS = {"one": [1], "eight, one, two": [8, 1, 2]}
 """On how many devices a run is, and on how many it goes on."""
 GENERATIONS = 12
-COLLECTIVE = re.compile(
-    r" = (.+?) (all-\w+|collective-\w+|reduce-scatter|ragged-all-to-all|send|recv)[-\w]*\("
-)
-ARRAY = re.compile(r"(?:pred|[a-z]+(\d+))\w*\[([\d,]*)\]")
 
 
 def logits(parameters, images):
@@ -125,21 +121,12 @@ def entered(devices: int, grid_cells: int, seed: int) -> dict[str, np.ndarray]:
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
 
 
-def collectives(config: Config) -> list[tuple[str, list[list[int]], int]]:
-    """Those of the compiled loop on eight devices: name, shapes of what arrives, and bytes."""
+def travels(config: Config) -> list[tuple[str, list[list[int]], int]]:
+    """Collectives of the compiled loop on eight devices: name, shapes of what arrives, and bytes."""
     _, init, run = program(config, 8)
     state = jax.eval_shape(init, jax.random.key(1))
     compiled = run.lower(state, empty_records(4), fake.classifier.parameters, jnp.int32(1)).compile()
-    found = []
-    for line in compiled.as_text().splitlines():
-        if arrives := COLLECTIVE.search(line):
-            arrays = [
-                (int(bits or 8) // 8, [int(size) for size in shape.split(",") if size])
-                for bits, shape in ARRAY.findall(arrives[1])
-            ]
-            size = sum(item * int(np.prod(shape)) for item, shape in arrays)
-            found.append((arrives[2], [shape for _, shape in arrays], size))
-    return found
+    return [(found.kind, found.shapes, found.bytes) for found in collectives(compiled.as_text())]
 
 
 def main() -> None:
@@ -156,8 +143,8 @@ def main() -> None:
         for devices in (2, 8)
         for seed in range(3)
     }
-    travels = {name: collectives(config) for name, config in CONFIGS.items()}
-    print(json.dumps({"runs": runs, "ties": ties, "travels": travels}))
+    travelling = {name: travels(config) for name, config in CONFIGS.items()}
+    print(json.dumps({"runs": runs, "ties": ties, "travels": travelling}))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a network shows at every point: its nodes one after the other, each from those before it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -50,10 +51,17 @@ def evaluate(graph: Graph, points: Array, outputs: int, show: Show) -> Array:
 
     Nodes are computed one after the other, each from those before it, and only those that an output depends
     on. A node without incoming connections has the activation of 0. Under `vmap` the networks of a batch are
-    computed in the formulation that suits the backend.
+    computed in the formulation that suits the platform that the program is compiled for.
     """
-    formulation = in_turn if jax.default_backend() == "cpu" else side_by_side
-    return together(lambda graphs: formulation(graphs, points, outputs, show))(graph)
+
+    def shown(graphs: Graph) -> Array:
+        cpu, other = (
+            partial(formulation, points=points, outputs=outputs, show=show)
+            for formulation in (in_turn, side_by_side)
+        )
+        return jax.lax.platform_dependent(graphs, cpu=cpu, default=other)
+
+    return together(shown)(graph)
 
 
 def together(many: Callable[[Any], Array]) -> Callable[[Any], Array]:

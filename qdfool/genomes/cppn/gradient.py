@@ -60,11 +60,12 @@ def evaluate_differentiably(graph: Graph, points: Array, outputs: int, show: Sho
         return shown(weight, graph), graph._replace(weight=weight)
 
     def backward(graph: Graph, cotangent: Array) -> tuple[Array, None]:
-        formulation = gradients_in_turn if jax.default_backend() == "cpu" else gradients_side_by_side
-
         def gradients(many: tuple[Graph, Array]) -> Array:
-            graphs, cotangents = many
-            return formulation(graphs, cotangents, points, outputs, show)
+            cpu, other = (
+                partial(formulation, points=points, outputs=outputs, show=show)
+                for formulation in (gradients_in_turn, gradients_side_by_side)
+            )
+            return jax.lax.platform_dependent(*many, cpu=cpu, default=other)
 
         gradient = together(gradients)((graph, cotangent))
         return jnp.where(jnp.isfinite(gradient), gradient, 0.0), None

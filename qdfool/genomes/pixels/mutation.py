@@ -3,10 +3,11 @@
 Every mutation is `(key, genome, *, settings) -> genome` for one individual and keeps shape, dtype and range
 of the genome [H, W, C]: float32 in [0, 1] (pixels) or uint8 in {0, 1} (binary). `rate` is the chance of each
 gene to change, independent of the others; it may be traced, so that it can fall over the generations.
-`max_changes` is static: the most genes that one call can change, from `max_changes` of the highest rate.
+`max_changes` is static: the most genes that one call can change on a CPU, from `max_changes` of the highest rate.
 """
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -78,11 +79,14 @@ def polynomial(key: Key, genome: Genome, *, rate: Array | float, eta: float, max
     deviation is about 0.081 at eta 15. float32 only.
     """
     place_key, step_key = jax.random.split(key)
-    positions = changed_positions(place_key, genome.size, rate, max_changes)
-    # 2u - 1: the sign says which half of the density, the magnitude how far into it.
-    side = jax.random.uniform(step_key, (max_changes,), minval=-1.0, maxval=1.0)
-    remainder = jnp.exp(jnp.log(1.0 - jnp.abs(side)) / (eta + 1.0))  # a power; `**` is slower on the CPU
-    return _added(genome, positions, jnp.sign(side) * (1.0 - remainder))
+
+    def stepped(genes: Array) -> Array:
+        # 2u - 1: the sign says which half of the density, the magnitude how far into it.
+        side = jax.random.uniform(step_key, genes.shape, minval=-1.0, maxval=1.0)
+        remainder = jnp.exp(jnp.log(1.0 - jnp.abs(side)) / (eta + 1.0))  # a power; `**` is slower on the CPU
+        return jnp.clip(genes + jnp.sign(side) * (1.0 - remainder), 0.0, 1.0)
+
+    return _changed(place_key, genome, rate, max_changes, stepped)
 
 
 def gaussian(
@@ -90,17 +94,23 @@ def gaussian(
 ) -> Genome:
     """Adds normal noise of standard deviation `sigma` and clips to [0, 1]. float32 only."""
     place_key, step_key = jax.random.split(key)
-    positions = changed_positions(place_key, genome.size, rate, max_changes)
-    return _added(genome, positions, sigma * jax.random.normal(step_key, (max_changes,)))
+
+    def stepped(genes: Array) -> Array:
+        return jnp.clip(genes + sigma * jax.random.normal(step_key, genes.shape), 0.0, 1.0)
+
+    return _changed(place_key, genome, rate, max_changes, stepped)
 
 
 def reset(key: Key, genome: Genome, *, rate: Array | float, max_changes: int) -> Genome:
     """Draws genes anew: uniform in [0, 1) for float32, a fair bit for uint8."""
     place_key, value_key = jax.random.split(key)
-    positions = changed_positions(place_key, genome.size, rate, max_changes)
-    if jnp.issubdtype(genome.dtype, jnp.integer):
-        return _replaced(genome, positions, jax.random.bits(value_key, (max_changes,), jnp.uint8) & 1)
-    return _replaced(genome, positions, jax.random.uniform(value_key, (max_changes,)))
+
+    def drawn(genes: Array) -> Array:
+        if jnp.issubdtype(genes.dtype, jnp.integer):
+            return jax.random.bits(value_key, genes.shape, jnp.uint8) & 1
+        return jax.random.uniform(value_key, genes.shape)
+
+    return _changed(place_key, genome, rate, max_changes, drawn)
 
 
 def bit_flip(key: Key, genome: Genome, *, rate: Array | float, max_changes: int) -> Genome:
@@ -108,8 +118,7 @@ def bit_flip(key: Key, genome: Genome, *, rate: Array | float, max_changes: int)
 
     Source: the Stack Overflow question on evolving a seven with a CNN as the judge.
     """
-    positions = changed_positions(key, genome.size, rate, max_changes)
-    return _replaced(genome, positions, 1 - genome.reshape(-1).at[positions].get(mode="clip"))
+    return _changed(key, genome, rate, max_changes, lambda genes: 1 - genes)
 
 
 def block_flip(key: Key, genome: Genome, *, block: int) -> Genome:
@@ -185,14 +194,44 @@ def rectangle(
     return (top <= rows) & (rows < bottom) & (left <= columns) & (columns < right)
 
 
-def _added(genome: Genome, positions: Array, step: Array) -> Genome:
-    """The genome [H, W, C] with steps [max_changes] added to the genes at `positions`, clipped to [0, 1]."""
-    # Only what changes is clipped: a pass over a large genome costs more than all its changes.
-    genes = genome.reshape(-1).at[positions].get(mode="clip")
-    return _replaced(genome, positions, jnp.clip(genes + step, 0.0, 1.0))
+def _changed(
+    key: Key, genome: Genome, rate: Array | float, max_changes: int, change: Callable[[Array], Array]
+) -> Genome:
+    """The genome [H, W, C] in which each gene has a chance of `rate` to become what `change` makes of it.
+
+    The genes that change are drawn in the formulation that suits the platform that the program is compiled for.
+
+    Args:
+        key: for which genes change.
+        genome: the parent.
+        rate, max_changes: as the mutations take them.
+        change: genes of any shape to genes of that shape, each by itself.
+    """
+    return lax.platform_dependent(
+        genome,
+        cpu=lambda genome: few_changed(key, genome, rate, max_changes, change),
+        default=lambda genome: side_by_side(key, genome, rate, change),
+    )
 
 
-def _replaced(genome: Genome, positions: Array, values: Array) -> Genome:
-    """The genome [H, W, C] with `values` [max_changes] as the genes at `positions` [max_changes]."""
+def few_changed(
+    key: Key, genome: Genome, rate: Array | float, max_changes: int, change: Callable[[Array], Array]
+) -> Genome:
+    """The CPU's formulation: what does not change is not touched.
+
+    A pass over a large genome costs more than all its changes.
+    """
+    positions = changed_positions(key, genome.size, rate, max_changes)
     genes = genome.reshape(-1).at[positions]
+    values = change(genes.get(mode="clip"))
     return genes.set(values, mode="drop", unique_indices=True, indices_are_sorted=True).reshape(genome.shape)
+
+
+def side_by_side(key: Key, genome: Genome, rate: Array | float, change: Callable[[Array], Array]) -> Genome:
+    """The formulation for a GPU or TPU: a coin for each gene.
+
+    Where single genes are addressed, a TPU lays the three colours of a pixel out as 128, and its compiler takes minutes
+    over the sum of the gaps.
+    """
+    tossed = jax.random.uniform(key, genome.shape) < rate
+    return jnp.where(tossed, change(genome), genome)

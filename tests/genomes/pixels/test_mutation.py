@@ -102,6 +102,19 @@ def test_positions_increase_strictly(size, rate, seed):
     assert (np.diff(positions) > 0).all()
 
 
+@pytest.mark.parametrize("rate", [0.0, 0.1, 1.0])
+def test_side_by_side_is_a_coin_for_every_gene_too(rate):
+    """The formulation for a GPU or TPU, here on a CPU."""
+    genome = jnp.asarray(numbered((20, 20, 3)))
+    flip = jax.jit(jax.vmap(lambda key: mutation.side_by_side(key, genome, rate, lambda genes: 2.0 + genes)))
+    children = np.asarray(flip(keys(2, 500)))
+    changed = children >= 2.0
+    np.testing.assert_array_equal(children, np.where(changed, 2.0 + genome, genome))
+    error = np.sqrt(rate * (1 - rate) / 500)
+    assert np.abs(changed.mean(0) - rate).max() <= 5 * error
+    assert abs(changed.mean() - rate) <= 5 * error / np.sqrt(1200)
+
+
 @pytest.mark.parametrize("rate", [0.0, 1e-9, 0.003, 0.1, 0.5, 0.97, 1.0])
 def test_positions_are_a_coin_for_every_gene(rate):
     size, draws = 200, 4000

@@ -1,0 +1,186 @@
+"""What is compiled for devices that are not here: what is chosen for them, what is read of it, what is missing."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import fake
+import jax
+import jax.numpy as jnp
+import pytest
+
+from benchmarks import compiled, topologies
+from benchmarks.collectives import Collective, collectives
+from benchmarks.compiled import Row
+from qdfool.build import Target, build_classifier, with_batch_size
+from qdfool.classifiers.batch_minor import BATCH_MINOR
+from qdfool.classifiers.layers import CHANNELS_LAST
+from qdfool.engine.loop import effort
+from qdfool.errors import InputError
+from qdfool.genomes.cppn import evaluation
+from qdfool.genomes.cppn.encoding import cppn
+from qdfool.genomes.pixels import mutation
+
+PROGRAM = """
+  %all-reduce.1 = (s32[10]{0:T(128)}, pred[4]{0}) all-reduce(%a, %b), channel_id=1, to_apply=%add
+  %start = u32[16,8]{1,0:T(8,128)S(1)} all-reduce-start(%c), channel_id=2
+  %done = u32[16,8]{1,0} all-reduce-done(%start)
+  ROOT %gathered = bf16[3]{0} all-gather(%d), dimensions={0}
+  %sum = f32[3]{0} add(%all-reduce.1, %all-gather.2)
+"""
+ROW = Row(
+    preset="mnist-direct",
+    network="lenet",
+    target="v5e-4",
+    devices=4,
+    batch_size=200,
+    memory=10**9,
+    seconds=12.0,
+    cpu_seconds=6.0,
+    trace_seconds=1.0,
+    load=0.5,
+    arguments=10**6,
+    temporary=2 * 10**6,
+    outputs=10**6,
+    aliased=10**6,
+    donated=True,
+    fits=True,
+    collectives={"all-reduce": [40, 40, 4]},
+)
+
+
+def test_what_travels_is_read_from_a_program():
+    assert collectives(PROGRAM) == [
+        Collective("all-reduce", [[10], [4]], 44),
+        Collective("all-reduce", [[16, 8]], 512),
+        Collective("all-gather", [[3]], 6),
+    ]
+
+
+@pytest.mark.parametrize(("platform", "chosen"), [("cpu", 0), ("cuda", 1), ("tpu", 1)])
+def test_what_is_traced_is_formulated_for_the_platform_that_it_is_lowered_for(platform, chosen):
+    """Here, on a CPU. Texts are compared with those of the two formulations by themselves."""
+    shape, keys = (8, 8, 3), jax.random.split(jax.random.key(0), 2)
+    settings = {"nodes": 12, "connections": 24, "weight_range": 3.0, "activations": (0, 1)}
+    encoding = cppn(shape, coordinates="normalised", **settings)
+    graphs = jax.vmap(encoding.initialise)(keys)
+    points = jnp.ones((4, 64))
+
+    def formulation(one):
+        return lambda graphs: one(graphs, points, 3, jnp.abs)
+
+    def evaluated(graph):
+        return evaluation.evaluate(graph, points, 3, jnp.abs)
+
+    def changed(key, genome):
+        return mutation.bit_flip(key, genome, rate=0.1, max_changes=30)
+
+    def few(key, genome):
+        return mutation.few_changed(key, genome, 0.1, 30, lambda genes: 1 - genes)
+
+    def all_of_them(key, genome):
+        return mutation.side_by_side(key, genome, 0.1, lambda genes: 1 - genes)
+
+    def operations(function, *arguments):
+        lowered = jax.jit(function).trace(*arguments).lower(lowering_platforms=(platform,))
+        text = lowered.as_text()
+        return {name: text.count(f"stablehlo.{name}") for name in ("while", "scatter", "gather", "select")}
+
+    pairs = (
+        (jax.vmap(evaluated), [formulation(evaluation.in_turn), formulation(evaluation.side_by_side)]),
+        (changed, [few, all_of_them]),
+    )
+    for (function, formulations), arguments in zip(
+        pairs, ((graphs,), (keys[0], jnp.ones(shape))), strict=True
+    ):
+        each = [operations(one, *arguments) for one in formulations]
+        assert each[0] != each[1]
+        assert operations(function, *arguments) == each[chosen]
+
+
+@pytest.mark.parametrize(("platform", "formulation"), [("cpu", BATCH_MINOR), ("cuda", CHANNELS_LAST)])
+def test_a_network_is_formulated_for_its_target(small, platform, formulation):
+    config = replace(small, classifier="mobilenet_v1_025", weights="random", image_shape=(32, 32, 3))
+    logits: Any = build_classifier(config, Target(platform)).logits  # a functools.partial
+    assert logits.keywords["formulation"] is formulation
+
+
+def test_a_batch_is_chosen_for_the_memory_of_its_target(small):
+    config, large = replace(small, batch_size=0), replace(fake.classifier, image_shape=(224, 224, 1))
+    sizes = [
+        with_batch_size(config, large, Target("tpu", memory)).batch_size for memory in (10**9, 4 * 10**9)
+    ]
+    assert sizes[1] == 4 * sizes[0]
+    with pytest.raises(InputError, match=r"the device has 0\.0 GB"):
+        with_batch_size(replace(config, batch_size=64), large, Target("tpu", 1000))
+
+
+def test_a_tpu_is_compiled_for_with_less_effort_unless_jax_was_told():
+    assert effort("tpu") == {"optimization_level": 19}
+    assert effort("cpu") is None
+    assert effort("gpu") is None
+    jax.config.update("jax_optimization_level", "O2")
+    try:
+        assert effort("tpu") is None
+    finally:
+        jax.config.update("jax_optimization_level", "UNKNOWN")
+
+
+def test_a_target_without_its_compiler_is_left_out_in_one_line(monkeypatch, capsys):
+    lacking = replace(topologies.TOPOLOGIES["v5e-4"], needs=("no_such_package.inside",))
+    monkeypatch.setattr(compiled, "TOPOLOGIES", {"v5e-4": lacking})
+    monkeypatch.setattr(sys, "argv", ["compiled", "--targets", "v5e-4"])
+    with pytest.raises(SystemExit) as ended:
+        compiled.main()
+    assert ended.value.code == 1
+    out = capsys.readouterr().out.splitlines()
+    assert out == ["v5e-4 is left out: its compiler is in the extra aot-tpu, pip install '.[aot-tpu]'."]
+
+
+def test_rows_are_written_as_they_come(monkeypatch, tmp_path, capsys):
+    def interrupted(config, name):
+        if config.preset == "mnist-grid":
+            raise KeyboardInterrupt
+        return replace(ROW, preset=config.preset, target=name)
+
+    there = replace(topologies.TOPOLOGIES["v5e-4"], needs=("jax",))
+    monkeypatch.setattr(compiled, "TOPOLOGIES", {"v5e-4": there})
+    monkeypatch.setattr(compiled, "compiled", interrupted)
+    file = tmp_path / "rows.json"
+    presets = ["--presets", "mnist-direct", "mnist-cppn", "mnist-grid"]
+    monkeypatch.setattr(sys, "argv", ["compiled", "--targets", "v5e-4", *presets, "--json", str(file)])
+    with pytest.raises(KeyboardInterrupt):
+        compiled.main()
+    found = json.loads(file.read_text())
+    assert [row["preset"] for row in found["rows"]] == ["mnist-direct", "mnist-cppn"]
+    assert found["rows"][0] == vars(ROW)
+    assert found["header"]["jax"] == jax.__version__
+    assert capsys.readouterr().out.splitlines()[0] == "mnist-direct for v5e-4: compiled in 12 s"
+
+
+@pytest.mark.parametrize(("devices", "expected"), [(1, 200), (8, 200), (64, 256)])
+def test_a_batch_that_is_stated_is_raised_to_one_that_the_devices_can_share(small, devices, expected):
+    shared = compiled._shared(replace(small, batch_size=200), devices)
+    assert (shared.devices, shared.batch_size) == (devices, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["h200", "v5e-4"])
+def test_the_chunk_compiles_for_what_is_not_here(tmp_path, name):
+    """In a process of its own: the compilers want settings of before JAX begins."""
+    extra = topologies.TOPOLOGIES[name].missing()
+    if extra:
+        pytest.skip(f"the compiler for {name} is not installed: pip install '.[{extra}]'")
+    file = tmp_path / "rows.json"
+    command = [sys.executable, "-m", "benchmarks.compiled", "--json", str(file)]
+    command += ["--presets", "mnist-direct", "--targets", name]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert ended.returncode == 0, ended.stderr
+    (row,) = json.loads(file.read_text())["rows"]
+    assert row["error"] is None
+    assert row["donated"]
+    assert row["fits"]
+    # On several devices the winners travel, with what decides between them.
+    assert bool(row["collectives"]) == (row["devices"] > 1)
