@@ -1,5 +1,7 @@
 """Many devices: they share a batch of children, and each has all elites. What is sharded is said here.
 
+The devices may be of several processes (`qdfool.hosts`): each then holds what lies on its own.
+
     sharded along the batch        children, their images, parents, logits, fitness, measures
     the same on every device       elites, the root key, the classifier's parameters, records
 
@@ -18,6 +20,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from qdfool import hosts
 from qdfool.engine.archive import best_children, reward_parents
 from qdfool.types import Array, Elites, State
 
@@ -89,7 +92,10 @@ def mesh(devices: int) -> Mesh:
 
 def replicated(tree: Any, shares: Shares) -> Any:
     """Arrays as they lie on every device."""
-    return tree if shares.devices == 1 else jax.device_put(tree, NamedSharding(mesh(shares.devices), P()))
+    if shares.devices == 1:
+        return tree
+    sharding = NamedSharding(mesh(shares.devices), P())
+    return jax.tree.map(lambda leaf: _put(leaf, sharding), tree)
 
 
 def spread(state: State, shares: Shares) -> State:
@@ -98,12 +104,45 @@ def spread(state: State, shares: Shares) -> State:
         return state
     devices = mesh(shares.devices)
     state = _rearranged(state, shares.numbers().reshape(-1))
-    return jax.device_put(state, State._make(NamedSharding(devices, spec) for spec in STATE))
+    where = State._make(NamedSharding(devices, spec) for spec in STATE)
+    return State._make(
+        jax.tree.map(lambda leaf, sharding=sharding: _put(leaf, sharding), leaves)
+        for leaves, sharding in zip(state, where, strict=True)
+    )
 
 
 def gathered(state: State, shares: Shares) -> State:
-    """A state as one device has it: children in the order of their numbers, on the host."""
-    return state if shares.devices == 1 else _rearranged(state, np.argsort(shares.numbers().reshape(-1)))
+    """A state as one device has it: children in the order of their numbers, on the host. Every process has to ask."""
+    if shares.devices == 1:
+        return state
+    if hosts.count() > 1:
+        # Imported here because one process has no use for it.
+        from jax.experimental.multihost_utils import process_allgather
+
+        whole = {name: process_allgather(getattr(state, name), tiled=True) for name in SHARDED}
+        state = local(state._replace(**dict.fromkeys(SHARDED)))._replace(**whole)
+    return _rearranged(state, np.argsort(shares.numbers().reshape(-1)))
+
+
+def local(tree: Any) -> Any:
+    """Arrays that every device has, of the devices of several processes as one of this process has them."""
+    if hosts.count() == 1:
+        return tree
+    return jax.tree.map(
+        lambda leaf: leaf if leaf.is_fully_addressable else leaf.addressable_data(0),
+        tree,
+    )
+
+
+def _put(leaf: Any, sharding: NamedSharding) -> Any:
+    """An array onto devices, of which each process puts what lies on its own: `jax.device_put` would compare the whole
+    array between processes."""
+    if hosts.count() == 1:
+        return jax.device_put(leaf, sharding)
+    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_put(jax.random.key_data(leaf), sharding))
+    values = np.asarray(leaf)
+    return jax.make_array_from_callback(values.shape, sharding, lambda rows: values[rows])
 
 
 def _rearranged(state: State, rows: np.ndarray) -> State:

@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from qdfool import hosts
 from qdfool.errors import MOST_LISTED, InputError, named, printable, text_of
 from qdfool.files.atomic import new_file
 from qdfool.results import run_folder
@@ -44,14 +45,16 @@ class Checkpoints:
     """The checkpoints of one run, numbered by generations completed."""
 
     def __init__(self, directory: Path) -> None:
-        """Opens the folder, making it if need be, and clears what a killed run left under a temporary name.
+        """Opens the folder, making it if need be, and clears what a killed run left under a temporary name. Of several
+        processes the first one does that, and saves; the others read.
 
         Raises:
             InputError: the folder is a link.
             OSError: the folder is not writable.
         """
-        self.directory = without_unfinished(run_folder.no_link(directory))
-        self._folder = self.directory.stat()
+        self.directory = run_folder.no_link(directory)
+        if hosts.is_first():
+            self._folder = without_unfinished(directory).stat()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._saving: Future[None] | None = None
 
@@ -160,6 +163,11 @@ class Checkpoints:
             InputError: there is none, or none is whole, or it is of another structure than the template.
             OSError: it cannot be read, or a damaged one cannot be renamed.
         """
+        newest = hosts.together(lambda: self._newest_whole(log), first_before_others=True)
+        return newest, *self._restore(newest, template)
+
+    def _newest_whole(self, log: Callable[[str], None]) -> int:
+        """The number of the newest checkpoint that is whole, when damaged ones are put aside."""
         names = [path.name for path in self.directory.iterdir()]
         put_aside = [
             self._put_aside(name, "no checkpoint is named so") for name in names if is_misnamed(name)
@@ -178,7 +186,7 @@ class Checkpoints:
                 log(f"Checkpoint {named(name)} in {self.directory} is damaged ({damage}); it is now {now}.")
             if put_aside:
                 log(f"Going on from checkpoint {newest}.")
-            return newest, *self._restore(newest, template)
+            return newest
         if put_aside:
             where = ", ".join(
                 f"{named(aside.name)} ({damage})" for _, aside, damage in put_aside[:MOST_LISTED]

@@ -8,7 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
+
+from qdfool import hosts
 
 TEMPORARY = ".orbax-checkpoint-tmp"
 """In the name of a checkpoint that was being written when its process was killed."""
@@ -65,6 +68,17 @@ def without_unfinished(directory: Path) -> Path:
     return directory
 
 
+def _by_itself(ocp: Any) -> dict[str, Any]:
+    """Options of a manager that waits for no other process."""
+    if hosts.count() == 1:
+        return {}
+    process = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=process, active_processes={process}, barrier_sync_key_prefix=f"process-{process}"
+    )
+    return {"multiprocessing_options": alone, "create": False}
+
+
 @orbax_is_quiet()
 def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -> Any:
     """An Orbax `CheckpointManager` with handlers of our own, of a folder that `without_unfinished` was called of.
@@ -113,5 +127,6 @@ def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -
         # Asynchronous by a thread of our own: a save that fails then says so at once.
         enable_async_checkpointing=False,
         todelete_subdir=DELETED,
+        **_by_itself(ocp),
     )
     return ocp.CheckpointManager(directory.absolute(), options=options, handler_registry=handlers)

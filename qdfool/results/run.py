@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.build import build_evolution, with_batch_size, with_defaults
+from qdfool import hosts
+from qdfool.build import build_evolution, with_batch_size, with_defaults, with_devices
 from qdfool.config import Config, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
-from qdfool.engine.sharding import gathered, spread
+from qdfool.engine.sharding import gathered, local, replicated, spread
 from qdfool.engine.step import Evolution
 from qdfool.errors import InputError, shown
 from qdfool.keys import root_key
@@ -49,14 +50,16 @@ class Run:
             InputError: a setting is out of range, or parts do not fit together.
         """
         validate(config, needs_budget)
-        config = with_batch_size(with_defaults(config, classifier.image_shape), classifier)
+        config = with_defaults(with_devices(config), classifier.image_shape)
+        config = with_batch_size(config, classifier)
         validate(config, needs_budget)
         self.config = config
         """As given, with all that it left open."""
         self.classifier = classifier
         self.evolution = evolution or build_evolution(config, classifier)
         init, key = jitted_init(self.evolution), root_key(config.seed, "evolution")
-        self.state: State = init(key) if begins else jax.eval_shape(init, key)
+        shares = self.evolution.shares
+        self.state: State = init(replicated(key, shares)) if begins else jax.eval_shape(init, key)
         self.history = empty_history(len(classifier.class_names))
         self.metrics: list[Metrics] = []
         self.generations = 0
@@ -118,7 +121,8 @@ class Run:
         return not donated and int(self.state.generation) == self.generations
 
     def save(self, checkpoints: Checkpoints) -> None:
-        """Saves a checkpoint; in the background, if the state is not too large to be copied.
+        """Saves a checkpoint; in the background, if the state is not too large to be copied. Every process has to come
+        here, and the first one writes.
 
         Raises:
             OSError: the one before could not be written.
@@ -129,6 +133,8 @@ class Run:
             "history_rows": len(self.history.generation),
         }
         tree = _tree(gathered(self.state, self.evolution.shares), dict(vars(self.history)))
+        if not hosts.is_first():
+            return
         if sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) > COPIED_AT_MOST:
             # Too much to have twice: evolution waits while it is written from where it lies.
             checkpoints.save(self.generations, jax.tree.map(np.asarray, tree), values)
@@ -188,7 +194,7 @@ class Run:
 
     def result(self) -> Result:
         """What the run has found so far. Copies no genomes while nobody asks for them; see `Snapshot`."""
-        snapshot = self._snapshot() or Snapshot(self.state.elites)
+        snapshot = self._snapshot() or Snapshot(local(self.state.elites))
         self._snapshot = weakref.ref(snapshot)
         return Result(
             config=self.config,
