@@ -189,7 +189,7 @@ def _evolve(saved: SavedRun | SavedSeeds, command: CommandLine, out: Path, watch
     config, classifier = saved.config, saved.classifier
     quiet = command.quiet or not hosts.is_first()
     if watch is not None:
-        watch.advice = f"From the last checkpoint, all can go on with: {saved.how_to_resume}"
+        watch.advise(f"From the last checkpoint, all can go on with: {saved.how_to_resume}")
     progress = Progress(config, quiet, saved.to_do() if isinstance(saved, SavedSeeds) else None)
     with interrupts(signal.SIG_DFL) as received, progress:
         if not quiet:

@@ -2,7 +2,9 @@
 
 All of it goes through JAX's own runtime (`jax.distributed`): its coordinator, which is process 0, and the store of keys
 that it keeps. JAX would end a process with an abort and a trace of its C++ code, where another is lost or the
-coordinator does not come. So that a line is said before, a thread here has shorter limits than JAX is given.
+coordinator does not come. So that a line is said before, a thread here has shorter limits than JAX is given. Only
+where process 0 is killed on a host that lives on, JAX knows at once and aborts the others; then the line comes after
+that, from a `_Witness`.
 """
 
 import contextlib
@@ -10,6 +12,8 @@ import inspect
 import math
 import os
 import platform
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -38,6 +42,7 @@ LINGER = 10.0
 MARGIN = 30
 """Seconds by which JAX's own limits are longer, so that ours are met first."""
 KEYS = "qdfool/"
+WITNESS = "import sys; [print(line, file=sys.stderr) for line in sys.stdin.read().splitlines()[-1:] if line.strip()]"
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ def together(options: Processes, program: str) -> Iterator["Watch | None"]:
 
 def _join(options: Processes, program: str) -> None:
     """Brings the processes together, before JAX looks for devices."""
-    settings = {"jax_enable_preemption_service": False}  # It would take SIGTERM for itself.
+    settings: dict[str, Any] = {"jax_enable_preemption_service": False}  # It would take SIGTERM for itself.
     if getattr(jax.config, "jax_cpu_collectives_implementation", "") in (None, "none"):
         settings["jax_cpu_collectives_implementation"] = "gloo"
     for name, value in settings.items():
@@ -118,7 +123,7 @@ def _join(options: Processes, program: str) -> None:
             jax.config.update(name, value)
     limit = options.coordinator_timeout
     known = inspect.signature(jax.distributed.initialize).parameters
-    limits = {
+    limits: dict[str, Any] = {
         "initialization_timeout": math.ceil(limit) + MARGIN,
         "heartbeat_timeout_seconds": math.ceil(SILENCE) + MARGIN,
         "shutdown_timeout_seconds": MARGIN,
@@ -164,10 +169,10 @@ class Watch:
 
     def __init__(self, program: str) -> None:
         """Begins at once, in threads of its own."""
-        self.advice = ""
-        """A sentence that ends the line about a process that was lost."""
-        self._program = program
+        self._program, self._advice = program, ""
         self._own, self._processes = jax.process_index(), jax.process_count()
+        self._witness = _Witness() if self._own else None
+        self.advise("")
         self._store = _store()
         self._values: dict[str, str] = {}
         self._changed: dict[str, float] = {}
@@ -179,6 +184,20 @@ class Watch:
             for work in (self._beat, self._judge):
                 threading.Thread(target=work, name=f"processes{work.__name__}", daemon=True).start()
 
+    def advise(self, advice: str) -> None:
+        """Takes a sentence that ends the line about a process that was lost."""
+        self._advice = advice
+        if self._witness is not None:
+            self._witness.remember(
+                self._line(
+                    f"Process {self._own} (on {platform.node()}) has ended without a word: it was killed, or JAX has "
+                    "aborted it because process 0, the coordinator, is lost"
+                )
+            )
+
+    def _line(self, what: str, then: str = "") -> str:
+        return one_line(as_options(f"{self._program}: {what}. {then}{self._advice}".rstrip()))
+
     def finish(self) -> None:
         """Waits until all have finished; the first one may have pictures to draw yet."""
         self._say("done", "yes")
@@ -187,6 +206,7 @@ class Watch:
             time.sleep(BEAT / 10)
         self._over.set()
         jax.distributed.shutdown()
+        self._dismiss()
 
     def leave(self, error: BaseException) -> None:
         """Tells the others why this process ends before its time; or ends it, where it fails because one is lost."""
@@ -194,6 +214,7 @@ class Watch:
             self._silence = min(SILENCE, SILENCE_AFTER_FAILURE)
             time.sleep(self._silence + 2 * BEAT)
         self._over.set()
+        self._dismiss()
         self._tell(str(error) if isinstance(error, InputError) else described(error))
 
     def _tell(self, why: str) -> None:
@@ -201,12 +222,18 @@ class Watch:
         with contextlib.suppress(Exception):  # The coordinator may be what was lost.
             self._say("ended", why)
             until = time.monotonic() + LINGER
-            while self._own == 0 and time.monotonic() < until:
-                if all(self._said("ended", other) for other in self._others()):
-                    time.sleep(BEAT)  # For what they have to print.
-                    break
+            while self._own == 0 and time.monotonic() < until and self._goes_on():
                 time.sleep(BEAT / 10)
                 self._listen()
+            time.sleep(BEAT if self._own == 0 else 0.0)  # For what the others have to print.
+
+    def _goes_on(self) -> bool:
+        """Whether another process is there and has not said that it ends."""
+        now = time.monotonic()
+        return any(
+            not self._said("ended", other) and self._silent(other, now) < self._silence
+            for other in self._others()
+        )
 
     def _beat(self) -> None:
         count = 0
@@ -222,9 +249,8 @@ class Watch:
             if lost is None:
                 continue
             self._over.set()
-            line = one_line(as_options(f"{self._program}: {lost}. This process ends, too. {self.advice}"))
-            with contextlib.suppress(OSError):
-                os.write(2, f"\n{line.rstrip()}\n".encode(errors="backslashreplace"))
+            _print(f"\n{self._line(lost, 'This process ends, too. ')}")
+            self._dismiss()
             self._tell(lost)
             os._exit(LOST)
 
@@ -236,10 +262,18 @@ class Watch:
             name = f"Process {other} (on {self._said('host', other) or 'a host that it has not named'})"
             if self._said("ended", other) and now - self._changed[f"{KEYS}ended/{other}"] > GRACE:
                 return f"{name} has ended: {self._said('ended', other).rstrip('.')}"
-            silent = now - self._changed.get(f"{KEYS}beat/{other}", self._begun)
+            silent = self._silent(other, now)
             if silent > self._silence and not self._said("done", other) and not self._said("ended", other):
                 return f"{name} is lost: it has given no sign of life for {silent:.0f} s"
         return None
+
+    def _silent(self, process: int, now: float) -> float:
+        """Seconds since its last sign of life."""
+        return now - self._changed.get(f"{KEYS}beat/{process}", self._begun)
+
+    def _dismiss(self) -> None:
+        if self._witness is not None:
+            self._witness.remember("")
 
     def _others(self) -> list[int]:
         return [process for process in range(self._processes) if process != self._own]
@@ -260,6 +294,27 @@ class Watch:
         self._values = values
 
 
+class _Witness:
+    """A process that says the last line that it was given to remember, when this one has ended."""
+
+    def __init__(self) -> None:
+        # In a session of its own, so that Ctrl-C is not meant for it.
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", WITNESS],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def remember(self, line: str) -> None:
+        """Takes a line in the place of the one before; an empty one is not said."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # Somebody ended it.
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+
+
 def _store() -> Any:
     """The coordinator's store of keys. JAX has no public name for it: where a version of it keeps it elsewhere, JAX's
     own heartbeats are what ends the process."""
@@ -273,6 +328,11 @@ def _store() -> Any:
 
 
 def _end(line: str, code: int) -> NoReturn:
-    with contextlib.suppress(OSError):
-        os.write(2, f"{one_line(as_options(line))}\n".encode(errors="backslashreplace"))
+    _print(one_line(as_options(line)))
     os._exit(code)
+
+
+def _print(text: str) -> None:
+    """Onto standard error, whatever the other threads are doing."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{text}\n".encode(errors="backslashreplace"))

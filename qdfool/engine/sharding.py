@@ -105,9 +105,8 @@ def spread(state: State, shares: Shares) -> State:
     devices = mesh(shares.devices)
     state = _rearranged(state, shares.numbers().reshape(-1))
     where = State._make(NamedSharding(devices, spec) for spec in STATE)
-    return State._make(
-        jax.tree.map(lambda leaf, sharding=sharding: _put(leaf, sharding), leaves)
-        for leaves, sharding in zip(state, where, strict=True)
+    return jax.tree.map(
+        lambda sharding, leaves: jax.tree.map(lambda leaf: _put(leaf, sharding), leaves), where, state
     )
 
 
@@ -139,7 +138,7 @@ def _put(leaf: Any, sharding: NamedSharding) -> Any:
     array between processes."""
     if hosts.count() == 1:
         return jax.device_put(leaf, sharding)
-    if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(_put(jax.random.key_data(leaf), sharding))
     values = np.asarray(leaf)
     return jax.make_array_from_callback(values.shape, sharding, lambda rows: values[rows])
