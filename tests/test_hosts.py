@@ -2,27 +2,36 @@
 sense are refused."""
 
 import contextlib
-import functools
 import re
 import signal
 import socket
 import time
-from pathlib import Path
+from dataclasses import replace
 
+import fake
 import jax
 import pytest
 from processes import ROOT, start
 
+import qdfool
 from qdfool import hosts
+from qdfool.api import AskTell
 from qdfool.build.devices import check_devices, with_devices
+from qdfool.cli import processes
 from qdfool.cli.processes import Processes, check_options
-from qdfool.config import Config, Emitters
+from qdfool.config import Emitters
 from qdfool.errors import InputError
 from qdfool.run import main
 
 PROGRAM = (str(ROOT / "tests/audited/of_hosts.py"),)
 GENERATIONS = 240
-RUN = ("--classifier", "of_hosts:exact_logits", "--batch-size", "32", "--mutation.rate", "0.2")
+# Of two emitters, each process has a part of the children of both.
+RUN = (
+    *("--classifier", "of_hosts:exact_logits", "--batch-size", "32", "--mutation.rate", "0.2"),
+    *("--emitters.operators", "variation", "gradient_ascent", "--emitters.shares", "3", "1"),
+    *("--gradient-ascent.steps", "1", "--gradient-ascent.rule", "sign", "--gradient-ascent.sigma", "0"),
+    *("--gradient-ascent.learning-rate", "0.03125"),
+)
 KEPT = ("--chunk-seconds", "0.05", "--checkpoint-every", "0")
 TO_THE_END = ("--generations", str(GENERATIONS))
 BOUND = 120
@@ -99,10 +108,9 @@ def test_a_signal_to_one_ends_both_after_the_same_chunk_and_one_goes_on(undistur
         both[1].send_signal(signal.SIGTERM)
         codes, errors = zip(*map(ended, both), strict=True)
     assert codes == (143, 143)
-    generations = [re.search(r"until generation (\d+) is saved", text) for text in errors]
-    assert all(generations), errors
-    assert generations[0][1] == generations[1][1]
-    assert int(generations[0][1]) < GENERATIONS
+    first, second = (re.findall(r"until generation (\d+) is saved", text) for text in errors)
+    assert first == second
+    assert 0 < int(first[0]) < GENERATIONS
     finish_alone(out)
     assert found(out) == undisturbed
 
@@ -158,3 +166,131 @@ def test_a_wait_for_others_that_do_not_come_is_bounded(process, said, tmp_path):
     assert code == 2
     assert said in errors
     assert "within 1.5 s" in errors
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"coordinator": "node1"}, "must be HOST:PORT, the address of process 0, or auto; got 'node1'"),
+        ({"coordinator": "node1:port"}, "must be HOST:PORT"),
+        ({"coordinator": ":1234"}, "must be HOST:PORT"),
+        ({"coordinator": "node1:65536"}, "must be HOST:PORT"),
+        ({"coordinator": "node1:1234"}, "'node1:1234' needs `num_processes` and `process_id`, too"),
+        ({"coordinator": "node1:1234", "process_id": 0}, "needs `num_processes`, too"),
+        (
+            {"coordinator": "node1:1234", "num_processes": 2, "process_id": 2},
+            "`process_id` must be between 0 and 1",
+        ),
+        (
+            {"coordinator": "auto", "process_id": 0},
+            "`process_id` must come with .* HOST:PORT.*finds out both",
+        ),
+        ({"num_processes": 2}, "`num_processes` must come with .* got no `coordinator`"),
+        ({"coordinator": "auto", "coordinator_timeout": 0.5}, "`coordinator_timeout` must be between 1 and"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(options, message):
+    with pytest.raises(InputError, match=message):
+        check_options(Processes(**options))
+
+
+def test_options_that_go_together_are_not():
+    check_options(Processes())
+    check_options(Processes("auto"))
+    check_options(Processes("[::1]:1234", 2, 1))
+
+
+def test_several_seeds_of_several_processes_are_refused_on_the_command_line(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--coordinator", "auto", "--seeds", "0:2"])
+    assert end.value.code == 2
+    assert "Several processes cannot evolve --seeds: leave --coordinator away." in capsys.readouterr().err
+
+
+@pytest.fixture
+def two(monkeypatch):
+    """As if there were two processes with four devices each."""
+    monkeypatch.setattr(hosts, "count", lambda: 2)
+    monkeypatch.setattr(jax, "device_count", lambda: 8)
+
+
+def test_what_several_processes_cannot_do_is_refused(small, two):
+    with pytest.raises(InputError, match=r"2 processes cannot ask and tell. Run it in one process"):
+        AskTell(small, fake.SHAPE, ("a", "b"))
+    with pytest.raises(InputError, match="2 processes cannot evolve `seeds`"):
+        qdfool.evolve(small, classifier=fake.logits, seeds=range(2))
+    shared = replace(small, batch_size=16, devices=8)
+    with pytest.raises(InputError, match="one process, not 2, with the emitter evolution_strategy"):
+        check_devices(replace(shared, emitters=Emitters(("evolution_strategy",))), traceable=True)
+    with pytest.raises(InputError, match="one process, not 2, where the classifier is called from the host"):
+        check_devices(shared, traceable=False)
+
+
+def test_several_processes_have_all_devices(small, two):
+    assert with_devices(small).devices == 8
+    assert with_devices(replace(small, devices=8)).devices == 8
+    with pytest.raises(InputError, match="`devices` must be 8, which are those of all 2 processes"):
+        with_devices(replace(small, devices=4))
+
+
+def test_where_one_fails_all_do_with_its_words(two, monkeypatch):
+    """What the other process says is made up."""
+    said = []
+
+    def exchanged(text):
+        said.append(text)
+        return [text, others]
+
+    def fails():
+        raise InputError("no such file")
+
+    monkeypatch.setattr(hosts, "exchanged", exchanged)
+    others = ""
+    assert hosts.together(lambda: 7) == 7
+    with pytest.raises(InputError, match=r"^no such file$"):
+        hosts.together(lambda: hosts.together(fails))
+    assert said == ["", "no such file"]  # once
+    others = "disk full"
+    with pytest.raises(InputError, match=r"^Process 1: disk full$"):
+        hosts.together(lambda: hosts.together(lambda: 7), first_before_others=True)
+
+
+def test_what_processes_do_not_agree_on_is_named(two, monkeypatch):
+    monkeypatch.setattr(hosts, "exchanged", lambda text: [text, '{"`seed`": 1, "`rate`": 0.3}'])
+    with pytest.raises(InputError, match=r"agree on `rate`: it is 0.2 in process 0 and 0.3 in process 1"):
+        hosts.check_same({"`seed`": 1, "`rate`": 0.2})
+    hosts.check_same({"`seed`": 1, "`rate`": 0.3})
+
+
+class Store(dict):
+    """The coordinator's store, of which nobody else has a part."""
+
+    def key_value_set(self, key, value, allow_overwrite=False):
+        self[key] = value
+
+    def key_value_dir_get(self, prefix):
+        return [(key, value) for key, value in self.items() if key.startswith(prefix)]
+
+
+def test_who_is_lost_is_named_and_why_another_ended(monkeypatch):
+    store = Store({"qdfool/host/1": "node7", "qdfool/beat/1": "3"})
+    monkeypatch.setattr(processes, "_store", lambda: store)
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    monkeypatch.setattr(processes, "BEAT", 1000.0)  # Its threads wait.
+    watch = processes.Watch("qdfool")
+    watch._listen()
+    now = time.monotonic()
+    assert watch._lost(now) is None
+    late = now + processes.SILENCE + 1
+    assert watch._lost(late) == "Process 0, the coordinator, has not answered for 31 s"
+    watch._heard = late
+    assert watch._lost(late) == "Process 1 (on node7) is lost: it has given no sign of life for 31 s"
+    store["qdfool/done/1"] = "yes"
+    watch._listen()
+    watch._heard = late
+    assert watch._lost(late) is None
+    store["qdfool/ended/1"] = "Disk full."
+    watch._listen()
+    assert watch._lost(time.monotonic()) is None
+    soon = time.monotonic() + processes.GRACE + 1
+    assert watch._lost(soon) == "Process 1 (on node7) has ended: Disk full"
