@@ -210,7 +210,7 @@ class Watch:
 
     def leave(self, error: BaseException) -> None:
         """Tells the others why this process ends before its time; or ends it, where it fails because one is lost."""
-        if isinstance(error, Exception) and not isinstance(error, InputError | OSError):
+        if _may_be_of_others(error):
             self._silence = min(SILENCE, SILENCE_AFTER_FAILURE)
             time.sleep(self._silence + 2 * BEAT)
         self._over.set()
@@ -325,6 +325,13 @@ def _store() -> Any:
     client = getattr(global_state, "client", None)
     needed = ("key_value_set", "key_value_dir_get")
     return client if all(hasattr(client, name) for name in needed) else None
+
+
+def _may_be_of_others(error: BaseException) -> bool:
+    """Whether an error may be that a computation with others failed, also where it was to save a checkpoint."""
+    if isinstance(error, OSError):
+        return error.errno is None
+    return isinstance(error, Exception) and not isinstance(error, InputError)
 
 
 def _end(line: str, code: int) -> NoReturn:

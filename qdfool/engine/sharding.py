@@ -51,6 +51,10 @@ class Shares:
         ]
         return np.concatenate(parts, axis=1)
 
+    def order(self) -> np.ndarray:
+        """[B] int, which row of those of all devices, one device after the other, has each number."""
+        return np.argsort(self.numbers().reshape(-1))
+
     def own_numbers(self) -> Array:
         """[B / D] int32, the numbers of the children of the device that asks."""
         return jnp.asarray(self.numbers())[jax.lax.axis_index(AXIS)]
@@ -111,16 +115,12 @@ def spread(state: State, shares: Shares) -> State:
 
 
 def gathered(state: State, shares: Shares) -> State:
-    """A state as one device has it: children in the order of their numbers, on the host. Every process has to ask."""
-    if shares.devices == 1:
-        return state
+    """A state as one device has it: children in the order of their numbers, on the host. Those of several processes
+    stay where they are; who reads them takes their rows in the `order` of the shares."""
     if hosts.count() > 1:
-        # Imported here because one process has no use for it.
-        from jax.experimental.multihost_utils import process_allgather
-
-        whole = {name: process_allgather(getattr(state, name), tiled=True) for name in SHARDED}
-        state = local(state._replace(**dict.fromkeys(SHARDED)))._replace(**whole)
-    return _rearranged(state, np.argsort(shares.numbers().reshape(-1)))
+        sharded_leaves = {name: getattr(state, name) for name in SHARDED}
+        return local(state._replace(**dict.fromkeys(SHARDED)))._replace(**sharded_leaves)
+    return state if shares.devices == 1 else _rearranged(state, shares.order())
 
 
 def local(tree: Any) -> Any:
