@@ -69,6 +69,9 @@ def evolve(
 ) -> Result | tuple[Result, ...]:
     """Evolves images that a classifier is certain of.
 
+    Several processes that `jax.distributed.initialize` has brought together evolve one archive, on the devices of all:
+    each calls this with the same arguments, and with a folder `out` that all share; see docs/scale.md.
+
     Args:
         config: all settings; see `qdfool.preset`.
         classifier: a `qdfool.Classifier`, a Flax NNX or PyTorch module, or any function from images [B, H, W, C]

@@ -158,7 +158,8 @@ def _start(command: CommandLine, watch: Watch | None) -> int:
     seeds = None if command.seeds is None else seeds_of_text(command.seeds)
     which = f"seed{config.seed}" if seeds is None else f"{len(seeds)}seeds"
     out = command.out or Path("archives") / f"{config.preset}-{time.strftime('%Y-%m-%d-%H%M%S')}-{which}"
-    out = Path(hosts.exchanged(str(out))[0])  # Clocks differ.
+    if command.out is None:
+        out = Path(hosts.exchanged(str(out))[0])  # Clocks differ.
     how = {"overwrite": command.overwrite, "how_to_resume": _resume_command(out)}
     saved = start(config, out, **how) if seeds is None else start_seeds(config, seeds, out, **how)
     return _evolve(saved, command, out, watch)

@@ -141,15 +141,26 @@ def test_the_coordinator_is_killed_and_the_other_ends_with_a_line(tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_that_disagree_both_name_the_setting(tmp_path):
+@pytest.mark.parametrize(
+    ("of_second", "message"),
+    [
+        (
+            ("--mutation.rate", "0.3"),
+            "do not agree on --mutation.rate: it is 0.2 in process 0 and 0.3 in process 1",
+        ),
+        (
+            ("--out", "elsewhere"),
+            "elsewhere is not the folder that process 0 writes into. --out must be one that",
+        ),
+    ],
+)
+def test_processes_that_disagree_both_name_the_setting(of_second, message, tmp_path):
     out = tmp_path / "run"
-    with pair(
-        "mnist-direct", *RUN, *TO_THE_END, "--out", str(out), of_second=("--mutation.rate", "0.3")
-    ) as both:
+    with pair("mnist-direct", *RUN, *TO_THE_END, "--out", str(out), of_second=of_second) as both:
         for code, errors in map(ended, both):
             assert code == 2
-            assert "do not agree on --mutation.rate: it is 0.2 in process 0 and 0.3 in process 1" in errors
-    assert not out.exists()
+            assert message in errors
+    assert not (out / "checkpoints").exists()
 
 
 @pytest.mark.slow

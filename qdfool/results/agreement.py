@@ -1,13 +1,20 @@
 """What the processes of a run must have in common, checked before they compute anything together."""
 
+import secrets
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from qdfool import hosts
 from qdfool.config import Config, to_dict
+from qdfool.errors import InputError
+from qdfool.files.atomic import atomic_write
 from qdfool.results.config_file import PACKAGES
 from qdfool.results.run import Run
+
+SHARED = ".shared"
+"""A file that is there for a moment, by which processes see that a folder is the same for all."""
 
 
 def check_config(config: Config, begins: bool) -> None:
@@ -38,6 +45,35 @@ def check_run(run: Run) -> None:
                 **dict(_flat(to_dict(run.config))),
             }
         )
+
+
+def check_shared(directory: Path) -> None:
+    """Checks that all processes see the folder that the first one has made or locked: each writes its part of a
+    checkpoint into it.
+
+    Raises:
+        InputError: they do not; see `qdfool.hosts.together`.
+        OSError: the folder is not writable.
+    """
+    if hosts.count() == 1:
+        return
+    token, path = hosts.exchanged(secrets.token_hex(8))[0], directory / SHARED
+
+    def look() -> None:
+        if hosts.is_first():
+            with atomic_write(path) as file:
+                file.write(token.encode())
+        elif not path.is_file() or path.read_bytes()[:100] != token.encode():
+            raise InputError(
+                f"{directory} is not the folder that process 0 writes into. `out` must be one that all processes "
+                "share, on a file system that all hosts have."
+            )
+
+    try:
+        hosts.together(look, first_before_others=True)
+    finally:
+        if hosts.is_first():
+            path.unlink(missing_ok=True)
 
 
 def _flat(settings: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,7 @@ from qdfool.engine.step import Evolution
 from qdfool.errors import ClassifierInterrupt, InputError, named, shown
 from qdfool.files.lock import FolderLock
 from qdfool.results import run_folder
-from qdfool.results.agreement import check_config, check_run
+from qdfool.results.agreement import check_config, check_run, check_shared
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.config_file import (
     ClassifierRecord,
@@ -203,6 +203,12 @@ def new_run(config: Config, classifier: Any = None) -> Run:
 def begin(run: Run, directory: Path, overwrite: bool = False, how_to_resume: str = "") -> SavedRun:
     """As `start`, of a run that is new."""
     lock = hosts.together(lambda: _prepared(run, directory, overwrite) if hosts.is_first() else None)
+    try:
+        check_shared(directory)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
     return SavedRun(run, directory, lock, how_to_resume)
 
 
@@ -235,6 +241,7 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
     check_config(config, begins=False)
     lock = hosts.together(lambda: FolderLock(directory) if hosts.is_first() else None)
     try:
+        check_shared(directory)
         run = hosts.together(lambda: restored(*named_or_own(config, classifier), directory))
         check_run(run)
     except BaseException:
