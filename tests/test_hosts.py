@@ -7,9 +7,11 @@ import signal
 import socket
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import fake
 import jax
+import numpy as np
 import pytest
 from processes import ROOT, start
 
@@ -20,7 +22,12 @@ from qdfool.build.devices import check_devices, with_devices
 from qdfool.cli import processes
 from qdfool.cli.processes import Processes, check_options
 from qdfool.config import Emitters
+from qdfool.engine import sharding
+from qdfool.engine.sharding import Shares
 from qdfool.errors import InputError
+from qdfool.results import run as runs
+from qdfool.results.checkpoint import Checkpoints
+from qdfool.results.run import Run
 from qdfool.run import main
 
 PROGRAM = (str(ROOT / "tests/audited/of_hosts.py"),)
@@ -271,6 +278,23 @@ def test_what_processes_do_not_agree_on_is_named(two, monkeypatch):
     with pytest.raises(InputError, match=r"agree on `rate`: it is 0.2 in process 0 and 0.3 in process 1"):
         hosts.check_same({"`seed`": 1, "`rate`": 0.2})
     hosts.check_same({"`seed`": 1, "`rate`": 0.3})
+
+
+def test_children_that_were_saved_as_the_devices_had_them_are_in_order_again(small, tmp_path, monkeypatch):
+    saved, shares = Run(small, fake.classifier), Shares(2, (8, 4))
+    checkpoints = Checkpoints(tmp_path)
+    with monkeypatch.context() as several:
+        several.setattr(runs, "hosts", SimpleNamespace(count=lambda: 2))
+        several.setattr(
+            runs, "gathered", lambda state, shares: sharding._rearranged(state, np.ravel(shares.numbers()))
+        )
+        saved.evolution = replace(saved.evolution, shares=shares)
+        saved.save(checkpoints)
+    restored = Run(small, fake.classifier, begins=False)
+    restored.restore(checkpoints, [], pytest.fail)
+    checkpoints.close()
+    for name in sharding.SHARDED:
+        np.testing.assert_array_equal(getattr(restored.state, name), getattr(saved.state, name))
 
 
 class Store(dict):
