@@ -19,12 +19,13 @@ from qdfool.config.kinds import check_kind
 from qdfool.engine.loop import Chunk, jitted_tell
 from qdfool.engine.step import ask
 from qdfool.errors import InputError, code_of_a_user, shown
+from qdfool.hosts import refuse_several
 from qdfool.interrupts import exit_code, interrupts
 from qdfool.results.config_file import read_config, read_config_of_seeds
 from qdfool.results.loading import load
 from qdfool.results.result import Result
 from qdfool.results.run import Run
-from qdfool.results.saved_run import SavedRun, named_or_own
+from qdfool.results.saved_run import SavedRun, named_or_own, new_run
 from qdfool.results.saved_run import resume as resume_run
 from qdfool.results.saved_run import start as start_run
 from qdfool.results.saved_seeds import SavedSeeds
@@ -68,6 +69,9 @@ def evolve(
 ) -> Result | tuple[Result, ...]:
     """Evolves images that a classifier is certain of.
 
+    Several processes that `jax.distributed.initialize` has brought together evolve one archive, on the devices of all:
+    each calls this with the same arguments, and with a folder `out` that all share; see docs/scale.md.
+
     Args:
         config: all settings; see `qdfool.preset`.
         classifier: a `qdfool.Classifier`, a Flax NNX or PyTorch module, or any function from images [B, H, W, C]
@@ -95,8 +99,7 @@ def evolve(
         return _evolved_in_turn(config, seeds, classifier, out, overwrite, on_chunk)
     if out is not None:
         return _evolved(start_run(config, Path(out), classifier, overwrite), on_chunk)
-    run = Run(*named_or_own(config, classifier))
-    return _advanced(run, on_chunk)
+    return _advanced(new_run(config, classifier), on_chunk)
 
 
 def _evolved_in_turn(
@@ -108,6 +111,7 @@ def _evolved_in_turn(
     on_chunk: Callable[[Result], None] | None,
 ) -> tuple[Result, ...]:
     seeds = check_seeds(seeds)
+    refuse_several("evolve `seeds`")
     if out is not None:
         return _evolved_seeds(start_seeds(config, seeds, Path(out), classifier, overwrite), on_chunk)
     config, built = named_or_own(config, classifier)
@@ -258,6 +262,7 @@ class AskTell:
             InputError: bad settings, or one that goes with a classifier which qdfool calls; an image shape that is not
                 three whole numbers in range; or names that are not two or more unique lines of text.
         """
+        refuse_several("ask and tell")
         image_shape = _whole(image_shape)
         _check_applies(config, image_shape)
         names = check_class_names("ask/tell", class_names, None)

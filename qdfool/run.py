@@ -10,12 +10,13 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from qdfool import hosts
 from qdfool.build import (
     CLASSIFIERS,
     CROSSOVERS,
@@ -29,6 +30,7 @@ from qdfool.build import (
 from qdfool.cli.device import check_device
 from qdfool.cli.exits import DONE, run_and_exit
 from qdfool.cli.options import read, registry, typed_settings
+from qdfool.cli.processes import Processes, Watch, check_options, together
 from qdfool.cli.progress import Progress
 from qdfool.config import Config, override, seeds_of_text
 from qdfool.errors import InputError, listed, one_line, shown
@@ -54,6 +56,7 @@ class CommandLine:
     """Options of the command line; those of `Config` stand beside these."""
 
     config: Annotated[Config, tyro.conf.arg(name="")]
+    processes: Annotated[Processes, tyro.conf.arg(name="")] = field(default_factory=Processes)
     out: Path | None = None
     """Run folder; of several seeds, the folder in which each has one."""
     seeds: str | None = None
@@ -107,8 +110,12 @@ def _main(arguments: list[str]) -> int:
     if command.list:
         print(listing())
         return 0
-    check_device()
-    return _resume(command, several) if command.resume else _start(command)
+    check_options(command.processes)
+    if command.processes.coordinator is not None and several:
+        raise InputError("Several processes cannot evolve `seeds`: leave `coordinator` away.")
+    with together(command.processes, "qdfool") as watch:
+        check_device()
+        return _resume(command, several, watch) if command.resume else _start(command, watch)
 
 
 def parse(arguments: Sequence[str], base: Config) -> CommandLine:
@@ -146,17 +153,19 @@ def _option(arguments: list[str], option: str) -> str | None:
     return values[0] if values else None
 
 
-def _start(command: CommandLine) -> int:
+def _start(command: CommandLine, watch: Watch | None) -> int:
     config = command.config
     seeds = None if command.seeds is None else seeds_of_text(command.seeds)
     which = f"seed{config.seed}" if seeds is None else f"{len(seeds)}seeds"
     out = command.out or Path("archives") / f"{config.preset}-{time.strftime('%Y-%m-%d-%H%M%S')}-{which}"
+    if command.out is None:
+        out = Path(hosts.exchanged(str(out))[0])  # Clocks differ.
     how = {"overwrite": command.overwrite, "how_to_resume": _resume_command(out)}
     saved = start(config, out, **how) if seeds is None else start_seeds(config, seeds, out, **how)
-    return _evolve(saved, command, out)
+    return _evolve(saved, command, out, watch)
 
 
-def _resume(command: CommandLine, several: bool) -> int:
+def _resume(command: CommandLine, several: bool, watch: Watch | None) -> int:
     folder = command.resume
     assert folder is not None
     if command.out is not None and command.out.resolve() != folder.resolve():
@@ -166,29 +175,36 @@ def _resume(command: CommandLine, several: bool) -> int:
     if command.overwrite:
         raise InputError("--resume goes on with a run, --overwrite throws it away; give one of them.")
     go_on = resume_seeds if several else resume
-    return _evolve(go_on(command.config, folder, how_to_resume=_resume_command(folder)), command, folder)
+    return _evolve(
+        go_on(command.config, folder, how_to_resume=_resume_command(folder)), command, folder, watch
+    )
 
 
 def _resume_command(folder: Path) -> str:
     return shlex.join(["python", "-m", "qdfool.run", "--resume", str(folder)])
 
 
-def _evolve(saved: SavedRun | SavedSeeds, command: CommandLine, out: Path) -> int:
-    """Evolves while progress is shown; a signal ends it after a chunk, a second at once, as the system does it."""
+def _evolve(saved: SavedRun | SavedSeeds, command: CommandLine, out: Path, watch: Watch | None) -> int:
+    """Evolves while progress is shown; a signal ends it after a chunk, a second at once, as the system does it. Of
+    several processes the first one shows progress, and a signal to one ends all."""
     config, classifier = saved.config, saved.classifier
-    progress = Progress(config, command.quiet, saved.to_do() if isinstance(saved, SavedSeeds) else None)
+    quiet = command.quiet or not hosts.is_first()
+    if watch is not None:
+        watch.advise(f"From the last checkpoint, all can go on with: {saved.how_to_resume}")
+    progress = Progress(config, quiet, saved.to_do() if isinstance(saved, SavedSeeds) else None)
     with interrupts(signal.SIG_DFL) as received, progress:
-        if not command.quiet:
+        if not quiet:
             host = "" if classifier.traceable else " (called from the host: JAX cannot trace it)"
             several = isinstance(saved, SavedSeeds)
             which = f"{len(saved.seeds):,} seeds" if several else f"seed {config.seed}"
             progress.say(f"{config.preset} on {classifier.name}{host}, {which}, into {out}/")
         saved.evolve(lambda: bool(received), lambda run: progress.show(run.metrics[-1], run.config.seed))
-    if received:
-        by = "" if received[0] == signal.SIGINT else f" by {received[0].name}"
+    ended_by = hosts.highest(received[0] if received else 0)
+    if ended_by:
+        by = "" if ended_by == signal.SIGINT else f" by {signal.Signals(ended_by).name}"
         print(one_line(f"qdfool: interrupted{by}. {saved.what_is_saved()}"), file=sys.stderr)
-        return exit_code(received[0])
-    if not command.quiet:
+        return exit_code(ended_by)
+    if not quiet:
         print(progress.summary(saved.summary(), out))
     return DONE
 

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "qdfool"
 LAYERS = [
     ["types", "errors"],
-    ["config", "presets", "files", "keys", "interrupts"],
+    ["config", "presets", "files", "hosts", "keys", "interrupts"],
     ["genomes", "measures", "data", "classifiers"],
     ["engine"],
     ["analysis", "build"],

@@ -3,6 +3,7 @@
 from qdfool.build.batch import with_batch_size
 from qdfool.build.classifier import CLASSIFIERS, build_classifier, is_known, with_classifier
 from qdfool.build.defaults import DEFAULT_MUTATIONS, with_defaults
+from qdfool.build.devices import with_devices
 from qdfool.build.emitters import EMITTERS
 from qdfool.build.encoding import ENCODINGS, INITIAL, build_encoding
 from qdfool.build.evolution import build_evolution
@@ -34,4 +35,5 @@ __all__ = [
     "with_batch_size",
     "with_classifier",
     "with_defaults",
+    "with_devices",
 ]

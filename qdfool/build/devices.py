@@ -1,7 +1,10 @@
 """How many devices share a batch: whether there are so many, and whether the config's parts can be shared."""
 
+from dataclasses import replace
+
 import jax
 
+from qdfool import hosts
 from qdfool.build.target import Target, here
 from qdfool.config import Config, name_of
 from qdfool.engine.sharding import Shares
@@ -11,6 +14,23 @@ SHARED = ("variation", "gradient_ascent")
 """Emitters whose children the devices can share: those of qdfool's own that remember nothing of a batch."""
 FARTHEST = 1 << 12
 """Children, beyond which no nearest batch is looked for."""
+
+
+def with_devices(config: Config) -> Config:
+    """The config with the devices of all processes, where there are several: none can stay outside.
+
+    Raises:
+        InputError: it wants others.
+    """
+    if hosts.count() == 1:
+        return config
+    there = jax.device_count()
+    if config.devices not in (1, there):
+        raise InputError(
+            f"`devices` must be {there:,}, which are those of all {hosts.count():,} processes, or left away; got "
+            f"{config.devices:,}."
+        )
+    return replace(config, devices=there)
 
 
 def build_shares(config: Config) -> Shares:
@@ -39,6 +59,9 @@ def check_devices(config: Config, traceable: bool, target: Target | None = None)
     devices = config.devices
     if devices == 1:
         return
+    alone = (
+        "`devices` must be 1" if hosts.count() == 1 else f"There must be one process, not {hosts.count():,},"
+    )
     target = target or here()
     there, platform = target.devices or jax.device_count(), target.platform
     if devices > there:
@@ -53,7 +76,7 @@ def check_devices(config: Config, traceable: bool, target: Target | None = None)
         )
     if not traceable:
         raise InputError(
-            f"`devices` must be 1 where the classifier is called from the host, because JAX cannot trace it; got "
+            f"{alone} where the classifier is called from the host, because JAX cannot trace it; got "
             f"{devices:,}. Give the classifier as a function of JAX arrays."
         )
     emitters = config.emitters
@@ -61,7 +84,7 @@ def check_devices(config: Config, traceable: bool, target: Target | None = None)
     others = [name_of(part) for part, share in used if share and part not in SHARED]
     if others:
         raise InputError(
-            f"`devices` must be 1 with the emitter {listed(others)}, whose memory is of a whole batch; got "
+            f"{alone} with the emitter {listed(others)}, whose memory is of a whole batch; got "
             f"{devices:,}. Emitters whose children devices can share: {', '.join(SHARED)}."
         )
     if not _divides(config, config.batch_size):

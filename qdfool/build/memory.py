@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jax
 
+from qdfool import hosts
 from qdfool.build.encoding import build_encoding
 from qdfool.build.target import Target, here
 from qdfool.config import Config
@@ -66,7 +67,7 @@ def check_memory(config: Config, classifier: Classifier, target: Target | None =
     image_shape, classes = classifier.image_shape, len(classifier.class_names)
     target = target or here()
     on_cpu = target.platform == "cpu"
-    batch = config.batch_size if on_cpu else -(-config.batch_size // config.devices)
+    batch = -(-config.batch_size // (hosts.count() if on_cpu else config.devices))
     archive, values = check_archive(config, image_shape, classes), math.prod(image_shape)
     genome = genome_bytes(config, image_shape)
     # Children and images of this generation and the next; what the classifier makes of them; their logits.

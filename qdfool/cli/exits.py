@@ -10,12 +10,14 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+import jax
+
 from qdfool.cli.options import as_options
 from qdfool.cli.streams import LastingStream, OneLine, lasting_streams
 from qdfool.errors import InputError, described, one_line
 from qdfool.interrupts import Terminated, exit_code, terminations
 
-DONE, DISK_TROUBLE, BAD_INPUT, FAULT = 0, 1, 2, 3
+DONE, DISK_TROUBLE, BAD_INPUT, FAULT, LOST = 0, 1, 2, 3, 4
 """Exit codes of all command lines, beside those of signals (`qdfool.interrupts.exit_code`)."""
 UNEXPECTED = "Nothing in qdfool expects this error: please report it, with the command."
 """What is said to it; its traceback is for who calls qdfool from Python."""
@@ -25,8 +27,9 @@ def run_and_exit(
     program: str, work: Callable[[], int | None], *, after_disk_trouble: str = "", after_interrupt: str = ""
 ) -> NoReturn:
     """Does the work of a command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 3 an error that
-    nothing expects, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP. Code that ends the process itself is bad
-    input; but tyro's, which has then printed help, or what is wrong with the options.
+    nothing expects, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP. (Another process of the run is lost: 4,
+    from `qdfool.cli.processes`.) Code that ends the process itself is bad input; but tyro's, which has then printed
+    help, or what is wrong with the options.
 
     What went wrong is said in one line on standard error, without a traceback, and so is what qdfool logs. Where nobody
     reads standard output or error, what is written there is dropped; that is no trouble.
@@ -74,6 +77,9 @@ def run_and_exit(
         except Exception as error:
             say(f"{described(error)}{_where(error)}.", *getattr(error, "__notes__", ()), UNEXPECTED)
             code = FAULT
+        if jax.distributed.is_initialized():
+            # Else JAX waits for the other processes, of which none knows that this one ends.
+            atexit.register(os._exit, code)
         sys.exit(code)
 
 

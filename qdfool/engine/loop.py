@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from qdfool import hosts
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
 from qdfool.engine.sharding import STATE, P, replicated, sharded
@@ -141,7 +142,8 @@ def chunks(
         budget: when to stop.
         chunk_seconds: how long a chunk should take.
         seconds_before: seconds of evolution already spent, before a resume.
-        stop: asked between chunks.
+        stop: asked between chunks. Of several processes, a chunk is as long as the first one says, and the run stops
+            where any of them is told to.
 
     Raises:
         InputError: the classifier failed, whatever it raised, or returned a logit that is not finite, one on the host
@@ -155,14 +157,15 @@ def chunks(
     runner = (_Traced if classifier.traceable else _Host)(evolution, classifier, state)
     compile_seconds = time.perf_counter() - begun
     done, spent, pace = int(state.generation), seconds_before, 0.0
-    while not stop():
+    while not hosts.highest(stop()):
         left = np.inf if budget.seconds is None else budget.seconds - spent
         limit = LONGEST_CHUNK if budget.generations is None else budget.generations - done
-        if left <= 0 or limit <= 0:
-            return
         # The first chunk is a single generation, to learn the pace.
         wanted = min(chunk_seconds, left) / pace if pace else 1
-        count = int(max(1, min(wanted, limit, LONGEST_CHUNK)))
+        count = 0 if left <= 0 or limit <= 0 else int(max(1, min(wanted, limit, LONGEST_CHUNK)))
+        count = hosts.of_first(count)
+        if not count:
+            return
         begun = time.perf_counter()
         state, records = runner(state, count)
         seconds = time.perf_counter() - begun
@@ -184,18 +187,20 @@ class _Traced:
     """Always None: what fails here is seen in the records."""
 
     def __init__(self, evolution: Evolution, classifier: Classifier, state: State) -> None:
-        self.name = classifier.name
+        self.name, self.shares = classifier.name, evolution.shares
         self.parameters, self.records = replicated(
             (classifier.parameters, empty_records(evolution.classes)), evolution.shares
         )
         run = run_generations(evolution, classifier.logits, self.name)
-        lowered = run.lower(state, self.records, self.parameters, jnp.int32(1))
+        one = replicated(jnp.int32(1), self.shares)
+        lowered = run.lower(state, self.records, self.parameters, one)
         self.run = lowered.compile(compiler_options=effort(jax.default_backend()))
 
     def __call__(self, state: State, count: int) -> tuple[State, Record]:
         first = int(state.generation)
         with code_called_back(f"In generation {first} or one of the next, {self.name} failed"):
-            state, self.records = self.run(state, self.records, self.parameters, jnp.int32(count))
+            wanted = replicated(jnp.int32(count), self.shares)
+            state, self.records = self.run(state, self.records, self.parameters, wanted)
             state = jax.block_until_ready(state)
         return state, jax.tree.map(lambda rows: np.array(np.asarray(rows)[:count]), self.records)
 

@@ -1,5 +1,7 @@
 """Many devices: they share a batch of children, and each has all elites. What is sharded is said here.
 
+The devices may be of several processes (`qdfool.hosts`): each then holds what lies on its own.
+
     sharded along the batch        children, their images, parents, logits, fitness, measures
     the same on every device       elites, the root key, the classifier's parameters, records
 
@@ -18,6 +20,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from qdfool import hosts
 from qdfool.engine.archive import best_children, reward_parents
 from qdfool.types import Array, Elites, State
 
@@ -47,6 +50,10 @@ class Shares:
             for end, size in zip(ends, self.sizes, strict=True)
         ]
         return np.concatenate(parts, axis=1)
+
+    def order(self) -> np.ndarray:
+        """[B] int, which row of those of all devices, one device after the other, has each number."""
+        return np.argsort(self.numbers().reshape(-1))
 
     def own_numbers(self) -> Array:
         """[B / D] int32, the numbers of the children of the device that asks."""
@@ -92,7 +99,10 @@ def mesh(devices: int) -> Mesh:
 
 def replicated(tree: Any, shares: Shares) -> Any:
     """Arrays as they lie on every device."""
-    return tree if shares.devices == 1 else jax.device_put(tree, NamedSharding(mesh(shares.devices), P()))
+    if shares.devices == 1:
+        return tree
+    sharding = NamedSharding(mesh(shares.devices), P())
+    return jax.tree.map(lambda leaf: _put(leaf, sharding), tree)
 
 
 def spread(state: State, shares: Shares) -> State:
@@ -101,12 +111,40 @@ def spread(state: State, shares: Shares) -> State:
         return state
     devices = mesh(shares.devices)
     state = _rearranged(state, shares.numbers().reshape(-1))
-    return jax.device_put(state, State._make(NamedSharding(devices, spec) for spec in STATE))
+    where = State._make(NamedSharding(devices, spec) for spec in STATE)
+    return jax.tree.map(
+        lambda sharding, leaves: jax.tree.map(lambda leaf: _put(leaf, sharding), leaves), where, state
+    )
 
 
 def gathered(state: State, shares: Shares) -> State:
-    """A state as one device has it: children in the order of their numbers, on the host."""
-    return state if shares.devices == 1 else _rearranged(state, np.argsort(shares.numbers().reshape(-1)))
+    """A state as one device has it: children in the order of their numbers, on the host. Those of several processes
+    stay where they are; who reads them takes their rows in the `order` of the shares."""
+    if hosts.count() > 1:
+        sharded_leaves = {name: getattr(state, name) for name in SHARDED}
+        return local(state._replace(**dict.fromkeys(SHARDED)))._replace(**sharded_leaves)
+    return state if shares.devices == 1 else _rearranged(state, shares.order())
+
+
+def local(tree: Any) -> Any:
+    """Arrays that every device has, of the devices of several processes as one of this process has them."""
+    if hosts.count() == 1:
+        return tree
+    return jax.tree.map(
+        lambda leaf: leaf if leaf.is_fully_addressable else leaf.addressable_data(0),
+        tree,
+    )
+
+
+def _put(leaf: Any, sharding: NamedSharding) -> Any:
+    """An array onto devices, of which each process puts what lies on its own: `jax.device_put` would compare the whole
+    array between processes."""
+    if hosts.count() == 1:
+        return jax.device_put(leaf, sharding)
+    if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_put(jax.random.key_data(leaf), sharding))
+    values = np.asarray(leaf)
+    return jax.make_array_from_callback(values.shape, sharding, lambda rows: values[rows])
 
 
 def _rearranged(state: State, rows: np.ndarray) -> State:

@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from qdfool import hosts
 from qdfool.errors import MOST_LISTED, InputError, named, printable, text_of
 from qdfool.files.atomic import new_file
 from qdfool.results import run_folder
@@ -35,6 +36,7 @@ CHECKPOINTS_KEPT = 2
 """Checkpoints that there are of a run: the newest."""
 DATA_FILE_BYTES = 1 << 26
 """Of a file of a checkpoint, about: what is written is held in memory until its file is full."""
+MANAGERS = ("_manager", "_reader")
 SPARE_BYTES = 1 << 20
 """Beside the arrays that must be free for a checkpoint to be begun."""
 # Orbax is imported where it is used: it takes a while, and only runs that are saved need it.
@@ -44,14 +46,16 @@ class Checkpoints:
     """The checkpoints of one run, numbered by generations completed."""
 
     def __init__(self, directory: Path) -> None:
-        """Opens the folder, making it if need be, and clears what a killed run left under a temporary name.
+        """Opens the folder, making it if need be, and clears what a killed run left under a temporary name. Of several
+        processes the first one does that.
 
         Raises:
             InputError: the folder is a link.
             OSError: the folder is not writable.
         """
-        self.directory = without_unfinished(run_folder.no_link(directory))
-        self._folder = self.directory.stat()
+        self.directory = run_folder.no_link(directory)
+        if hosts.is_first():
+            self._folder = without_unfinished(directory).stat()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._saving: Future[None] | None = None
 
@@ -61,12 +65,19 @@ class Checkpoints:
         # no checkpoint.
         return orbax_manager(self.directory, CHECKPOINTS_KEPT, lambda folder: write_digests(folder))
 
+    @functools.cached_property
+    def _reader(self) -> Any:
+        if hosts.count() == 1:
+            return self._manager
+        return orbax_manager(self.directory, CHECKPOINTS_KEPT, lambda folder: None, by_itself=True)
+
     def save(self, generation: int, state: Any, values: dict[str, Any]) -> None:
         """Saves in the background; waits only for the save before this one.
 
         Args:
             generation: the checkpoint's number.
-            state: pytree of NumPy arrays that nobody changes any more.
+            state: pytree of NumPy arrays that nobody changes any more; of several processes also of arrays that lie on
+                the devices of all, of which each process writes what lies on its own. Every process has to save.
             values: plain values, as JSON has them.
 
         Raises:
@@ -95,24 +106,27 @@ class Checkpoints:
     def close(self) -> None:
         """Waits for what is being saved and lets the folder go; never fails."""
         self._thread.shutdown()
-        if "_manager" in vars(self):
+        opened = {id(manager): manager for name, manager in vars(self).items() if name in MANAGERS}
+        for manager in opened.values():
             with orbax_is_quiet():
-                self._manager.close()
+                manager.close()
 
     def _save(self, generation: int, state: Any, values: dict[str, Any]) -> None:
         import orbax.checkpoint as ocp
 
         if generation in self._manager.all_steps():
             return
-        self._make_sure_of_room(sum(np.asarray(leaf).nbytes for leaf in jax.tree.leaves(state)) + SPARE_BYTES)
+        if hosts.is_first():
+            self._make_sure_of_room(sum(leaf.nbytes for leaf in jax.tree.leaves(state)) + SPARE_BYTES)
         arrays = ocp.args.PyTreeSave(_not_empty(state), ocdbt_target_data_file_size=DATA_FILE_BYTES)
         plain = ocp.args.JsonSave({**values, "structure": _structure(state)})
         try:
             with orbax_is_quiet():
                 self._manager.save(generation, args=ocp.args.Composite(state=arrays, values=plain))
         finally:
-            shutil.rmtree(self.directory / DELETED, ignore_errors=True)
-            self._check_is_in_place(generation)
+            if hosts.is_first():
+                shutil.rmtree(self.directory / DELETED, ignore_errors=True)
+                self._check_is_in_place(generation)
 
     def _check_is_in_place(self, generation: int) -> None:
         """Checks that the folder is the one that it was. When it is moved away while Orbax writes, Orbax makes another,
@@ -160,6 +174,11 @@ class Checkpoints:
             InputError: there is none, or none is whole, or it is of another structure than the template.
             OSError: it cannot be read, or a damaged one cannot be renamed.
         """
+        newest = hosts.together(lambda: self._newest_whole(log), first_before_others=True)
+        return newest, *self._restore(newest, template)
+
+    def _newest_whole(self, log: Callable[[str], None]) -> int:
+        """The number of the newest checkpoint that is whole, when damaged ones are put aside."""
         names = [path.name for path in self.directory.iterdir()]
         put_aside = [
             self._put_aside(name, "no checkpoint is named so") for name in names if is_misnamed(name)
@@ -178,7 +197,7 @@ class Checkpoints:
                 log(f"Checkpoint {named(name)} in {self.directory} is damaged ({damage}); it is now {now}.")
             if put_aside:
                 log(f"Going on from checkpoint {newest}.")
-            return newest, *self._restore(newest, template)
+            return newest
         if put_aside:
             where = ", ".join(
                 f"{named(aside.name)} ({damage})" for _, aside, damage in put_aside[:MOST_LISTED]
@@ -218,7 +237,7 @@ class Checkpoints:
 
         try:
             with orbax_is_quiet():
-                return self._manager.restore(generation, args=ocp.args.Composite(**items))
+                return self._reader.restore(generation, args=ocp.args.Composite(**items))
         except (MemoryError, OSError):
             raise
         except Exception as error:
@@ -258,10 +277,19 @@ def _check_structure(found: Any, wanted: dict[str, str]) -> None:
         )
 
 
-def _not_empty(state: Any) -> dict[str, np.ndarray]:
+def _not_empty(state: Any) -> dict[str, Any]:
     """The arrays by their paths, less those of size zero, which Orbax does not store."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves if leaf.size}
+    return {
+        jax.tree_util.keystr(path): np.asarray(leaf) if _is_here(leaf) else leaf
+        for path, leaf in leaves
+        if leaf.size
+    }
+
+
+def _is_here(leaf: Any) -> bool:
+    """Whether an array is this process's alone."""
+    return not isinstance(leaf, jax.Array) or leaf.is_fully_addressable
 
 
 def _structure(state: Any) -> dict[str, str]:

@@ -8,7 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
+
+from qdfool import hosts
 
 TEMPORARY = ".orbax-checkpoint-tmp"
 """In the name of a checkpoint that was being written when its process was killed."""
@@ -65,14 +68,26 @@ def without_unfinished(directory: Path) -> Path:
     return directory
 
 
+def _by_itself(ocp: Any) -> dict[str, Any]:
+    process = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(
+        primary_host=process, active_processes={process}, barrier_sync_key_prefix=f"process-{process}"
+    )
+    return {"multiprocessing_options": alone, "create": False}
+
+
 @orbax_is_quiet()
-def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -> Any:
+def orbax_manager(
+    directory: Path, kept: int, written: Callable[[Path], None], by_itself: bool = False
+) -> Any:
     """An Orbax `CheckpointManager` with handlers of our own, of a folder that `without_unfinished` was called of.
 
     Args:
         directory: of the checkpoints.
         kept: checkpoints that there are at most: the newest.
-        written: called with each folder of a checkpoint that has been written, before the checkpoint gets its name.
+        written: called with each folder of a checkpoint that has been written, before the checkpoint gets its name; of
+            several processes in the first one.
+        by_itself: waits for no other process, and may only read. Else all processes do all together.
     """
     import orbax.checkpoint as ocp
 
@@ -88,18 +103,22 @@ def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -
     class Arrays(ocp.PyTreeCheckpointHandler):
         def finalize(self, directory: Any) -> None:
             super().finalize(directory)
-            written(Path(directory))
+            if hosts.is_first():
+                written(Path(directory))
 
     class Values(ocp.JsonCheckpointHandler):
         def finalize(self, directory: Any) -> None:
             super().finalize(directory)
-            written(Path(directory))
+            if hosts.is_first():
+                written(Path(directory))
 
     # A registry of our own: Orbax's, which all of the process shares, has a handler that copies arrays, against
     # changes while they are written. Nobody changes ours, and there may be gigabytes.
     arrays = Arrays(
         type_handler_registry=ocp.type_handlers.create_type_handler_registry(
-            (np.ndarray, Writes(deepcopy_host_arrays=False))
+            (np.ndarray, Writes(deepcopy_host_arrays=False)),
+            # What lies on the devices of several processes.
+            (jax.Array, ocp.type_handlers.ArrayHandler()),
         )
     )
     handlers = ocp.handlers.DefaultCheckpointHandlerRegistry()
@@ -113,5 +132,6 @@ def orbax_manager(directory: Path, kept: int, written: Callable[[Path], None]) -
         # Asynchronous by a thread of our own: a save that fails then says so at once.
         enable_async_checkpointing=False,
         todelete_subdir=DELETED,
+        **(_by_itself(ocp) if by_itself else {}),
     )
     return ocp.CheckpointManager(directory.absolute(), options=options, handler_registry=handlers)

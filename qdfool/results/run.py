@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.build import build_evolution, with_batch_size, with_defaults
+from qdfool import hosts
+from qdfool.build import build_evolution, with_batch_size, with_defaults, with_devices
 from qdfool.config import Config, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
-from qdfool.engine.sharding import gathered, spread
+from qdfool.engine.sharding import SHARDED, Shares, gathered, local, replicated, spread
 from qdfool.engine.step import Evolution
 from qdfool.errors import InputError, shown
 from qdfool.keys import root_key
@@ -49,14 +50,16 @@ class Run:
             InputError: a setting is out of range, or parts do not fit together.
         """
         validate(config, needs_budget)
-        config = with_defaults(with_batch_size(config, classifier), classifier.image_shape)
+        config = with_batch_size(with_devices(config), classifier)
+        config = with_defaults(config, classifier.image_shape)
         validate(config, needs_budget)
         self.config = config
         """As given, with all that it left open."""
         self.classifier = classifier
         self.evolution = evolution or build_evolution(config, classifier)
         init, key = jitted_init(self.evolution), root_key(config.seed, "evolution")
-        self.state: State = init(key) if begins else jax.eval_shape(init, key)
+        shares = self.evolution.shares
+        self.state: State = init(replicated(key, shares)) if begins else jax.eval_shape(init, key)
         self.history = empty_history(len(classifier.class_names))
         self.metrics: list[Metrics] = []
         self.generations = 0
@@ -118,18 +121,24 @@ class Run:
         return not donated and int(self.state.generation) == self.generations
 
     def save(self, checkpoints: Checkpoints) -> None:
-        """Saves a checkpoint; in the background, if the state is not too large to be copied.
+        """Saves a checkpoint; in the background, if the state is not too large to be copied. Of several processes each
+        writes its children, while all wait.
 
         Raises:
             OSError: the one before could not be written.
         """
-        values = {
+        shares = self.evolution.shares
+        values: dict[str, Any] = {
             "seconds": self.seconds,
             "compile_seconds": self.compile_seconds,
             "history_rows": len(self.history.generation),
         }
-        tree = _tree(gathered(self.state, self.evolution.shares), dict(vars(self.history)))
-        if sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) > COPIED_AT_MOST:
+        tree = _tree(gathered(self.state, shares), dict(vars(self.history)))
+        if hosts.count() > 1:
+            values["rows"] = {"devices": shares.devices, "sizes": list(shares.sizes)}
+            checkpoints.save(self.generations, tree, values)
+            checkpoints.finish()
+        elif sum(leaf.nbytes for leaf in jax.tree.leaves(tree)) > COPIED_AT_MOST:
             # Too much to have twice: evolution waits while it is written from where it lies.
             checkpoints.save(self.generations, jax.tree.map(np.asarray, tree), values)
             checkpoints.finish()
@@ -154,6 +163,7 @@ class Run:
         def template(values: dict[str, Any]) -> Any:
             for name in ("seconds", "compile_seconds"):
                 _number(name, values.get(name), LONGEST)
+            _rows(values.get("rows"), self.config.batch_size)
             rows = _number("history_rows", values.get("history_rows"), MOST_ROWS + 1, int)
             tree = jax.eval_shape(_tree, self.state, dict(vars(self.history)))
             for name, leaf in tree["history"].items():
@@ -169,7 +179,11 @@ class Run:
                 "Give it the name that it had."
             )
         self.release()
-        state = jax.tree.map(jnp.array, tree["state"])
+        state = tree["state"]
+        if several := _rows(values.get("rows"), self.config.batch_size):
+            order = several.order()
+            state |= {name: jax.tree.map(lambda leaf: leaf[order], state[name]) for name in SHARDED}
+        state = jax.tree.map(jnp.array, state)
         emitter = [state["emitter"][name] for name in _emitter(self.state)]
         restored = State(
             key=jax.random.wrap_key_data(state["key"]),
@@ -188,7 +202,7 @@ class Run:
 
     def result(self) -> Result:
         """What the run has found so far. Copies no genomes while nobody asks for them; see `Snapshot`."""
-        snapshot = self._snapshot() or Snapshot(self.state.elites)
+        snapshot = self._snapshot() or Snapshot(local(self.state.elites))
         self._snapshot = weakref.ref(snapshot)
         return Result(
             config=self.config,
@@ -222,6 +236,18 @@ def _tree(state: State, history: dict[str, np.ndarray]) -> dict[str, Any]:
         },
         "history": history,
     }
+
+
+def _rows(value: Any, batch_size: int) -> Shares | None:
+    """In which order several processes saved their children; None where one did."""
+    if value is None:
+        return None
+    match value:
+        case {"devices": int(devices), "sizes": [*sizes]} if devices > 0:
+            shared = all(isinstance(size, int) and size > 0 and size % devices == 0 for size in sizes)
+            if shared and sum(sizes) == batch_size:
+                return Shares(devices, tuple(sizes))
+    raise ValueError(f"its rows are {shown(value)}")
 
 
 def _number(name: str, value: Any, most: float, kinds: Any = int | float) -> Any:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qdfool import hosts
 from qdfool.build import build_classifier, is_known, with_classifier
 from qdfool.config import BUDGET, KEEPING, Config, differences, needs_objects, validate
 from qdfool.engine.step import Evolution
 from qdfool.errors import ClassifierInterrupt, InputError, named, shown
 from qdfool.files.lock import FolderLock
 from qdfool.results import run_folder
+from qdfool.results.agreement import check_config, check_run, check_shared
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.config_file import (
     ClassifierRecord,
@@ -29,13 +31,13 @@ _LOG = logging.getLogger(__name__)
 class SavedRun:
     """A run, and the folder that it is saved in."""
 
-    def __init__(self, run: Run, directory: Path, lock: FolderLock, how_to_resume: str = "") -> None:
+    def __init__(self, run: Run, directory: Path, lock: FolderLock | None, how_to_resume: str = "") -> None:
         """Takes a run whose folder is there; see `start` and `resume`.
 
         Args:
             run: new, or restored from its newest checkpoint.
             directory: the run folder.
-            lock: of the folder; released when it is whole.
+            lock: of the folder; released when it is whole. Of several processes the first one has it.
             how_to_resume: what a message tells the user to type; a call of `qdfool.resume` if empty.
         """
         self.run = run
@@ -81,11 +83,13 @@ class SavedRun:
             OSError: a file cannot be written.
         """
         said = what_is_saved or self.what_is_saved
-        self._lock.take()
+        if self._lock is not None:
+            self._lock.take()
         try:
             failure = self._evolve(stop, on_chunk, said)
         finally:
-            self._lock.release()
+            if self._lock is not None:
+                self._lock.release()
         if isinstance(failure, InputError | ClassifierInterrupt):
             raise type(failure)(f"{failure} {said()}") from failure
         if failure is not None:
@@ -102,10 +106,10 @@ class SavedRun:
         checkpoints = Checkpoints(self.directory / run_folder.CHECKPOINTS)
         try:
             failure = self._advance(checkpoints, stop, on_chunk)
-            if self.run.generations and self.run.is_whole():
+            if self.run.generations and self._others_are_here(failure) and self.run.is_whole():
                 self.run.save(checkpoints)
                 # Who interrupts although the run is about to stop does not wait for pictures.
-                if not (isinstance(failure, KeyboardInterrupt) and stop()):
+                if hosts.is_first() and not (isinstance(failure, KeyboardInterrupt) and stop()):
                     self.run.result().write(self.directory)
                 self.saved_generations = self.run.generations
             checkpoints.finish()
@@ -131,17 +135,23 @@ class SavedRun:
             for _ in self.run.advance(stop):
                 if on_chunk is not None:
                     on_chunk(self.run)
-                if time.monotonic() - saved_at >= self.run.config.checkpoint_every:
+                due = time.monotonic() - saved_at >= self.run.config.checkpoint_every
+                if hosts.of_first(due):
                     # First what is still being saved: a folder that is moved away amid that must not be written into
                     # while Orbax makes it anew.
                     checkpoints.finish()
-                    run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
+                    if hosts.is_first():
+                        run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
                     self.run.save(checkpoints)
                     self.saved_generations = self.run.generations
                     saved_at = time.monotonic()
         except BaseException as error:
             return error
         return None
+
+    def _others_are_here(self, failure: BaseException | None) -> bool:
+        """Whether the other processes come to save, too: not where something happened in this one alone."""
+        return hosts.count() == 1 or failure is None or isinstance(failure, InputError)
 
     def what_is_saved(self) -> str:
         """A sentence that says from where the run can go on, and how."""
@@ -174,19 +184,42 @@ def start(
         OSError: the disk is full.
     """
     directory = directory.absolute()  # A classifier may change the working directory.
-    validate(config)
-    return begin(Run(*named_or_own(config, classifier)), directory, overwrite, how_to_resume)
+    return begin(new_run(config, classifier), directory, overwrite, how_to_resume)
+
+
+def new_run(config: Config, classifier: Any = None) -> Run:
+    """A run that begins, the same in every process.
+
+    Raises:
+        InputError: as `start`.
+    """
+    hosts.together(lambda: validate(config))
+    check_config(config, begins=True)
+    run = hosts.together(lambda: Run(*named_or_own(config, classifier)))
+    check_run(run)
+    return run
 
 
 def begin(run: Run, directory: Path, overwrite: bool = False, how_to_resume: str = "") -> SavedRun:
     """As `start`, of a run that is new."""
+    lock = hosts.together(lambda: _prepared(run, directory, overwrite) if hosts.is_first() else None)
+    try:
+        check_shared(directory)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    return SavedRun(run, directory, lock, how_to_resume)
+
+
+def _prepared(run: Run, directory: Path, overwrite: bool) -> FolderLock:
     lock = run_folder.prepare(directory, overwrite)
     try:
         write_config(directory, run.config, run.classifier)
     except BaseException:
         lock.release()
         raise
-    return SavedRun(run, directory, lock, how_to_resume)
+    return lock
 
 
 def resume(config: Config, directory: Path, classifier: Any = None, how_to_resume: str = "") -> SavedRun:
@@ -204,6 +237,21 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         OSError: a file cannot be read or written.
     """
     directory = directory.absolute()  # A classifier may change the working directory.
+    hosts.together(lambda: _check_can_go_on(config, directory, classifier))
+    check_config(config, begins=False)
+    lock = hosts.together(lambda: FolderLock(directory) if hosts.is_first() else None)
+    try:
+        check_shared(directory)
+        run = hosts.together(lambda: restored(*named_or_own(config, classifier), directory))
+        check_run(run)
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
+    return SavedRun(run, directory, lock, how_to_resume)
+
+
+def _check_can_go_on(config: Config, directory: Path, classifier: Any) -> None:
     validate(config)
     saved, values = read_config(directory, config)
     check_resumable(directory, values)
@@ -214,13 +262,6 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
             "a new run with another `out`."
         )
     check_is_given(directory, config, classifier, "qdfool.resume")
-    lock = FolderLock(directory)
-    try:
-        run = restored(*named_or_own(config, classifier), directory)
-    except BaseException:
-        lock.release()
-        raise
-    return SavedRun(run, directory, lock, how_to_resume)
 
 
 def check_same_config(directory: Path, saved: Config, config: Config) -> None:
@@ -280,7 +321,8 @@ def restored(
     finally:
         checkpoints.close()
     check_budget(directory, run.config, run.generations)
-    write_config(directory, run.config, classifier)
+    if hosts.is_first():
+        write_config(directory, run.config, classifier)
     return run
 
 

@@ -14,6 +14,7 @@ from qdfool.config import BUDGET, KEEPING, Config, check_seeds, differences, nee
 from qdfool.engine.step import Evolution
 from qdfool.errors import ClassifierInterrupt, InputError
 from qdfool.files.lock import FolderLock
+from qdfool.hosts import refuse_several
 from qdfool.results import over_seeds, run_folder
 from qdfool.results.checkpoint_files import names_of_checkpoints, newest_whole
 from qdfool.results.config_file import check_resumable, read_config, read_config_of_seeds, write_config
@@ -231,6 +232,7 @@ def start(
     """
     directory = directory.absolute()  # A classifier may change the working directory.
     seeds = check_seeds(seeds)
+    refuse_several("evolve `seeds`")
     validate(config)
     # The first is made to see that it can be; it takes its turn as all others do.
     run = Run(*named_or_own(replace(config, seed=seeds[0]), classifier))
@@ -258,6 +260,7 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         OSError: a file cannot be read or written.
     """
     directory = directory.absolute()  # A classifier may change the working directory.
+    refuse_several("evolve `seeds`")
     validate(config)
     saved, values, seeds = read_config_of_seeds(directory, config)
     check_resumable(directory, values)

@@ -1,0 +1,85 @@
+"""What the processes of a run must have in common, checked before they compute anything together."""
+
+import secrets
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from qdfool import hosts
+from qdfool.config import Config, to_dict
+from qdfool.errors import InputError
+from qdfool.files.atomic import atomic_write
+from qdfool.results.config_file import PACKAGES
+from qdfool.results.run import Run
+
+SHARED = ".shared"
+"""A file that is there for a moment, by which processes see that a folder is the same for all."""
+
+
+def check_config(config: Config, begins: bool) -> None:
+    """Checks that all processes were given the same settings, by the same versions of what computes.
+
+    Raises:
+        InputError: they were not; see `qdfool.hosts.check_same`.
+    """
+    if hosts.count() > 1:
+        versions = {f"the version of {name}": version(name) for name in PACKAGES}
+        what = {"what to do": "begin a run" if begins else "go on with one"}
+        hosts.check_same({**versions, **what, **dict(_flat(to_dict(config)))})
+
+
+def check_run(run: Run) -> None:
+    """Checks that all processes have come to the same run: what its settings left open, the classifier, and the
+    generation that it goes on from.
+
+    Raises:
+        InputError: they have not; see `qdfool.hosts.check_same`.
+    """
+    if hosts.count() > 1:
+        hosts.check_same(
+            {
+                "the generation to go on from": run.generations,
+                "the weights of the classifier (SHA-256)": run.classifier.fingerprint,
+                "the classes": list(run.classifier.class_names),
+                **dict(_flat(to_dict(run.config))),
+            }
+        )
+
+
+def check_shared(directory: Path) -> None:
+    """Checks that all processes see the folder that the first one has made or locked: each writes its part of a
+    checkpoint into it.
+
+    Raises:
+        InputError: they do not; see `qdfool.hosts.together`.
+        OSError: the folder is not writable.
+    """
+    if hosts.count() == 1:
+        return
+    token, path = hosts.exchanged(secrets.token_hex(8))[0], directory / SHARED
+
+    def look() -> None:
+        if hosts.is_first():
+            with atomic_write(path) as file:
+                file.write(token.encode())
+        elif not path.is_file() or path.read_bytes()[:100] != token.encode():
+            raise InputError(
+                f"{directory} is not the folder that process 0 writes into. `out` must be one that all processes "
+                "share, on a file system that all hosts have."
+            )
+
+    try:
+        hosts.together(look, first_before_others=True)
+    finally:
+        if hosts.is_first():
+            path.unlink(missing_ok=True)
+
+
+def _flat(settings: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by their dotted names between backticks, as messages have them."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{path}{name}.")
+        else:
+            yield f"`{path}{name}`", value
