@@ -45,13 +45,13 @@ def test_a_full_disk_stays_an_error(small, tmp_path, monkeypatch):
 
 
 def test_a_title_says_what_the_images_are_where_the_preset_does_not():
-    assert pictures._name(preset("mnist-direct", seed=3)) == "mnist-direct, seed 3"
-    assert pictures._name(preset("mnist-direct", encoding="cppn")) == "mnist-direct, cppn, seed 0"
-    assert pictures._name(preset("mnist-cppn")) == "mnist-cppn, seed 0"
-    assert pictures._name(preset("mnist-gradient")) == "mnist-gradient, seed 0"
+    assert pictures.name_of_run(preset("mnist-direct", seed=3)) == "mnist-direct, seed 3"
+    assert pictures.name_of_run(preset("mnist-direct", encoding="cppn")) == "mnist-direct, cppn, seed 0"
+    assert pictures.name_of_run(preset("mnist-cppn")) == "mnist-cppn, seed 0"
+    assert pictures.name_of_run(preset("mnist-gradient")) == "mnist-gradient, seed 0"
     mixed = Emitters(("variation", "gradient_ascent"))
     assert (
-        pictures._name(preset("mnist-grid", emitters=mixed))
+        pictures.name_of_run(preset("mnist-grid", emitters=mixed))
         == "mnist-grid, variation and gradient_ascent, seed 0"
     )
 
