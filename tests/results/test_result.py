@@ -84,7 +84,7 @@ def test_a_result_is_shown_in_a_line(result):
 
 
 def test_a_grid_need_not_be_square(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory: None)
+    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory, classifier=None: None)
     result = qdfool.evolve(replace(small, archive="grid", cells=(5, 3)), fake.classifier)
     result.save(tmp_path / "run")
     loaded = qdfool.load(tmp_path / "run")

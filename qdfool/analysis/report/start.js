@@ -35,6 +35,14 @@ function startGrowth() {
   });
 }
 
+/** Takes Bokeh's own canvases, which have no name to be read out, out of the order of Tab: the maps around them are in it. */
+function leaveToMaps(root) {
+  for (const part of root.querySelectorAll("*")) {
+    if (part.classList.contains("bk-events")) part.tabIndex = -1;
+    if (part.shadowRoot) leaveToMaps(part.shadowRoot);
+  }
+}
+
 async function start() {
   const { document: json, roots } = described;
   const ids = Object.fromEntries(Object.entries(roots).map(([name, id]) => [id, name]));
@@ -42,6 +50,7 @@ async function start() {
     await Bokeh.embed.embed_items({ page: json }, [{ docid: "page", roots: ids, root_ids: Object.keys(ids) }]);
     for (const plot of Bokeh.documents[0].roots()) charts[plot.name] = plot;
   }
+  for (const name of Object.keys(charts)) leaveToMaps(at(name));
   dress();
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dress);
   if (elites) {
