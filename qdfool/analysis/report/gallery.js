@@ -44,7 +44,7 @@ function moreCards() {
   at("more").parentElement.hidden = cards >= found.length;
   const of = found.length === names.length ? "" : ` of ${number(names.length)}`;
   const seen = cards < found.length ? `, the first ${number(cards)} shown` : "";
-  at("found").textContent = `${number(found.length)}${of} ${found.length === 1 ? "class" : "classes"}${seen}`;
+  at("found").textContent = `${number(found.length)}${of} ${found.length === 1 ? "class" : "classes"}${seen}.`;
   markCards(state.pinned);
 }
 
