@@ -228,6 +228,12 @@ def test_images_take_no_more_than_their_room(room):
     assert there == sorted(there, reverse=True)
 
 
+def test_images_that_no_browser_shows_are_left_out():
+    page = render(report(["a", "b", "c"], (6, 5, 4)))
+    assert Page(page).json("data")["images"]["data"] == ["", "", ""]
+    assert "Of 3 elites the page does not have the image." in page
+
+
 def test_more_classes_have_more_room_and_all_have_no_more_than_a_page():
     assert room_for(2) == room_for(10) < room_for(1000) <= room_for(30_000) < 20_000_000
 

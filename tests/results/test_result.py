@@ -135,6 +135,7 @@ def test_the_files_are_those_of_the_readme(tmp_path, result):
         "gallery.png",
         "heatmap.png",
         "curves.png",
+        "report.html",
     }
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["elites"] == len(result.archive)

@@ -10,7 +10,7 @@ function showDetails(cell, how) {
   portrait.alt = row === undefined ? "" : altOf(row);
   if (image) portrait.src = image;
   else portrait.removeAttribute("src");
-  at("no-portrait").textContent = row === undefined ? "No elite here" : image ? "" : "Its image has no room on this page";
+  at("no-portrait").textContent = row === undefined ? "No elite here" : image ? "" : "This page does not have its image";
   at("name").textContent = nameOf(index);
   at("sure").textContent = row === undefined ? "" : elites.confidence[row];
   showFacts(row, index, cell);

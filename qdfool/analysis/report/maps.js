@@ -80,7 +80,8 @@ function showMaps(first) {
 function frame(cell) {
   for (const map of maps) {
     const own = cell !== null && (!grid || map.class === Math.floor(cell / cellsOfGrid));
-    fill(map.plot, "frame", own ? [rectangle(cell)] : []);
+    if (own || map.framed) fill(map.plot, "frame", own ? [rectangle(cell)] : []); // Each draws the map again.
+    map.framed = own;
   }
 }
 

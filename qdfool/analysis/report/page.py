@@ -5,7 +5,6 @@ from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
-from markupsafe import Markup
 
 from qdfool.analysis.report.charts import charts, script
 from qdfool.analysis.report.data import Report
@@ -32,8 +31,8 @@ def write_report(path: Path, report: Report) -> None:
 
 
 def render(report: Report) -> str:
-    """The page of a report. All texts in it are escaped, but for the scripts and the style, which are ours and
-    Bokeh's."""
+    """The page of a report. The template escapes all that it is not told is safe: scripts and style, which are ours and
+    Bokeh's, and JSON, which `embedded` has made so."""
     data, remarks = payload(report)
     has_elites = "elites" in data
     drawn = charts(shown_names(report.class_names), report.grid, report.growth, has_elites)
@@ -45,11 +44,11 @@ def render(report: Report) -> str:
         has_growth="growth" in drawn.roots,
         maps=[name for name in drawn.roots if name.startswith("map")],
         measures=data["grid"]["measures"] if has_elites and report.grid else [],
-        css=_ours("page.css"),
-        scripts=[_ours(name) for name in SCRIPTS],
-        bokeh=Markup(script()),
-        data=Markup(embedded(data)),
-        charts=Markup(embedded({"document": drawn.document, "roots": drawn.roots})),
+        css=_text("page.css"),
+        scripts=[_text(name) for name in SCRIPTS],
+        bokeh=script(),
+        data=embedded(data),
+        charts=embedded({"document": drawn.document, "roots": drawn.roots}),
     )
 
 
@@ -63,10 +62,6 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     return environment.from_string(_text("page.html"))
-
-
-def _ours(name: str) -> Markup:
-    return Markup(_text(name))
 
 
 def _text(name: str) -> str:

@@ -13,8 +13,8 @@ from qdfool.analysis.report.data import EliteTable, Report
 from qdfool.analysis.report.thumbnails import Thumbnails, room_for, thumbnails
 from qdfool.errors import printable
 
-LONGEST_NAME, LONGEST_OF_MANY, MANY = 300, 60, 3_000
-"""Characters of a class's name that a page shows; of more than `MANY` classes fewer."""
+LONGEST_NAME, SHORTEST, NAMES = 300, 8, 2_000_000
+"""Characters of a name that a page shows: at most the first, and so many that all have no more than the last."""
 SMALL = 64
 """Pixels of a side, up to which an enlarged image has square pixels."""
 ESCAPED = "<>&\u2028\u2029"
@@ -31,7 +31,7 @@ def embedded(values: Any) -> str:
 
 def shown_names(names: Any) -> list[str]:
     """Names as the page shows them: on one line, in characters that can be printed, and of a bounded length."""
-    most = LONGEST_NAME if len(names) <= MANY else LONGEST_OF_MANY
+    most = min(LONGEST_NAME, max(SHORTEST, NAMES // max(1, len(names))))
     return [printable(name if len(name) <= most else f"{name[: most - 1]}…") for name in map(str, names)]
 
 
@@ -81,7 +81,7 @@ def _about(pictures: Thumbnails) -> str:
             "them."
         )
     if missing := sum(not text for text in pictures.data):
-        sentences.append(f"Of {missing:,} elites the image has no room on the page.")
+        sentences.append(f"Of {missing:,} elites the page does not have the image.")
     return " ".join(sentences)
 
 

@@ -37,6 +37,7 @@ const state = { pinned: null, shown: null };
  * A cell is one of the archive's, with an elite in it or not.
  */
 function look(cell, how) {
+  if (how === "point" && cell === state.shown) return;
   if (how !== "point") state.pinned = cell;
   state.shown = cell;
   for (const listener of listeners) listener(cell, how);

@@ -61,6 +61,8 @@ def thumbnails(images: Callable[[NDArray[np.intp]], NDArray[np.uint8]], count: i
         return Thumbnails(EXACT, [], 0)
     sample = images(np.arange(PART) % count if count > PART else np.arange(count))
     largest = max(sample.shape[1:3])
+    if sample.shape[-1] not in (1, 3):  # No picture that a browser shows.
+        return Thumbnails(EXACT, [""] * count, largest)
     forms = [EXACT, Form("webp", None), *(Form("webp", side) for side in SIDES if side < largest)]
     while len(forms) > 1 and _characters(sample[:: max(1, len(sample) // SAMPLE)], forms[0]) * count > room:
         forms.pop(0)
