@@ -18,15 +18,14 @@ import tyro
 
 from qdfool.analysis import percent
 from qdfool.build import build_classifier
-from qdfool.classifiers.callbacks import code_called_back
-from qdfool.classifiers.logits_check import as_array, check_answer, check_values
+from qdfool.classifiers.asking import asked
 from qdfool.cli.device import check_device
 from qdfool.cli.exits import run_and_exit
 from qdfool.cli.options import read
 from qdfool.config import Config, check_image_shape
 from qdfool.data.image import check_is_file, read_image
 from qdfool.engine.objectives import confidence, log_odds
-from qdfool.errors import InputError, code_of_a_user, in_range, named, printable
+from qdfool.errors import InputError, in_range, named, printable
 from qdfool.types import Classifier
 
 
@@ -85,18 +84,11 @@ def classify(command: CommandLine) -> list[dict[str, Any]]:
     )
     classifier = build_classifier(config)
     images = [read_image(path, *classifier.image_shape) for path in command.images]
-    logits = jax.jit(classifier.logits) if classifier.traceable else classifier.logits
-    answers = []
-    for path, image in zip(command.images, images, strict=True):
-        failing, name = f"{classifier.name} failed on {path}", f"{classifier.name} on {path}"
-        with code_of_a_user(failing), code_called_back(failing):
-            of_image = as_array(logits(classifier.parameters, image[None]))
-        check_answer(name, of_image, (1, len(classifier.class_names)))
-        with np.errstate(over="ignore"):  # Infinity is seen in the values.
-            of_image = of_image.astype(np.float32)
-        check_values(name, of_image)
-        answers.append({"image": str(path), "top": _top(classifier, of_image[0], command.top)})
-    return answers
+    ask = asked(classifier)
+    return [
+        {"image": str(path), "top": _top(classifier, ask(image[None], str(path))[0], command.top)}
+        for path, image in zip(command.images, images, strict=True)
+    ]
 
 
 def _top(classifier: Classifier, logits: np.ndarray, count: int) -> list[dict[str, Any]]:

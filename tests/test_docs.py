@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from qdfool.cli.options import read
+from qdfool.inspect import CommandLine
 from qdfool.presets import preset
 from qdfool.run import parse
 
@@ -68,6 +70,16 @@ def test_commands_have_options_that_exist(page):
         ]
         name = arguments.pop(0) if arguments and not arguments[0].startswith("-") else "mnist-direct"
         parse(arguments, preset(name))
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "qdfool.inspect" in page.read_text()], ids=lambda path: path.name
+)
+def test_inspections_have_options_that_exist(page):
+    commands = re.findall(r"python -m qdfool\.inspect([^\n`|]*)", page.read_text())
+    for command in commands:
+        found = read(CommandLine, shlex.split(command, comments=True))
+        assert found.run is not None
 
 
 def test_every_promise_names_a_test_that_there_is():

@@ -37,6 +37,7 @@ assert Path(qdfool.__file__).is_relative_to(sys.argv[1]), qdfool.__file__
 for name in [name for name in sys.modules if name.partition(".")[0] == "qdfool"]:
     del sys.modules[name]
 
+import bokeh.models
 import matplotlib.pyplot
 import numpy as np
 import optax

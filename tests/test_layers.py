@@ -15,7 +15,7 @@ LAYERS = [
     ["analysis", "build"],
     ["results"],
     ["api", "cli"],
-    ["run", "train", "classify", "compare", "studies"],
+    ["run", "train", "classify", "inspect", "compare", "studies"],
 ]
 # Within a layer no package imports another, but for this pair.
 PAIRS = {("presets", "config")}
@@ -25,11 +25,13 @@ ALONE = {
     "ribs.archives": {"results"},
     "ribs.visualize": {"analysis"},
     "matplotlib": {"analysis"},
+    "bokeh": {"analysis"},
+    "jinja2": {"analysis"},
     "optax": {"classifiers", "build"},
     "evosax": {"build"},
     "safetensors": {"classifiers"},
     "sklearn": {"studies"},
-    "tyro": {"cli", "run", "train", "classify", "compare", "studies"},
+    "tyro": {"cli", "run", "train", "classify", "inspect", "compare", "studies"},
 }
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

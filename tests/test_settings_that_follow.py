@@ -161,7 +161,9 @@ def test_a_crossover_of_ones_own_joins_both_parents(small):
 
 
 def test_a_run_of_ones_own_parts_is_saved_and_loaded(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory: None)  # pictures take long
+    monkeypatch.setattr(
+        qdfool.Result, "draw", lambda self, directory, classifier=None: None
+    )  # pictures take long
     config = replace(
         small,
         generations=2,

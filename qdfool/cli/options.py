@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import tyro
 
-from qdfool.config import Config, name_of, setting_names
+from qdfool.config import Config, name_of, option, setting_names
 from qdfool.errors import LONGEST_SHOWN, InputError, printable
 from qdfool.types import EmitterMaker, Encoding, Measure, Operator
 
@@ -74,11 +74,6 @@ def read(kind: type[Command], arguments: Sequence[str], **how: Any) -> Command:
     except SystemExit:  # tyro quotes what was typed as it is, so it is told what can be printed instead.
         tyro.cli(kind, args=shown, **how)
     raise InputError(f"The options cannot be read: {' '.join(shown)}. --help has those that there are.")
-
-
-def option(setting: str) -> str:
-    """`mutation.halve_every` as it is typed: --mutation.halve-every."""
-    return "--" + setting.replace("_", "-")
 
 
 def as_options(message: str) -> str:

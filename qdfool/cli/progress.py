@@ -11,8 +11,7 @@ from rich.live import Live
 from rich.text import Text
 
 from qdfool.analysis import percent
-from qdfool.cli.options import option
-from qdfool.config import Config
+from qdfool.config import Config, option
 from qdfool.errors import one_line, printable
 from qdfool.results.history import Metrics
 

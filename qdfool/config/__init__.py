@@ -19,7 +19,15 @@ from qdfool.config.settings import (
     Selection,
 )
 from qdfool.config.validation import MOST_GENERATIONS, check_image_shape, validate
-from qdfool.config.values import differences, from_dict, needs_objects, override, setting_names, to_dict
+from qdfool.config.values import (
+    differences,
+    from_dict,
+    needs_objects,
+    option,
+    override,
+    setting_names,
+    to_dict,
+)
 
 __all__ = [
     "BUDGET",
@@ -43,6 +51,7 @@ __all__ = [
     "from_dict",
     "name_of",
     "needs_objects",
+    "option",
     "override",
     "reference_to",
     "seeds_of_text",

@@ -25,6 +25,11 @@ def setting_names() -> tuple[str, ...]:
     return _names(Config, "")
 
 
+def option(setting: str) -> str:
+    """`mutation.halve_every` as the command line takes it: --mutation.halve-every."""
+    return "--" + setting.replace("_", "-")
+
+
 @cache
 def _names(group: type, path: str) -> tuple[str, ...]:
     names: list[str] = []

@@ -74,11 +74,7 @@ def read(
     shapes = empty(0)
     arrays = npz.read(path, lambda headers: _expected(headers, shapes, size, image_shape))
     with npz.fitting(path):
-        if "sha256" in arrays:
-            if arrays["schema_version"] != SCHEMA:
-                raise ValueError(f"its schema version is {arrays['schema_version']}, not {SCHEMA}")
-            if not np.array_equal(arrays.pop("sha256"), _digest(arrays)):
-                raise ValueError("its arrays are not those that its sha256 was computed of")
+        check_seal(arrays)
         # The images are only there to be looked at: they are drawn again from the genomes.
         arrays = {FORMER_NAMES.get(name, name): array for name, array in arrays.items() if name != "images"}
         cells = arrays["cell"]
@@ -96,6 +92,19 @@ def read(
     fields: dict[str, Any] = {"measures": np.zeros((len(cells), 0), np.float32), **arrays}
     rows = Elites(genome=genome, **{name: fields[name] for name in (*ROWS, "measures")})
     return SparseSnapshot(rows, cells, size, empty)
+
+
+def check_seal(arrays: dict[str, np.ndarray]) -> None:
+    """Checks version and digest of a file's arrays, of which the digest is taken out; a former version had none.
+
+    Raises:
+        ValueError: it is of another version, or damaged.
+    """
+    if "sha256" in arrays:
+        if arrays["schema_version"] != SCHEMA:
+            raise ValueError(f"its schema version is {arrays['schema_version']}, not {SCHEMA}")
+        if not np.array_equal(arrays.pop("sha256"), _digest(arrays)):
+            raise ValueError("its arrays are not those that its sha256 was computed of")
 
 
 def _expected(

@@ -34,8 +34,9 @@ def draw(
     history: History,
     generations: int,
     maps: Callable[[], Sequence[Any]],
+    page: Callable[[], None],
 ) -> None:
-    """Draws `gallery.png`, `heatmap.png` and `curves.png`.
+    """Draws `gallery.png`, `heatmap.png` and `curves.png`, and writes `report.html`.
 
     Of more than a hundred classes the gallery is an overview, its pages lie in the folder `gallery`, and
     `classes.png` has the confidence of each class by its index. A picture that fails is left out, with a warning; the
@@ -50,11 +51,12 @@ def draw(
         history: of the run.
         generations: completed.
         maps: to a map per class of a grid archive; not called of a class archive.
+        page: writes `report.html`.
 
     Raises:
         OSError: they cannot be written.
     """
-    run = _name(config)
+    run = name_of_run(config)
     gallery_png, heatmap_png, curves_png = (directory / name for name in run_folder.PICTURES)
     title = f"The best image of each class ({run}, {config.charges().of(generations):,} evaluations)"
     many = len(class_names) > MOST_CLASSES_ON_A_PAGE
@@ -116,6 +118,7 @@ def draw(
         **({directory / run_folder.SHEETS: sheets, directory / run_folder.CLASSES: classes} if many else {}),
         heatmap_png: grid_heatmaps if config.archive == "grid" else class_heatmap,
         curves_png: curves,
+        directory / run_folder.REPORT: page,
     }
     for path, picture in pictures.items():
         _attempt(path, picture)
@@ -149,7 +152,7 @@ def draw_over_seeds(
             path,
             config.charges().of(generations.astype(np.int64)),
             **{name: tuple(band) for name, band in bands.items()},
-            title=f"Evolution ({_name(config, f'{seeds:,} seeds')})",
+            title=f"Evolution ({name_of_run(config, f'{seeds:,} seeds')})",
             seeds=seeds,
             evaluations_a_generation=_a_generation(config),
         )
@@ -166,7 +169,7 @@ def _attempt(path: Path, picture: Callable[[], None]) -> None:
         _LOG.warning(f"{path} could not be drawn: {described(error)}. All else of the run is there.")
 
 
-def _name(config: Config, seeds: str = "") -> str:
+def name_of_run(config: Config, seeds: str = "") -> str:
     """Preset, what the images are and what bred them where that is not the preset's, and seed."""
     usual = PRESETS[config.preset][1] if config.preset in PRESETS else config
     others = [name_of(config.encoding)] if config.encoding != usual.encoding else []

@@ -20,7 +20,7 @@ from qdfool.results import elites_file, history_file, npz, run_folder
 from qdfool.results.config_file import ClassifierRecord, write_config
 from qdfool.results.history import SURE, VERY_SURE, History, Metrics
 from qdfool.results.snapshot import Snapshot
-from qdfool.types import Elites
+from qdfool.types import Classifier, Elites
 
 if TYPE_CHECKING:
     from qdfool.results.pyribs import Archive
@@ -94,7 +94,11 @@ class Result:
 
     def images(self) -> np.ndarray:
         """[n, H, W, C] float32 in [0, 1], the image of each elite as the classifier saw it."""
-        return self._decoded(self.cells())
+        return self.images_in(self.cells())
+
+    def images_in(self, cells: np.ndarray) -> np.ndarray:
+        """[n, H, W, C] float32 in [0, 1], the images of the elites in these cells as the classifier saw them."""
+        return self._decoded(cells)
 
     def levels(self, cells: np.ndarray) -> np.ndarray:
         """[n, H, W, C] uint8, the images of the elites in these cells, as a PNG holds them."""
@@ -128,7 +132,7 @@ class Result:
         Raises:
             InputError: the class is unknown or has no elite.
         """
-        return self._decoded(self._cell_of(class_name))[0]
+        return self._decoded(self.cell_of(class_name))[0]
 
     def confidence(self, class_name: str) -> float:
         """Softmax confidence of the elite that `image` shows.
@@ -136,7 +140,7 @@ class Result:
         Raises:
             InputError: the class is unknown or has no elite.
         """
-        return float(confidence(self.snapshot.fitness_of(self._cell_of(class_name)))[0])
+        return float(confidence(self.snapshot.fitness_of(self.cell_of(class_name)))[0])
 
     def confidences(self) -> np.ndarray:
         """[n] float64, softmax confidence of each elite in its class."""
@@ -145,10 +149,10 @@ class Result:
     def best(self) -> np.ndarray:
         """[K] cell of each class's elite of the highest confidence; of a class without one, its first cell."""
         cells = self.cells()
-        classes, fitness = cells // self._grid_cells(), self.snapshot.fitness_of(cells)
+        classes, fitness = cells // self.grid_cells(), self.snapshot.fitness_of(cells)
         highest = np.full(len(self.class_names), -np.inf, np.float32)
         np.maximum.at(highest, classes, fitness)
-        best = np.arange(len(self.class_names)) * self._grid_cells()
+        best = np.arange(len(self.class_names)) * self.grid_cells()
         # What is written last stands: of equals, the first cell.
         rows = np.flatnonzero(fitness == highest[classes])[::-1]
         best[classes[rows]] = cells[rows]
@@ -212,8 +216,12 @@ class Result:
         finally:
             lock.release()
 
-    def write(self, directory: Path) -> None:
+    def write(self, directory: Path, classifier: Classifier | None = None) -> None:
         """Writes all but `config.json` into a folder that is this run's own.
+
+        Args:
+            directory: has the `config.json`.
+            classifier: is asked once more, for `report.html`, what it sees in the elites; None is not.
 
         Raises:
             OSError: it cannot be written.
@@ -222,7 +230,7 @@ class Result:
         history_file.write(directory / run_folder.HISTORY, self.history)
         run_folder.write_metrics(directory / run_folder.METRICS, self.metrics)
         run_folder.write_json(directory / run_folder.SUMMARY, self.summary())
-        self.draw(directory)
+        self.draw(directory, classifier)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of `elites.npz`, but for its version and digest: a row per elite, in the order of `cells`."""
@@ -230,13 +238,14 @@ class Result:
         return {
             "images": self.levels(cells),
             "confidence": self.confidences(),
-            "class_index": (cells // self._grid_cells()).astype(np.int32),
+            "class_index": (cells // self.grid_cells()).astype(np.int32),
             "cell": cells.astype(np.int32),
             **elites_file.to_rows(self.elites, cells),
         }
 
-    def draw(self, directory: Path) -> None:
-        """Draws the pictures of a run folder, and warns of those that fail; see `qdfool.results.pictures.draw`.
+    def draw(self, directory: Path, classifier: Classifier | None = None) -> None:
+        """Draws the pictures and the page of a run folder, and warns of those that fail; see
+        `qdfool.results.pictures.draw`. The classifier is that of `write`.
 
         Raises:
             OSError: they cannot be written.
@@ -244,6 +253,7 @@ class Result:
         # Imported here because matplotlib and pyribs take as long to import as JAX, and not every use needs them.
         from qdfool.results.pictures import draw
         from qdfool.results.pyribs import class_maps
+        from qdfool.results.report import write_page
 
         best = self.best()
         draw(
@@ -255,6 +265,7 @@ class Result:
             history=self.history,
             generations=self.generations,
             maps=lambda: class_maps(self.archive),
+            page=lambda: write_page(directory, self, classifier),
         )
 
     def draw_cppn(self, path: str | Path, class_name: str) -> None:
@@ -263,11 +274,16 @@ class Result:
         Raises:
             InputError: the elites are no CPPNs, the class is unknown or has no elite.
         """
+        self.draw_cppn_of(path, self.cell_of(class_name)[0])
+
+    def draw_cppn_of(self, path: str | Path, occupied_cell: int) -> None:
+        """As `draw_cppn`, of the elite of a cell that has one."""
         if self.config.encoding != "cppn":
             raise InputError(
                 f"Only a CPPN has a graph to draw; this run's encoding is {shown(self.config.encoding)}."
             )
-        cell = self._cell_of(class_name)
+        cell = np.array([occupied_cell])
+        class_name = self.class_names[occupied_cell // self.grid_cells()]
         # Imported here for the same reason as in `draw`.
         from qdfool.results.pictures import draw_graph
 
@@ -279,7 +295,7 @@ class Result:
             f"{class_name} ({self.config.preset}, seed {self.config.seed})",
         )
 
-    def _cell_of(self, class_name: str) -> np.ndarray:
+    def cell_of(self, class_name: str) -> np.ndarray:
         """[1] the cell of a class's elite of the highest confidence."""
         known_name("class", str(class_name), self.class_names)
         cell = self.best()[[self.class_names.index(str(class_name))]]
@@ -289,7 +305,8 @@ class Result:
             )
         return cell
 
-    def _grid_cells(self) -> int:
+    def grid_cells(self) -> int:
+        """Cells of each class: 1 in the class archive."""
         return self.snapshot.size // len(self.class_names)
 
 

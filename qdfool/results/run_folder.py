@@ -37,7 +37,9 @@ ELITES, HISTORY, CHECKPOINTS = "elites.npz", "history.npz", "checkpoints"
 PICTURES = ("gallery.png", "heatmap.png", "curves.png")
 CLASSES, SHEETS = "classes.png", "gallery"
 """Of a run with many classes: a picture, and a folder of pages."""
-OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES, CLASSES, SHEETS)
+REPORT, INSPECTED = "report.html", "inspected"
+"""The page of a run, and a folder of what `python -m qdfool.inspect` saves of single elites."""
+OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES, CLASSES, SHEETS, REPORT, INSPECTED)
 """Everything that a run writes."""
 SEEDS = "seeds"
 """Key under which the `config.json` of a folder of several seeds lists them."""

@@ -110,7 +110,9 @@ class SavedRun:
                 self.run.save(checkpoints)
                 # Who interrupts although the run is about to stop does not wait for pictures.
                 if hosts.is_first() and not (isinstance(failure, KeyboardInterrupt) and stop()):
-                    self.run.result().write(self.directory)
+                    # One that failed, or whose run is interrupted, is not asked again.
+                    asked = None if failure is not None or stop() else self.classifier
+                    self.run.result().write(self.directory, asked)
                 self.saved_generations = self.run.generations
             checkpoints.finish()
         except OSError:

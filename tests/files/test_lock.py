@@ -110,7 +110,7 @@ def test_a_file_system_without_locks_is_warned_of(tmp_path, monkeypatch, caplog)
 
 
 def test_a_folder_with_a_run_in_it_that_goes_on_is_refused_to_all(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory: None)
+    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory, classifier=None: None)
     other = qdfool.evolve(small, fake.host_logits)
     errors = []
 

@@ -34,7 +34,7 @@ class Mine(BaseException):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """They take most of the time."""
-    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory: None)
+    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory, classifier=None: None)
 
 
 @pytest.fixture

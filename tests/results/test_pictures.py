@@ -11,8 +11,8 @@ from qdfool import analysis
 from qdfool.build import with_defaults
 from qdfool.config import Emitters
 from qdfool.presets import preset
-from qdfool.results import pictures
-from qdfool.results.run_folder import ELITES, PICTURES, SUMMARY
+from qdfool.results import pictures, report
+from qdfool.results.run_folder import ELITES, PICTURES, REPORT, SUMMARY
 
 
 @pytest.mark.parametrize("archive", ["class", "grid"])
@@ -35,6 +35,20 @@ def test_a_picture_that_fails_costs_that_picture(small, tmp_path, monkeypatch, c
     assert message.startswith(f"{tmp_path / picture}.png could not be drawn: ValueError: cannot draw this.")
 
 
+def test_a_page_that_fails_costs_the_page(small, tmp_path, monkeypatch, caplog):
+    def fails(*arguments):
+        raise ValueError("cannot write this")
+
+    for name in ("gallery", "class_heatmap", "curves"):
+        monkeypatch.setattr(analysis, name, lambda path, *arguments: path.write_text("drawn"))
+    monkeypatch.setattr(report, "report_of", fails)
+    assert qdfool.evolve(replace(small, generations=2), fake.host_logits, out=tmp_path).generations == 2
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == sorted(PICTURES)
+    assert not (tmp_path / REPORT).exists()
+    (message,) = caplog.messages
+    assert message.startswith(f"{tmp_path / REPORT} could not be drawn: ValueError: cannot write this.")
+
+
 def test_a_full_disk_stays_an_error(small, tmp_path, monkeypatch):
     def full(*arguments):
         raise OSError(28, "No space left on device", "gallery.png")
@@ -45,13 +59,13 @@ def test_a_full_disk_stays_an_error(small, tmp_path, monkeypatch):
 
 
 def test_a_title_says_what_the_images_are_where_the_preset_does_not():
-    assert pictures._name(preset("mnist-direct", seed=3)) == "mnist-direct, seed 3"
-    assert pictures._name(preset("mnist-direct", encoding="cppn")) == "mnist-direct, cppn, seed 0"
-    assert pictures._name(preset("mnist-cppn")) == "mnist-cppn, seed 0"
-    assert pictures._name(preset("mnist-gradient")) == "mnist-gradient, seed 0"
+    assert pictures.name_of_run(preset("mnist-direct", seed=3)) == "mnist-direct, seed 3"
+    assert pictures.name_of_run(preset("mnist-direct", encoding="cppn")) == "mnist-direct, cppn, seed 0"
+    assert pictures.name_of_run(preset("mnist-cppn")) == "mnist-cppn, seed 0"
+    assert pictures.name_of_run(preset("mnist-gradient")) == "mnist-gradient, seed 0"
     mixed = Emitters(("variation", "gradient_ascent"))
     assert (
-        pictures._name(preset("mnist-grid", emitters=mixed))
+        pictures.name_of_run(preset("mnist-grid", emitters=mixed))
         == "mnist-grid, variation and gradient_ascent, seed 0"
     )
 

@@ -16,7 +16,7 @@ FILES = ("config.json", "metrics.csv", "elites.npz", "history.npz", "summary.jso
 
 @pytest.fixture
 def run(small, tmp_path, monkeypatch) -> Path:
-    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory: None)
+    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory, classifier=None: None)
     qdfool.evolve(small, fake.host_logits, out=tmp_path / "run")
     return tmp_path / "run"
 
@@ -84,6 +84,7 @@ def test_pages_are_not_drawn_into_another_folder(small, tmp_path, monkeypatch, c
         history=empty_history(101),
         generations=1,
         maps=list,
+        page=lambda: None,
     )
     assert "gallery is a link" in caplog.text
     assert list((tmp_path / "other").iterdir()) == []

@@ -84,7 +84,7 @@ def test_a_result_is_shown_in_a_line(result):
 
 
 def test_a_grid_need_not_be_square(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory: None)
+    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory, classifier=None: None)
     result = qdfool.evolve(replace(small, archive="grid", cells=(5, 3)), fake.classifier)
     result.save(tmp_path / "run")
     loaded = qdfool.load(tmp_path / "run")
@@ -135,6 +135,7 @@ def test_the_files_are_those_of_the_readme(tmp_path, result):
         "gallery.png",
         "heatmap.png",
         "curves.png",
+        "report.html",
     }
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["elites"] == len(result.archive)

@@ -78,7 +78,7 @@ def test_evolve_leaves_the_folder_that_the_command_line_leaves(small, whole, tmp
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Takes the pictures away, which one test looks for, and which take most of the time of the others."""
-    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory: None)
+    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory, classifier=None: None)
 
 
 @pytest.mark.usefixtures("no_pictures")

@@ -26,7 +26,9 @@ SEEDS = (5, 0, 7)
 @pytest.fixture(autouse=True)
 def few_pictures(monkeypatch):
     """They take most of the time: one of each run, which says that its folder is whole, is an empty file."""
-    monkeypatch.setattr(qdfool.Result, "draw", lambda self, directory: (directory / "curves.png").touch())
+    monkeypatch.setattr(
+        qdfool.Result, "draw", lambda self, directory, classifier=None: (directory / "curves.png").touch()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,9 @@ def alone(tmp_path_factory, small) -> Path:
     """Each seed by a command of its own."""
     folder = tmp_path_factory.mktemp("alone")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(qdfool.Result, "draw", lambda self, directory: (directory / "curves.png").touch())
+        patch.setattr(
+            qdfool.Result, "draw", lambda self, directory, classifier=None: (directory / "curves.png").touch()
+        )
         for seed in SEEDS:
             qdfool.evolve(replace(small, seed=seed), fake.logits, out=folder / f"seed{seed}")
     return folder
@@ -79,7 +83,9 @@ def by_command(tmp_path_factory) -> tuple[Path, str]:
     """Three seeds by the command line, and what it said."""
     folder, said = tmp_path_factory.mktemp("command") / "seeds", io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
-        patch.setattr(qdfool.Result, "draw", lambda self, directory: (directory / "curves.png").touch())
+        patch.setattr(
+            qdfool.Result, "draw", lambda self, directory, classifier=None: (directory / "curves.png").touch()
+        )
         with pytest.raises(SystemExit) as ended:
             main(arguments(folder))
     assert ended.value.code == 0
