@@ -191,7 +191,7 @@ def _lede(kept: Kept) -> str:
     config = kept.config
     if config is None or kept.generations is None:
         return ""
-    evaluations = kept.generations * config.evaluations_a_generation()
+    evaluations = config.charges().of(kept.generations)
     kinds = {
         "pixels": f"{'colour' if kept.image_shape[2] == 3 else 'grey'} pixels",
         "binary": "black and white pixels",
@@ -221,7 +221,7 @@ def _figures(kept: Kept) -> list[tuple[str, str]]:
         ("elites", f"{len(kept.elites):,}"),
     ]
     if kept.config is not None and kept.generations is not None:
-        figures.append(("evaluations", f"{kept.generations * kept.config.evaluations_a_generation():,}"))
+        figures.append(("evaluations", f"{kept.config.charges().of(kept.generations):,}"))
     return figures
 
 
@@ -239,7 +239,7 @@ def _growth(kept: Kept) -> Growth | None:
         confidences = confidence(history.fitness)
         low, median, high = np.quantile(confidences, [0.05, 0.5, 0.95], axis=1)
         return Growth(
-            history.generation * float(kept.config.evaluations_a_generation()),
+            kept.config.charges().of(history.generation.astype(np.int64)).astype(np.float64),
             low,
             median,
             high,
