@@ -187,8 +187,10 @@ def test_fifty_generations():
     assert sum(how == "drawn" for how, _, _ in SPENT) == 3 + GENERATIONS * (2 + 3)
 
 
-def test_every_operator(monkeypatch):
-    """Keys are numbers, and all else is shapes: nothing is compiled."""
+@pytest.mark.parametrize("platform", ["cpu", "default"])
+def test_every_operator(monkeypatch, platform):
+    """Keys are numbers, and all else is shapes: nothing is compiled. A program has the formulation of one platform."""
+    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *given, **ways: ways[platform](*given))
     split, root, number = jax.random.split, jax.random.key(0), count()
 
     def apart(key, num=2):

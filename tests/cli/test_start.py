@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("qdfool.run", "qdfool.train", "qdfool.classify", "qdfool.inspect", "qdfool.compare", "qdfool.studies")
+COMMANDS = (
+    "qdfool.run",
+    "qdfool.train",
+    "qdfool.classify",
+    "qdfool.inspect",
+    "qdfool.compare",
+    "qdfool.studies",
+)
 SMALL = ("--generations", "1", "--batch-size", "8", "--classifier", "fake:classifier")
 
 
