@@ -164,13 +164,13 @@ def test_names_that_matplotlib_would_set_as_mathematics_are_drawn(runs, tmp_path
         shutil.copytree(runs / "other1", folder)
         config["settings"]["preset"] = name
         (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         compare.main([str(tmp_path / "0"), str(tmp_path / "1"), "--out", str(tmp_path / "out")])
     assert (tmp_path / "out" / compare.CURVES).exists()
 
 
 def test_a_null_character_in_out_is_said(runs, capsys):
-    with pytest.raises(SystemExit, match="^2$"):
+    with pytest.raises(SystemExit, match=r"^2$"):
         compare.main([str(runs / "other1"), "--out", "a\0b"])
     assert "it has a null character" in capsys.readouterr().err
 
