@@ -81,6 +81,7 @@ def _main(arguments: list[str]) -> None:
 
 
 def _check_free(out: Path, overwrite: bool) -> None:
+    run_folder.check_name(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file. Give a folder with --out.")
     if (out / run_folder.CONFIG).exists():

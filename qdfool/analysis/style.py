@@ -103,13 +103,15 @@ def name_series(figure: Figure, *axes: Axes) -> None:
     for one in axes:
         for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
             named.setdefault(label, handle)
-    figure.legend(
+    legend = figure.legend(
         named.values(),
         [textwrap.fill(label, 30) for label in named],
         loc="outside right center",
         frameon=False,
         fontsize=TEXT_SIZE - 0.5,
     )
+    for text in legend.get_texts():
+        text.set_parse_math(False)  # A name from outside may have dollars.
 
 
 def grid(classes: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import platform
+import stat
 from pathlib import Path
 
 from qdfool.files.cache import cache_folder
@@ -13,6 +14,10 @@ FOLDER, LEAST_SECONDS = "JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_C
 SHORTEST = "0.1"
 """Seconds that a program takes to compile, to be worth a file."""
 MOST_BYTES = 1 << 30
+NAME_LENGTH = 16
+"""Characters of a folder's name, a hash."""
+PROGRAMS = f"{'[0-9a-f]' * NAME_LENGTH}/*-cache"
+"""Files that are ours to remove: whatever else lies in the folder is somebody's."""
 TROUBLE = "persistent compilation cache"
 """Is in what JAX says of a file of its cache that it cannot read or write; it then does without."""
 
@@ -30,7 +35,7 @@ def keep_compiled_programs() -> None:
     with contextlib.suppress(OSError, RuntimeError, ValueError):
         folder = cache_folder().absolute() / "compiled" / _processor()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK) or not (_is_ours(folder) and _is_ours(folder.parent)):
+        if not os.access(folder, os.W_OK) or not all(map(_is_ours, (folder, folder.parent))):
             return
         _remove_oldest(folder.parent)
         os.environ[FOLDER] = str(folder)
@@ -44,9 +49,10 @@ def remedy(message: str) -> str:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether nobody else may write there, so far as the system knows users."""
-    status = folder.stat()
-    return not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
+    """Whether it is a folder, and not a link to one, where nobody else may write, so far as the system knows users."""
+    status = folder.lstat()
+    ours = not hasattr(os, "geteuid") or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
+    return ours and stat.S_ISDIR(status.st_mode)
 
 
 def _processor() -> str:
@@ -57,12 +63,14 @@ def _processor() -> str:
         said += sorted(
             {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))}
         )
-    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:NAME_LENGTH]
 
 
 def _remove_oldest(folder: Path) -> None:
     """Removes the programs of longest ago that are too many to keep."""
-    files = [(path.stat(), path) for path in folder.glob("*/*") if path.is_file()]
+    files = [
+        (path.lstat(), path) for path in folder.glob(PROGRAMS) if path.is_file() and _is_ours(path.parent)
+    ]
     size = 0
     for status, path in sorted(files, key=lambda entry: -entry[0].st_mtime):
         size += status.st_size

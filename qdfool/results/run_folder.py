@@ -67,7 +67,7 @@ def prepare(directory: Path, overwrite: bool, seeds: Sequence[int] = ()) -> Fold
         InputError: it has a run in it and `overwrite` is not set, another run is writing into it, or it cannot be
             written to.
     """
-    _check_name(directory)
+    check_name(directory)
     try:
         str(directory.absolute()).encode()
     except UnicodeError as error:
@@ -161,7 +161,7 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: it is missing or damaged: no JSON object, too large or too deep, with a name twice in a group, with
             a number that is not finite, or with text that is none.
     """
-    _check_name(path)
+    check_name(path)
     try:
         return json_of(path)
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -242,7 +242,12 @@ def no_link(folder: Path) -> Path:
     return folder
 
 
-def _check_name(path: Path) -> None:
+def check_name(path: Path) -> None:
+    """Checks that there can be a file or folder of a name.
+
+    Raises:
+        InputError: it has a null character.
+    """
     if "\0" in str(path):
         raise InputError(
             f"No file or folder can be called {shown(str(path))}: it has a null character. Leave it away."

@@ -1,8 +1,11 @@
 """Classifiers from files of other frameworks, and services: what they take, and what comes of bad ones."""
 
+import contextlib
 import io
 import json
+import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -137,7 +140,11 @@ np.lib.format.write_array_header_1_0(HUGE, {"descr": "<f4", "fortran_order": Fal
         ((200, service.NPY, npy(np.zeros((8, 3), np.int32))), "int32"),
         ((200, service.NPY, npy(np.array([[None] * 3] * 8))), r"dtype\('O'\)"),
         ((200, service.JSON, b"[[1, 2], [3]]"), "Expected a list of 8 lists"),
-        ((200, service.JSON, b"[" * 100_000), "no JSON"),
+        ((200, service.JSON, b"[" * 9), "no JSON"),
+        ((200, service.JSON, b"[" * 100_000), "Expected a list of 8 lists"),
+        ((200, service.JSON, json.dumps([["1.5", "2"]] * 8).encode()), "Expected a list of 8 lists"),
+        ((200, service.JSON, json.dumps([[None, 2.5]] * 8).encode()), "Expected a list of 8 lists"),
+        ((200, service.JSON, b"[" + b"[]," * 10_000 + b"[]]"), r"answers '\[\[\],\[\]"),
         ((200, service.JSON, json.dumps([[0.2, 0.8]] * 8).encode()), "these are probabilities"),
         ((200, service.JSON, b"[[1e999, 1.0]" + b", [2, 1]" * 7 + b"]"), "got NaN or infinity"),
     ],
@@ -152,6 +159,59 @@ def test_an_answer_without_end_is_not_read(server, monkeypatch):
     monkeypatch.setattr(service, "BYTES_A_LOGIT", 0)
     with pytest.raises(InputError, match="more than 0 bytes"):
         build_classifier(Config(generations=1, classifier=server.address))
+
+
+def test_a_long_answer_in_json_is_not_made_objects_of(server, monkeypatch):
+    monkeypatch.setattr(service, "LONGEST_JSON", 20)
+    server.answer = lambda images: (200, service.JSON, json.dumps(linear(images).tolist()).encode())
+    with pytest.raises(InputError, match="more than 20 bytes of application/json"):
+        build_classifier(Config(generations=1, classifier=server.address))
+
+
+@contextlib.contextmanager
+def raw_service(begin: bytes, again: bytes):
+    """The address of one that answers whatever it is asked with some bytes, and then with others without end."""
+
+    def answer(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(1 << 16)
+            connection.sendall(begin)
+            while again:
+                connection.sendall(again)
+                time.sleep(0.02)
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=answer, args=(listening.accept()[0],), daemon=True).start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+CHUNKS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "again", "message"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a", "did not answer 1 times"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "did not answer 1 times"),
+        (CHUNKS + b"2\r\n{}\r\n0\r\n", b"X: y\r\n", "did not answer 1 times"),
+        (CHUNKS, b"1\r\n \r\n", "did not answer 1 times"),
+        (b"HTTP/1.1 403 No\r\nContent-Length: 200\r\n\r\n", b"a", "answers GET with 403"),
+        (b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"", "answers GET with 403"),
+    ],
+    ids=["header", "continue", "trailer", "body", "error", "broken error"],
+)
+def test_an_answer_that_does_not_end_is_given_up(monkeypatch, begin, again, message):
+    """Each part of it comes soon enough for a socket."""
+    monkeypatch.setattr(service, "WAITS", ())
+    monkeypatch.setattr(service, "SECONDS", 0.3)
+    with raw_service(begin, again) as address, pytest.raises(InputError, match=message):
+        build_classifier(Config(generations=1, classifier=address))
 
 
 @pytest.mark.parametrize(
@@ -221,6 +281,7 @@ def test_what_a_classifier_takes(dimensions, image_shape, layout, usual, expecte
             "`preprocessing.mean` must be a number, or 3",
         ),
         ((None, 3, 10**8, 8), None, PLAIN, "must be between 1 and 65,536"),
+        ((2**20, 1, 28, 28), None, PLAIN, "takes 1,048,576 images of 28 x 28 x 1 at once and no fewer"),
     ],
 )
 def test_what_does_not_go_together_is_said(dimensions, image_shape, preprocessing, message):

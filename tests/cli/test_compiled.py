@@ -68,12 +68,39 @@ def test_where_no_folder_can_be_nothing_is_kept(cache):
 def test_the_oldest_are_removed(cache, monkeypatch):
     keep_compiled_programs()
     folder = Path(os.environ.pop(FOLDER))
-    for age, name in enumerate(("new", "middle", "old")):
+    for age, name in enumerate(("jit_new-cache", "jit_middle-cache", "jit_old-cache")):
         (folder / name).write_bytes(bytes(100))
         os.utime(folder / name, (1_000_000 - age, 1_000_000 - age))
     monkeypatch.setattr(compiled, "MOST_BYTES", 250)
     keep_compiled_programs()
-    assert sorted(path.name for path in folder.iterdir()) == ["middle", "new"]
+    assert sorted(path.name for path in folder.iterdir()) == ["jit_middle-cache", "jit_new-cache"]
+
+
+def test_what_is_not_of_the_cache_is_never_removed(cache, monkeypatch):
+    """The folder may have been there before, with files of the user's own."""
+    keep_compiled_programs()
+    folder = Path(os.environ.pop(FOLDER))
+    own = [folder.parent / "photos" / "holiday-cache", folder / "notes.txt"]
+    for path in own:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    monkeypatch.setattr(compiled, "MOST_BYTES", 0)
+    keep_compiled_programs()
+    assert all(path.exists() for path in own)
+
+
+def test_a_link_to_another_folder_is_not_used_and_nothing_there_removed(cache, monkeypatch, tmp_path):
+    """Where others may write beside it, as in /tmp, a link may name any folder of the user's."""
+    elsewhere = tmp_path / "elsewhere"
+    theirs = elsewhere / compiled._processor() / "jit_theirs-cache"
+    theirs.parent.mkdir(mode=0o700, parents=True)
+    theirs.write_text("mine")
+    cache.mkdir()
+    (cache / "compiled").symlink_to(elsewhere)
+    monkeypatch.setattr(compiled, "MOST_BYTES", 0)
+    keep_compiled_programs()
+    assert FOLDER not in os.environ
+    assert theirs.exists()
 
 
 def test_a_warning_of_it_says_what_to_do(cache):

@@ -1,6 +1,7 @@
 """Runs side by side: which are repeats, what differs, by how much, and beyond chance or not."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,25 @@ def test_what_cannot_be_compared_is_said(runs, chosen, message):
 def test_too_many_settings_are_refused():
     with pytest.raises(InputError, match="At most 12 settings"):
         differences([group(str(number), {0: float(number)}) for number in range(13)])
+
+
+def test_names_that_matplotlib_would_set_as_mathematics_are_drawn(runs, tmp_path):
+    config = json.loads((runs / "other1" / "config.json").read_text())
+    names = (r"$\frac{$", "cost in $")
+    for number, name in enumerate(names):
+        folder = tmp_path / str(number)
+        shutil.copytree(runs / "other1", folder)
+        config["settings"]["preset"] = name
+        (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(SystemExit, match=r"^0$"):
+        compare.main([str(tmp_path / "0"), str(tmp_path / "1"), "--out", str(tmp_path / "out")])
+    assert (tmp_path / "out" / compare.CURVES).exists()
+
+
+def test_a_null_character_in_out_is_said(runs, capsys):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        compare.main([str(runs / "other1"), "--out", "a\0b"])
+    assert "it has a null character" in capsys.readouterr().err
 
 
 def test_a_run_folder_is_not_written_into(runs, capsys):

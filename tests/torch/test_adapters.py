@@ -174,3 +174,45 @@ def test_an_onnx_network_of_other_numbers_or_several_inputs_is_refused(torch, tm
     for kind, shapes, message in cases:
         with pytest.raises(InputError, match=message):
             build_classifier(Config(generations=1, classifier=write(kind, shapes)))
+
+
+def onnx_network(path: Any, reshaped: int = 8, name: str = "reshape", beside: str = "") -> str:
+    """The path of an ONNX file that computes two logits of 2 x 2 grey images, its weights beside it if so named."""
+    onnx = needs_onnx()
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = numpy_helper.from_array(np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32), "w")
+    if beside:
+        (path.parent / beside).write_bytes(weights.raw_data)
+        weights.ClearField("raw_data")
+        weights.data_location = TensorProto.EXTERNAL
+        weights.external_data.add(key="location", value=beside)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Reshape", ["x", "shape"], ["flat"], name=name),
+            helper.make_node("MatMul", ["flat", "w"], ["y"]),
+        ],
+        "network",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["B", 1, 2, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [weights, numpy_helper.from_array(np.array([reshaped, 4], np.int64), "shape")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    onnx.save(model, path)
+    return str(path)
+
+
+def test_weights_beside_an_onnx_file_are_not_read(tmp_path, monkeypatch):
+    """Also where they lie in the working directory: a run that goes on would not notice that they changed."""
+    monkeypatch.chdir(tmp_path)
+    assert build_classifier(Config(generations=1, classifier=onnx_network(tmp_path / "whole.onnx")))
+    path = onnx_network(tmp_path / "parted.onnx", beside="weights.bin")
+    with pytest.raises(InputError, match="with its weights in it"):
+        build_classifier(Config(generations=1, classifier=path))
+
+
+def test_names_in_an_onnx_file_are_not_printed_as_they_are(tmp_path, capfd):
+    path = onnx_network(tmp_path / "failing.onnx", reshaped=7, name="\x1b[31mred\nqdfool: all good\n")
+    with pytest.raises(InputError, match=r"\\x1b\[31mred"):
+        build_classifier(Config(generations=1, classifier=path))
+    assert "\x1b" not in capfd.readouterr().err

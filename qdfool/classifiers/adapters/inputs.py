@@ -1,6 +1,8 @@
 """What a classifier of another framework takes: layout, size, normalisation, numbers; and its file as bytes."""
 
 import logging
+import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,8 @@ LOG = logging.getLogger("qdfool.classifiers.adapters")
 COLOURS = (1, 3, 4)
 """Channels that an axis of a tensor is taken to be by its size."""
 LARGEST_FILE = 4 << 30
+MOST_AT_ONCE = 1 << 27
+"""Values of a tensor of a fixed batch, which is filled up."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,11 @@ def inputs_of(
     )
     shape = (int(height), int(width), int(channels))
     check_image_shape(f"the images of {name}", shape)
+    if batch is not None and batch * math.prod(shape) > MOST_AT_ONCE:
+        raise InputError(
+            f"{name} takes {batch:,} images of {' x '.join(map(str, shape))} at once and no fewer. Expected at most "
+            f"{MOST_AT_ONCE:,} values in all, or a batch of any size."
+        )
     mean, std = (
         _per_channel(setting, getattr(preprocessing, setting), shape[2]) for setting in ("mean", "std")
     )
@@ -156,16 +165,17 @@ def read_file(path: str) -> bytes:
     """
     try:
         with open_regular(Path(path)) as file:
-            content = file.read(LARGEST_FILE + 1)
+            size = os.fstat(file.fileno()).st_size
+            # No more than there is: room is made for all that is asked for.
+            content = file.read(size) if size <= LARGEST_FILE else b""
     except (OSError, ValueError) as error:
         raise InputError(
             f"Cannot read the classifier {shown(path)}: {described(error)}. Give the path of a file, the name of a "
             "classifier of --list, or package.module:attribute."
         ) from error
-    if not content or len(content) > LARGEST_FILE:
-        size = "more" if content else "none"
+    if not content:
         raise InputError(
-            f"The classifier {shown(path)} must have 1 to {LARGEST_FILE:,} bytes; it has {size}."
+            f"The classifier {shown(path)} must have 1 to {LARGEST_FILE:,} bytes; it has {size:,}."
         )
     return content
 

@@ -11,8 +11,12 @@ from qdfool.types import Classifier
 
 DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 """What onnxruntime calls the numbers that images can be given in."""
-ERRORS_ONLY = 3
-"""onnxruntime's level of logging: what it says of a model's form on standard error is no error of a user's."""
+SILENT = 4
+"""onnxruntime's level of logging: what it has to say it raises, too, and on standard error it prints names of a model
+as they are, which a terminal would obey."""
+NO_FOLDER = ("session.model_external_initializers_file_folder_path", "/dev/null")
+"""Where onnxruntime looks for weights beside a model, which is else the working directory: a run that goes on would not
+notice that they changed."""
 
 
 def load(name: str, image_shape: tuple[int, int, int] | None, preprocessing: Preprocessing) -> Classifier:
@@ -27,7 +31,8 @@ def load(name: str, image_shape: tuple[int, int, int] | None, preprocessing: Pre
     except ImportError as error:
         raise missing(shown(name), "onnxruntime", "onnx", error) from error
     options: Any = onnxruntime.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = SILENT
+    options.add_session_config_entry(*NO_FOLDER)
     with code_of_a_user(
         f"{shown(name)} cannot be loaded", "Expected a network in one ONNX file, with its weights in it."
     ):

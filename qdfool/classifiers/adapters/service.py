@@ -7,9 +7,12 @@ The protocol, in three lines:
     an .npy file as application/x-npy, or application/json, [[K numbers], ...].
 """
 
+import contextlib
+import http.client
 import io
 import json
 import math
+import socket
 import time
 import urllib.error
 import urllib.parse
@@ -35,6 +38,10 @@ LONGEST_WORDS = 1 << 22
 """Bytes of what a service says of itself."""
 BYTES_A_LOGIT = 32
 """The most that a number takes, as text."""
+LARGEST_ANSWER = 1 << 29
+"""Bytes, of however many images."""
+LONGEST_JSON = 1 << 26
+"""Bytes of logits as text, which take ten times that in memory."""
 NPY, JSON = "application/x-npy", "application/json"
 
 
@@ -43,6 +50,54 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *given: Any, **named: Any) -> None:
         return None
+
+
+class _InTime(io.RawIOBase):
+    """What a socket gives within SECONDS in all: its own timeout is one for each part, of which there may be many."""
+
+    def __init__(self, source: Any, connection: socket.socket) -> None:
+        self._source, self._connection = source, connection
+        self._latest = time.monotonic() + SECONDS
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._latest - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer takes too long")
+        self._connection.settimeout(left)
+        return self._source.readinto(buffer)
+
+    def close(self) -> None:
+        self._source.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer of which everything is bounded in time: also its headers, what comes before and what after."""
+
+    def __init__(self, sock: socket.socket, *given: Any, **named: Any) -> None:
+        super().__init__(sock, *given, **named)
+        self.fp: Any = io.BufferedReader(_InTime(self.fp.detach(), sock))
+
+
+class _Connection(http.client.HTTPConnection):
+    response_class = _Answer
+
+
+class _SafeConnection(http.client.HTTPSConnection):
+    response_class = _Answer
+
+
+class _Plain(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Connection, req)
+
+
+class _Safe(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_SafeConnection, req)
 
 
 def is_address(name: str) -> bool:
@@ -103,7 +158,7 @@ def _logits(name: str, tensor: np.ndarray) -> np.ndarray:
     request = urllib.request.Request(
         name, file.getvalue(), {"Content-Type": NPY, "Accept": f"{NPY}, {JSON}"}, method="POST"
     )
-    kind, body = _asked(name, request, BYTES_A_LOGIT * MOST_CLASSES * len(tensor))
+    kind, body = _asked(name, request, min(BYTES_A_LOGIT * MOST_CLASSES * len(tensor), LARGEST_ANSWER))
     if kind == NPY:
         return npy_logits(name, body, len(tensor))
     if kind == JSON:
@@ -117,8 +172,15 @@ def json_logits(name: str, body: bytes, rows: int) -> np.ndarray:
     Raises:
         InputError: it is none.
     """
-    found = _json(name, body)
+    if len(body) > LONGEST_JSON:
+        raise InputError(
+            f"{shown(name)} answers with more than {LONGEST_JSON:,} bytes of {JSON}. Expected so much as {NPY}."
+        )
+    # Before it is made objects of: a list of nothing takes thirty times its three characters.
+    found = _json(name, body) if body.count(b"[") <= rows + 1 else body.decode(errors="replace")
     try:
+        if not all(type(number) in (int, float) for row in found for number in row):
+            raise TypeError("a row has what is no number")  # NumPy makes numbers of texts, too.
         return np.array(found, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(
@@ -166,7 +228,7 @@ def _json(name: str, body: bytes) -> Any:
 
 def _asked(name: str, request: urllib.request.Request, most: int) -> tuple[str | None, bytes]:
     """Content-Type and body of an answer; (None, nothing) where GET finds that there is nothing to be said."""
-    opener = urllib.request.build_opener(_NoRedirects)
+    opener = urllib.request.build_opener(_NoRedirects, _Plain, _Safe)
     for wait in (*WAITS, None):
         try:
             with opener.open(request, timeout=SECONDS) as answer:
@@ -178,7 +240,9 @@ def _asked(name: str, request: urllib.request.Request, most: int) -> tuple[str |
                     return None, b""
                 trouble: BaseException = error
                 if error.code not in AGAIN:
-                    said = error.read(200)
+                    said = b""
+                    with contextlib.suppress(Exception):  # It may end amid what it says, or not end.
+                        said = error.read(200)
                     raise InputError(
                         f"{shown(name)} answers {request.get_method()} with {error.code} {shown(error.reason)}"
                         f"{': ' + shown(said.decode(errors='replace')) if said else ''}. Expected 200."
@@ -199,8 +263,8 @@ def _asked(name: str, request: urllib.request.Request, most: int) -> tuple[str |
 
 
 def _body(name: str, answer: Any, most: int) -> bytes:
-    """The body of an answer, in SECONDS and of so many bytes at most: a socket's timeout is one for each part of it."""
-    latest, parts, size = time.monotonic() + SECONDS, [], 0
+    """The body of an answer, of so many bytes at most."""
+    parts, size = [], 0
     while part := answer.read1(1 << 20):
         parts.append(part)
         size += len(part)
@@ -208,8 +272,6 @@ def _body(name: str, answer: Any, most: int) -> bytes:
             raise InputError(
                 f"{shown(name)} answers with more than {most:,} bytes. Expected logits, and no more."
             )
-        if time.monotonic() > latest:
-            raise TimeoutError("the answer takes too long")
     expected = answer.headers.get("Content-Length")
     if expected is not None and expected.isdigit() and int(expected) != size:
         raise ConnectionError(f"{size:,} of {expected} bytes came")
