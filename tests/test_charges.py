@@ -37,7 +37,7 @@ def test_charges_are_those_of_each_generation(costs, turns):
         assert charges.of(first - 1) < turn or first in charges.firsts[:-1]
 
 
-def test_a_run_in_turns_is_charged_by_who_bred_and_goes_on_bit_for_bit(small, tmp_path):
+def test_a_run_in_turns_is_charged_by_who_bred_and_goes_on_bit_for_bit(small, tmp_path, monkeypatch):
     """Twelve children at 1, then at 1 + 2 x 4, then at 1."""
     config = replace(
         small,
@@ -46,6 +46,7 @@ def test_a_run_in_turns_is_charged_by_who_bred_and_goes_on_bit_for_bit(small, tm
         emitters=TURNS,
         gradient_ascent=GradientAscent(steps=2, learning_rate=0.2),
     )
+    monkeypatch.setattr("qdfool.results.result.Result.draw", lambda *given: None)
     whole = qdfool.evolve(config, fake.classifier, out=tmp_path / "whole")
     charges = whole.config.charges()
     assert (charges.firsts, charges.costs) == ((0, 3, 4), (12, 108, 12))

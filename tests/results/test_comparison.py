@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import fake
 import numpy as np
@@ -30,10 +31,11 @@ def runs(tmp_path_factory) -> Path:
     """Two settings: one with seeds 0 to 2 in a folder, one with seeds 1 to 3 in folders of their own."""
     folder = tmp_path_factory.mktemp("runs")
     config = qdfool.Config(generations=8, batch_size=12, chunk_seconds=0.05, checkpoint_every=0)
-    qdfool.evolve(config, fake.classifier, out=folder / "three", seeds=range(3))
-    for seed in (1, 2, 3):
-        other = replace(config, seed=seed, mutation=replace(config.mutation, rate=0.4))
-        qdfool.evolve(other, fake.classifier, out=folder / f"other{seed}")
+    with mock.patch("qdfool.results.result.Result.draw"):
+        qdfool.evolve(config, fake.classifier, out=folder / "three", seeds=range(3))
+        for seed in (1, 2, 3):
+            other = replace(config, seed=seed, mutation=replace(config.mutation, rate=0.4))
+            qdfool.evolve(other, fake.classifier, out=folder / f"other{seed}")
     return folder
 
 
