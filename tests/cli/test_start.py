@@ -13,9 +13,9 @@ COMMANDS = (
     "qdfool.run",
     "qdfool.train",
     "qdfool.classify",
-    "qdfool.inspect",
-    "qdfool.compare",
     "qdfool.studies",
+    # These import much before JAX.
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("qdfool.inspect", "qdfool.compare")),
 )
 SMALL = ("--generations", "1", "--batch-size", "8", "--classifier", "fake:classifier")
 
