@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_bits_as_compiled_for_a_user(request, compiled_for_a_user):
     ended = subprocess.run(
         [

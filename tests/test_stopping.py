@@ -48,6 +48,7 @@ def test_ctrl_c_saves_a_checkpoint_and_the_pictures(tmp_path):
     assert f"generation {int(stopped[1]) + 3} |" in out
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
     # One chunk of many generations: the first Ctrl-C has to wait for its end, the second must not.
     arguments = [*SMALL, "--generations", "100000", "--chunk-seconds", "300", "--out", str(tmp_path / "run")]
@@ -62,6 +63,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     assert process.returncode == -signal.SIGINT
 
 
+@pytest.mark.slow
 def test_a_second_sigterm_stops_at_once(tmp_path):
     slow = [*SMALL, "--classifier", "fake:slow_logits", "--chunk-seconds", "300"]
     process = start(*slow, "--generations", "100000", "--out", str(tmp_path / "run"))
@@ -76,6 +78,7 @@ def test_a_second_sigterm_stops_at_once(tmp_path):
     assert process.returncode == -signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_what_nobody_reads_costs_no_result(tmp_path):
     process = start(*SMALL, "--generations", "40", "--out", str(tmp_path / "run"))
     assert process.stdout is not None
@@ -96,6 +99,7 @@ runpy.run_module("qdfool.run", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 def test_writes_that_fail_are_named_and_the_process_ends(tmp_path):
     """A limit on the size of files stands in for the full disk: the first file that is larger fails."""
     process = start(*SMALL, "--generations", "5", "--out", str(tmp_path / "run"), program=["-c", LIMITED])
@@ -119,6 +123,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_named_and_the_process_ends(small_disk):
     process = start(*SMALL, "--generations", "5", "--out", str(small_disk / "run"))
     _, error = process.communicate(timeout=120)

@@ -36,7 +36,13 @@ def log_odds_of(classifier, images, batch):
 
 @pytest.mark.parametrize(
     ("encoding", "archive"),
-    [("pixels", "class"), ("pixels", "grid"), ("binary", "class"), ("binary", "grid"), ("cppn", "class")],
+    [
+        ("pixels", "class"),
+        ("pixels", "grid"),
+        ("binary", "class"),
+        ("binary", "grid"),
+        pytest.param("cppn", "class", marks=pytest.mark.slow),
+    ],
 )
 def test_a_png_classified_again_has_the_confidence_of_the_archive(tmp_path, archive, encoding):
     config = replace(
