@@ -68,6 +68,15 @@ def at_exit(monkeypatch) -> list[tuple]:
     return calls
 
 
+@pytest.fixture(autouse=True)
+def page(request, monkeypatch) -> None:
+    """A run leaves an empty page where no test looks at it: making one takes longer than most tests evolve."""
+    if "page" not in request.keywords:
+        monkeypatch.setattr(
+            "qdfool.results.report.write_page", lambda directory, *_: (directory / "report.html").touch()
+        )
+
+
 def _folder(variable: str) -> Path:
     value = os.environ.get(variable)
     if not value:

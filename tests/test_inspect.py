@@ -13,6 +13,8 @@ from PIL import Image
 import qdfool
 from qdfool import inspect
 
+pytestmark = pytest.mark.page
+
 SAMPLE = Path(__file__).parents[1] / "archives/mnist-direct-sample"
 
 

@@ -14,6 +14,8 @@ from qdfool.presets import preset
 from qdfool.results import pictures, report
 from qdfool.results.run_folder import ELITES, PICTURES, REPORT, SUMMARY
 
+pytestmark = pytest.mark.page
+
 
 @pytest.mark.parametrize("archive", ["class", "grid"])
 @pytest.mark.parametrize("picture", ["gallery", "heatmap", "curves"])

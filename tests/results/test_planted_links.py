@@ -11,6 +11,8 @@ from qdfool.errors import InputError
 from qdfool.results import pictures
 from qdfool.results.history import empty_history
 
+pytestmark = pytest.mark.page
+
 FILES = ("config.json", "metrics.csv", "elites.npz", "history.npz", "summary.json")
 
 

@@ -17,6 +17,8 @@ from qdfool.results import report
 from qdfool.results.report import asked_about, kept_of, report_of, write_page
 from qdfool.results.salvage import salvaged
 
+pytestmark = pytest.mark.page
+
 SAMPLE = Path(__file__).parents[2] / "archives/mnist-direct-sample"
 
 
