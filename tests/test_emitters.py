@@ -186,6 +186,7 @@ def test_a_gradient_that_children_share_is_charged_once(small):
     assert qdfool.evolve(config, fake.classifier).config.charges().costs[0] == 16 + 4 * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*EMITTERS, "mixture"])
 def test_a_run_stopped_and_gone_on_with_is_the_same(small, tmp_path, name):
     config = mixture(replace(small, generations=6), ranking="annealed", strategy="cma_es")

@@ -27,6 +27,7 @@ def wait_for_generation(process: subprocess.Popen, least: int) -> None:
     raise AssertionError(f"the run ended before generation {least}: {process.communicate()}")
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_a_checkpoint_and_the_pictures(tmp_path):
     process = start(*SMALL, "--generations", "100000", "--out", str(tmp_path / "run"))
     wait_for_generation(process, 2)
