@@ -5,6 +5,7 @@ if __name__ == "__main__":  # Before the imports, which take a second; `start` h
 
     start("qdfool.compare")
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -105,8 +106,8 @@ def as_text(groups: Sequence[Group], found: Sequence[Difference]) -> str:
     compared = [["figure", "setting", "than", "difference (95 %)", "p, adjusted", "beyond chance"]]
     for one in found:
         mean, low, high, _ = one.difference
-        bounds = f" ({low:+.4g} to {high:+.4g})" if low == low else ""
-        p = f"{one.p_adjusted:.2g}" if one.p_adjusted == one.p_adjusted else "?"
+        bounds = f" ({low:+.4g} to {high:+.4g})" if math.isfinite(low) else ""
+        p = f"{one.p_adjusted:.2g}" if math.isfinite(one.p_adjusted) else "?"
         kind = "paired" if one.paired else "not paired"
         compared.append(
             [

@@ -77,7 +77,8 @@ def together(work: Callable[[], Made], first_before_others: bool = False) -> Mad
     """
     if count() == 1:
         return work()
-    result, first = None, is_first()
+    result: Any = None
+    first = is_first()
     for own_turn in (first, not first) if first_before_others else (True,):
         failure: Exception | None = None
         if own_turn:
@@ -94,7 +95,7 @@ def together(work: Callable[[], Made], first_before_others: bool = False) -> Mad
         if failure is not None:
             vars(failure)[TOLD] = True
             raise failure
-    return result  # type: ignore[return-value]
+    return result
 
 
 def check_same(values: Mapping[str, Any]) -> None:

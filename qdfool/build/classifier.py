@@ -74,17 +74,15 @@ def build_classifier(config: Config, target: Target | None = None) -> Classifier
             size that the network cannot take, or groups that do not fit its classes.
     """
     if (load := adapter(config.classifier)) is not None:
-        found = load(config.classifier, config.image_shape, config.preprocessing)
-        classifier = _own(replace(config, preprocessing=Preprocessing(), image_shape=None), found)
+        _check_has_its_own(config, config.classifier)
+        classifier = custom.wrap(load(config.classifier, config.image_shape, config.preprocessing))
     elif is_reference(config.classifier):
         classifier = _own(config, named_object(config.classifier), config.classifier)
-    elif config.preprocessing != Preprocessing():
-        raise InputError(
-            f"`preprocessing` is of classifiers that are files or services; {shown(config.classifier)} has its own."
-        )
     elif config.classifier.startswith("mobilenet_v1_"):
+        _check_no_preprocessing(config, config.classifier)
         classifier = _network(config, target or here())  # of any width, also of one that is not in the table
     else:
+        _check_no_preprocessing(config, config.classifier)
         _, load = CLASSIFIERS[known_name("classifier", config.classifier, CLASSIFIERS)]
         classifier = load(config, target or here())
     return _viewed(config, classifier)
@@ -119,6 +117,12 @@ def is_known(name: str) -> bool:
 
 def _own(config: Config, found: Any, reference: str = "") -> Classifier:
     name = reference or "a classifier of your own"
+    _check_has_its_own(config, name)
+    _check_no_preprocessing(config, name)
+    return custom.wrap(found, config.image_shape, reference)
+
+
+def _check_has_its_own(config: Config, name: str) -> None:
     if config.weights is not None:
         raise InputError(
             f"`weights` goes with one of qdfool's own classifiers; {name} must load its own. Got "
@@ -126,11 +130,13 @@ def _own(config: Config, found: Any, reference: str = "") -> Classifier:
         )
     if config.precision != "float32":
         raise InputError(f"`precision` goes with one of qdfool's own classifiers; {name} has its own.")
+
+
+def _check_no_preprocessing(config: Config, name: str) -> None:
     if config.preprocessing != Preprocessing():
         raise InputError(
-            f"`preprocessing` is of classifiers that are files or services; {name} must do its own. Leave it away."
+            f"`preprocessing` is of classifiers that are files or services; {name} has its own. Leave it away."
         )
-    return custom.wrap(found, config.image_shape, reference)
 
 
 def _viewed(config: Config, classifier: Classifier) -> Classifier:

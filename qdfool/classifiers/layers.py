@@ -154,7 +154,9 @@ class Conv(nnx.Module):
         self.kernel = nnx.Param(jnp.zeros(shape))
         self.bias = nnx.Param(jnp.zeros(outputs))
         self.stride = stride
-        self.padding: Padding = ((padding,) * 2,) * 2 if isinstance(padding, int) else padding  # type: ignore[assignment]
+        self.padding: Padding = (
+            ((padding, padding), (padding, padding)) if isinstance(padding, int) else padding
+        )
         self.groups = groups
 
     def __call__(self, features: Array, formulation: Formulation) -> Array:

@@ -119,10 +119,18 @@ def disk_trouble(error: OSError) -> str:
     return f"{error.strerror}: {error.filename or 'a file that was being written'}."
 
 
+class _AsTyped(OneLine):
+    """What is logged, with its settings named as they are typed."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a message of this command line."""
+        return as_options(super().format(record))
+
+
 @contextlib.contextmanager
 def _log(program: str, errors: LastingStream) -> Iterator[None]:
     handler = logging.StreamHandler(errors)
-    handler.setFormatter(OneLine(f"{program}: %(message)s"))
+    handler.setFormatter(_AsTyped(f"{program}: %(message)s"))
     logger = logging.getLogger("qdfool")
     propagated = logger.propagate
     logger.addHandler(handler)

@@ -85,7 +85,7 @@ def lasting_streams() -> Iterator[tuple[LastingStream, LastingStream]]:
     before = sys.stdout, sys.stderr
     with Path(os.devnull).open("w") as nowhere:
         output, errors = (LastingStream(nowhere if stream is None else stream) for stream in before)
-        sys.stdout, sys.stderr = output, errors  # type: ignore[assignment]
+        sys.stdout, sys.stderr = output, errors
         try:
             yield output, errors
         finally:

@@ -21,6 +21,7 @@ from qdfool.config.settings import (
 from qdfool.config.validation import MOST_GENERATIONS, check_image_shape, validate
 from qdfool.config.values import (
     differences,
+    flat,
     from_dict,
     needs_objects,
     option,
@@ -48,6 +49,7 @@ __all__ = [
     "check_image_shape",
     "check_seeds",
     "differences",
+    "flat",
     "from_dict",
     "name_of",
     "needs_objects",

@@ -66,6 +66,17 @@ def _groups() -> frozenset[type]:
     return frozenset({Config, *filter(dataclasses.is_dataclass, kinds_of(Config).values())})
 
 
+def flat(config: Config) -> dict[str, Any]:
+    """Every setting by its dotted name, as `to_dict` has it."""
+    written, values = to_dict(config), {}
+    for setting in setting_names():
+        value: Any = written
+        for part in setting.split("."):
+            value = value[part]
+        values[setting] = value
+    return values
+
+
 def needs_objects(config: Config) -> bool:
     """Whether the config holds an object that cannot be imported again, so that `from_dict` must be given it."""
     return _has_object(to_dict(config))

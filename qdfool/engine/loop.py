@@ -95,7 +95,7 @@ def effort(platform: str) -> dict[str, Any] | None:
     For a TPU a convolution in float32 is compiled for seconds by default, and an ImageNet network for minutes: there it
     is the level below, unless JAX was told another (JAX_OPTIMIZATION_LEVEL=O2 in the environment).
     """
-    told = jax.config.jax_optimization_level != "UNKNOWN"  # type: ignore[attr-defined]
+    told = getattr(jax.config, "jax_optimization_level", "UNKNOWN") != "UNKNOWN"
     return {"optimization_level": _O1} if platform == "tpu" and not told else None
 
 

@@ -7,6 +7,7 @@ import os
 import platform
 import stat
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 from qdfool.errors import InputError, shown
@@ -81,6 +82,17 @@ def _end(path: Path, file: int) -> None:
             path.unlink()
     with contextlib.suppress(OSError):
         os.close(file)
+
+
+@contextlib.contextmanager
+def released_on_failure(lock: FolderLock | None) -> Iterator[None]:
+    """Lets a lock go, if there is one, where what is done meanwhile fails; else it stays held."""
+    try:
+        yield
+    except BaseException:
+        if lock is not None:
+            lock.release()
+        raise
 
 
 def _locked(path: Path) -> int:

@@ -1,13 +1,12 @@
 """What the processes of a run must have in common, checked before they compute anything together."""
 
 import secrets
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from qdfool import hosts
-from qdfool.config import Config, to_dict
+from qdfool.config import Config, flat
 from qdfool.errors import InputError
 from qdfool.files.atomic import atomic_write
 from qdfool.results.config_file import PACKAGES
@@ -26,7 +25,7 @@ def check_config(config: Config, begins: bool) -> None:
     if hosts.count() > 1:
         versions = {f"the version of {name}": version(name) for name in PACKAGES}
         what = {"what to do": "begin a run" if begins else "go on with one"}
-        hosts.check_same({**versions, **what, **dict(_flat(to_dict(config)))})
+        hosts.check_same({**versions, **what, **_settings(config)})
 
 
 def check_run(run: Run) -> None:
@@ -42,7 +41,7 @@ def check_run(run: Run) -> None:
                 "the generation to go on from": run.generations,
                 "the weights of the classifier (SHA-256)": run.classifier.fingerprint,
                 "the classes": list(run.classifier.class_names),
-                **dict(_flat(to_dict(run.config))),
+                **_settings(run.config),
             }
         )
 
@@ -76,10 +75,6 @@ def check_shared(directory: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _flat(settings: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings by their dotted names between backticks, as messages have them."""
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{path}{name}.")
-        else:
-            yield f"`{path}{name}`", value
+def _settings(config: Config) -> dict[str, Any]:
+    """Settings by their names between backticks, as messages have them."""
+    return {f"`{name}`": value for name, value in flat(config).items()}

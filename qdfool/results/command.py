@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from qdfool.build import is_known, with_defaults
-from qdfool.config import BUDGET, KEEPING, Config, needs_objects, option, setting_names, to_dict
+from qdfool.config import BUDGET, KEEPING, Config, flat, needs_objects, option
 from qdfool.presets import PRESETS
 
 
@@ -36,17 +36,6 @@ def command_of(config: Config, image_shape: tuple[int, int, int]) -> str:
         for setting, value in _budget(config).items():
             words += [] if value is None else _typed(setting, value)
     return shlex.join(words)
-
-
-def flat(config: Config) -> dict[str, Any]:
-    """Every setting by its dotted name, as it is written to JSON."""
-    written, values = to_dict(config), {}
-    for setting in setting_names():
-        value: Any = written
-        for part in setting.split("."):
-            value = value[part]
-        values[setting] = value
-    return values
 
 
 def _budget(config: Config) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from qdfool.analysis.charts import Band
 from qdfool.analysis.statistics import LEVEL, Interval, bands, holm, interval
-from qdfool.config import KEEPING, Config, to_dict
+from qdfool.config import KEEPING, Config, flat
 from qdfool.engine.objectives import confidence
 from qdfool.errors import InputError, listed, named, shown
 from qdfool.results import history_file, run_folder
@@ -118,22 +118,12 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
     """A run, and what it was but for its seed and how it was kept."""
     config, values = read_config(folder)
     record = classifier_record(folder, config, values)
-    settings = _flat(
-        {name: value for name, value in to_dict(config).items() if name not in ("seed", "devices", *KEEPING)}
-    )
+    settings = {
+        name: value for name, value in flat(config).items() if name not in ("seed", "devices", *KEEPING)
+    }
     settings["the classifier's weights"] = record.fingerprint or record.file_hash
     figures = numbers(run_folder.read_json(folder / run_folder.SUMMARY))
     return Member(folder, config.seed, config, len(record.class_names), figures), settings
-
-
-def _flat(settings: Mapping[str, Any], group: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{group}{name}.")
-        else:
-            found[f"{group}{name}"] = value
-    return found
 
 
 def _in_order(members: Sequence[Member]) -> tuple[Member, ...]:

@@ -12,11 +12,11 @@ import numpy as np
 from qdfool.analysis import percent
 from qdfool.analysis.report import EliteTable, Grid, Growth, Report, TopClasses, write_report
 from qdfool.build import build_measures, grid_ranges
-from qdfool.config import Config, name_of
+from qdfool.config import Config, flat, name_of
 from qdfool.engine.objectives import confidence
 from qdfool.errors import InputError, named, printable
 from qdfool.results import run_folder
-from qdfool.results.command import command_of, flat
+from qdfool.results.command import command_of
 from qdfool.results.history import VERY_SURE, History, Metrics
 from qdfool.results.pictures import name_of_run
 from qdfool.results.result import Result
@@ -86,7 +86,10 @@ def asked_about(result: Result, classifier: Classifier, seconds: float = float("
     cells = result.cells()
     if not len(cells):
         return None
-    images = lambda rows: result.images_in(cells[rows])  # noqa: E731
+
+    def images(rows: np.ndarray) -> np.ndarray:
+        return result.images_in(cells[rows])
+
     return top_classes(classifier, images, len(cells), BATCH, seconds)
 
 

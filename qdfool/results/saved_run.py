@@ -11,7 +11,7 @@ from qdfool.build import build_classifier, is_known, with_classifier
 from qdfool.config import BUDGET, KEEPING, Config, differences, needs_objects, validate
 from qdfool.engine.step import Evolution
 from qdfool.errors import ClassifierInterrupt, InputError, named, shown
-from qdfool.files.lock import FolderLock
+from qdfool.files.lock import FolderLock, released_on_failure
 from qdfool.results import run_folder
 from qdfool.results.agreement import check_config, check_run, check_shared
 from qdfool.results.checkpoint import Checkpoints
@@ -205,22 +205,15 @@ def new_run(config: Config, classifier: Any = None) -> Run:
 def begin(run: Run, directory: Path, overwrite: bool = False, how_to_resume: str = "") -> SavedRun:
     """As `start`, of a run that is new."""
     lock = hosts.together(lambda: _prepared(run, directory, overwrite) if hosts.is_first() else None)
-    try:
+    with released_on_failure(lock):
         check_shared(directory)
-    except BaseException:
-        if lock is not None:
-            lock.release()
-        raise
     return SavedRun(run, directory, lock, how_to_resume)
 
 
 def _prepared(run: Run, directory: Path, overwrite: bool) -> FolderLock:
     lock = run_folder.prepare(directory, overwrite)
-    try:
+    with released_on_failure(lock):
         write_config(directory, run.config, run.classifier)
-    except BaseException:
-        lock.release()
-        raise
     return lock
 
 
@@ -242,14 +235,10 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
     hosts.together(lambda: _check_can_go_on(config, directory, classifier))
     check_config(config, begins=False)
     lock = hosts.together(lambda: FolderLock(directory) if hosts.is_first() else None)
-    try:
+    with released_on_failure(lock):
         check_shared(directory)
         run = hosts.together(lambda: restored(*named_or_own(config, classifier), directory))
         check_run(run)
-    except BaseException:
-        if lock is not None:
-            lock.release()
-        raise
     return SavedRun(run, directory, lock, how_to_resume)
 
 

@@ -13,7 +13,7 @@ from qdfool.build import is_known
 from qdfool.config import BUDGET, KEEPING, Config, check_seeds, differences, needs_objects, validate
 from qdfool.engine.step import Evolution
 from qdfool.errors import ClassifierInterrupt, InputError
-from qdfool.files.lock import FolderLock
+from qdfool.files.lock import FolderLock, released_on_failure
 from qdfool.hosts import refuse_several
 from qdfool.results import over_seeds, run_folder
 from qdfool.results.checkpoint_files import names_of_checkpoints, newest_whole
@@ -171,11 +171,8 @@ class SavedSeeds:
         folder = self.folder(seed)
         if begun:
             lock = FolderLock(folder)
-            try:
+            with released_on_failure(lock):
                 run = restored(self.of(seed), self.classifier, folder, self._evolution)
-            except BaseException:
-                lock.release()
-                raise
             saved = SavedRun(run, folder, lock)
         else:
             # Overwrites what a process left that was killed before its first checkpoint.
@@ -237,12 +234,9 @@ def start(
     # The first is made to see that it can be; it takes its turn as all others do.
     run = Run(*named_or_own(replace(config, seed=seeds[0]), classifier))
     lock = run_folder.prepare(directory, overwrite, seeds)
-    try:
+    with released_on_failure(lock):
         write_config(directory, run.config, run.classifier, seeds)
         return SavedSeeds(run.config, run.classifier, seeds, directory, lock, how_to_resume, run.evolution)
-    except BaseException:
-        lock.release()
-        raise
 
 
 def resume(config: Config, directory: Path, classifier: Any = None, how_to_resume: str = "") -> SavedSeeds:
@@ -267,14 +261,11 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
     check_same_config(directory, saved, config)
     check_is_given(directory, config, classifier, "qdfool.resume_seeds")
     lock = FolderLock(directory)
-    try:
+    with released_on_failure(lock):
         config, built = named_or_own(config, classifier)
         runs = SavedSeeds(config, built, seeds, directory, lock, how_to_resume)
         write_config(directory, config, built, seeds)
         return runs
-    except BaseException:
-        lock.release()
-        raise
 
 
 def standing(folder: Path, config: Config) -> Standing:

@@ -36,7 +36,7 @@ class Storage:
 
 
 # pickle's own refuses to write a name that is not there; the one that is written in Python can be told to.
-_Pickler: Any = pickle._Pickler  # type: ignore[attr-defined]
+_Pickler: Any = pickle._Pickler
 
 
 class _NamePickler(_Pickler):

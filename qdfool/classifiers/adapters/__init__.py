@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qdfool.classifiers.adapters import keras_file, onnx_file, service, torch_file
-from qdfool.classifiers.adapters.inputs import Preprocessing
+from qdfool.config import Preprocessing
 from qdfool.types import Classifier
 
 Loader = Callable[[str, tuple[int, int, int] | None, Preprocessing], Classifier]

@@ -15,8 +15,6 @@ from qdfool.config import Preprocessing, check_image_shape
 from qdfool.errors import InputError, described, shown
 from qdfool.files.regular import open_regular
 
-__all__ = ["Inputs", "Preprocessing", "check_one", "inputs_of", "missing", "read_file", "say"]
-
 LOG = logging.getLogger("qdfool.classifiers.adapters")
 COLOURS = (1, 3, 4)
 """Channels that an axis of a tensor is taken to be by its size."""
@@ -152,8 +150,8 @@ def say(name: str, inputs: Inputs, preprocessing: Preprocessing) -> None:
         else f"(images in [0, 1] - {list(preprocessing.mean)}) / {list(preprocessing.std)}"
     )
     LOG.warning(
-        f"{name} is given {inputs.dtype} tensors {layout}, {how}. If it wants others: --preprocessing.mean, "
-        "--preprocessing.std, --preprocessing.layout, --image-shape."
+        f"{name} is given {inputs.dtype} tensors {layout}, {how}. If it wants others: `preprocessing.mean`, "
+        "`preprocessing.std`, `preprocessing.layout`, `image_shape`."
     )
 
 

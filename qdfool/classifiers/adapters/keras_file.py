@@ -7,7 +7,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from qdfool.classifiers.adapters.inputs import Preprocessing, check_one, inputs_of, missing, read_file, say
+from qdfool.classifiers.adapters.inputs import check_one, inputs_of, missing, read_file, say
+from qdfool.config import Preprocessing
 from qdfool.errors import InputError, code_of_a_user, shown
 from qdfool.types import Classifier
 
@@ -28,7 +29,8 @@ def load(name: str, image_shape: tuple[int, int, int] | None, preprocessing: Pre
         "Expected a model that model.save wrote as .keras, made of Keras' own layers.",
     ):
         model = keras.saving.load_model(name, compile=False, safe_mode=True)
-        trained, others = ([variable.value for variable in group] for group in _variables(model))
+        groups: Any = (model.trainable_variables, model.non_trainable_variables)
+        parameters = tuple([variable.value for variable in group] for group in groups)
         taken, returned = [one.name for one in model.inputs], [str(one) for one in model.outputs]
         dimensions = list(model.inputs[0].shape)
     check_one(shown(name), "input", taken)
@@ -50,11 +52,7 @@ def load(name: str, image_shape: tuple[int, int, int] | None, preprocessing: Pre
         return answer
 
     fingerprint = hashlib.sha256(content).hexdigest()
-    return Classifier(name, inputs.image_shape, (), (trained, others), logits, fingerprint=fingerprint)
-
-
-def _variables(model: Any) -> tuple[Any, Any]:
-    return model.trainable_variables, model.non_trainable_variables
+    return Classifier(name, inputs.image_shape, (), parameters, logits, fingerprint=fingerprint)
 
 
 def _keras(name: str) -> Any:

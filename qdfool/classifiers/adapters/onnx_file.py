@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from qdfool.classifiers.adapters.inputs import Preprocessing, check_one, inputs_of, missing, read_file, say
+from qdfool.classifiers.adapters.inputs import check_one, inputs_of, missing, read_file, say
+from qdfool.config import Preprocessing
 from qdfool.errors import InputError, code_of_a_user, shown
 from qdfool.types import Classifier
 

@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from qdfool.classifiers.adapters.inputs import Preprocessing, inputs_of, say
+from qdfool.classifiers.adapters.inputs import inputs_of, say
 from qdfool.classifiers.names_check import MOST_CLASSES
+from qdfool.config import Preprocessing
 from qdfool.errors import InputError, described, shown
 from qdfool.types import Classifier
 
@@ -247,11 +248,11 @@ def _asked(name: str, request: urllib.request.Request, most: int) -> tuple[str |
                         f"{shown(name)} answers {request.get_method()} with {error.code} {shown(error.reason)}"
                         f"{': ' + shown(said.decode(errors='replace')) if said else ''}. Expected 200."
                     ) from error
-        except (OSError, ValueError, urllib.error.URLError) as error:
-            if isinstance(error, InputError):
-                raise
-            trouble = error
-        except Exception as error:  # http.client's own, of an answer that is none.
+        except InputError:
+            raise
+        except (
+            Exception
+        ) as error:  # A socket's, a handshake's, or http.client's own, of an answer that is none.
             trouble = error
         if wait is None:
             raise InputError(

@@ -8,7 +8,6 @@ import numpy as np
 
 from qdfool.classifiers.adapters.inputs import (
     Inputs,
-    Preprocessing,
     check_one,
     inputs_of,
     missing,
@@ -16,11 +15,12 @@ from qdfool.classifiers.adapters.inputs import (
     say,
 )
 from qdfool.classifiers.logits_check import as_array
+from qdfool.config import Preprocessing
 from qdfool.errors import code_of_a_user, shown
 from qdfool.types import Classifier
 
 SCRIPT_EXPECTED = (
-    "Expected a file that torch.jit.save wrote. Weights alone are no network: they go to --weights, with a network of "
+    "Expected a file that torch.jit.save wrote. Weights alone are no network: they go to `weights`, with a network of "
     "--list, or into a module of your own, package.module:attribute."
 )
 EXPORTED_EXPECTED = "Expected a file that torch.export.save wrote."

@@ -197,6 +197,7 @@ def scores(figures: Figures) -> dict[str, np.ndarray]:
     rows = []
     for labels, predictions in zip(figures["labels"], figures["predictions"], strict=True):
         for true, said in zip(labels, predictions, strict=True):
+            # Its annotations know of zero_division as a text only.
             macro = precision_recall_fscore_support(true, said, average="macro", zero_division=0)[:3]  # type: ignore[arg-type]
             rows.append((accuracy_score(true, said), *macro))
     shape = (*figures["labels"].shape[:2], 4)

@@ -318,6 +318,6 @@ def classification_reports(bench: Workbench, found: Found) -> None:
             figures["labels"][0, -1],
             figures["predictions"][0, -1],
             labels=range(10),
-            zero_division=0,  # type: ignore[arg-type]
+            zero_division=0,  # type: ignore[arg-type]  (its annotations know a text only)
         )
         report.code(f"{name}\n\n{text}")
