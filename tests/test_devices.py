@@ -11,7 +11,7 @@ import qdfool
 from qdfool.api import AskTell
 from qdfool.build import build_evolution, with_batch_size
 from qdfool.classifiers.custom import wrap
-from qdfool.config import Emitters, differences
+from qdfool.config import Emitters, GradientAscent, differences
 from qdfool.errors import InputError
 from qdfool.results.saved_run import check_same_config
 
@@ -74,6 +74,10 @@ def test_what_devices_cannot_share_is_refused(small, eight):
     with pytest.raises(InputError, match="must be 1 where the classifier is called from the host"):
         AskTell(config, fake.SHAPE, ("a", "b"))
     assert build_evolution_of(replace(config, batch_size=160, emitters=MIXTURE)).shares.sizes == (144, 16)
+    turns = replace(config, emitters=Emitters(("variation", "gradient_ascent"), turns=(64,)))
+    assert build_evolution_of(turns).shares.sizes == (16,)
+    with pytest.raises(InputError, match=r"`emitters.turns` .* Give a length of 1, or one device"):
+        build_evolution_of(replace(turns, batch_size=64, gradient_ascent=GradientAscent(lengths=2)))
     # An emitter without a share breeds nothing.
     nothing = Emitters(("variation", "evolution_strategy"), (1, 0))
     assert build_evolution_of(replace(config, emitters=nothing)).shares.sizes == (16,)

@@ -87,14 +87,24 @@ def check_devices(config: Config, traceable: bool, target: Target | None = None)
             f"{alone} with the emitter {listed(others)}, whose memory is of a whole batch; got "
             f"{devices:,}. Emitters whose children devices can share: {', '.join(SHARED)}."
         )
+    lengths = config.gradient_ascent.lengths
+    if emitters.turns is not None and lengths > 1 and {*emitters.operators} == {*SHARED}:
+        raise InputError(
+            f"{alone} where `emitters.turns` has gradient_ascent take turns with variation and "
+            f"`gradient_ascent.lengths` is {lengths}: their children lie in other rows. Give a length of 1, or "
+            "one device."
+        )
     if not _divides(config, config.batch_size):
         _refuse_batch(config)
 
 
 def _blocks(config: Config, batch_size: int) -> tuple[tuple[int, int], ...]:
-    """Of each emitter its children, and the blocks of rows that they are: of a way uphill one for each length."""
+    """Of each emitter its children, and the blocks of rows that they are: of a way uphill one for each length. Those
+    that take turns have the same rows, in the same blocks (`check_devices`)."""
     operators, lengths = config.emitters.operators, config.gradient_ascent.lengths
-    blocks = (lengths if operator == "gradient_ascent" else 1 for operator in operators)
+    blocks = [lengths if operator == "gradient_ascent" else 1 for operator in operators]
+    if config.emitters.turns is not None:
+        return ((batch_size, max(blocks)),)
     return tuple(zip(config.emitters.sizes(batch_size), blocks, strict=True))
 
 

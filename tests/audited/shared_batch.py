@@ -40,6 +40,11 @@ CONFIGS = {
         gradient_ascent=GradientAscent(steps=1, rule="sign", learning_rate=1 / 32, sigma=0.0),
     ),
 }
+CONFIGS["turns"] = replace(
+    SMALL,
+    emitters=Emitters(("variation", "gradient_ascent"), turns=(200,)),
+    gradient_ascent=GradientAscent(steps=1, rule="sign", learning_rate=1 / 32, sigma=0.0),
+)
 RUNS = {"one": [1], "eight, one, two": [8, 1, 2]}
 """On how many devices a run is, and on how many it goes on."""
 GENERATIONS = 12
