@@ -12,7 +12,7 @@ from qdfool.analysis.charts import Band
 from qdfool.analysis.statistics import LEVEL, Interval, bands, holm, interval
 from qdfool.config import KEEPING, Config, flat
 from qdfool.engine.objectives import confidence
-from qdfool.errors import InputError, listed, named, shown
+from qdfool.errors import InputError, listed, named
 from qdfool.results import history_file, run_folder
 from qdfool.results.config_file import classifier_record, is_of_seeds, read_config, read_config_of_seeds
 from qdfool.results.over_seeds import intervals, numbers
@@ -150,13 +150,20 @@ def _names(settings: Sequence[dict[str, Any]]) -> list[str]:
     ]
     names = []
     for preset, one in zip(presets, settings, strict=True):
-        said = [f"{key} {shown(one.get(key))}" for key in keys[:MOST_NAMED]]
-        more = len(keys) - MOST_NAMED
+        # What a group leaves open does not name it.
+        own = [key for key in keys if one.get(key) is not None]
+        said = [f"{key} {_said(one[key])}" for key in own[:MOST_NAMED]]
+        more = len(own) - MOST_NAMED
         names.append(", ".join([named(preset), *said, *([f"and {more} more"] if more > 0 else [])]))
     return [
         f"{name} ({names[:index].count(name) + 1})" if names.count(name) > 1 else name
         for index, name in enumerate(names)
     ]
+
+
+def _said(value: Any) -> str:
+    """A setting as it is typed, if it is a name, a number, or a list of such."""
+    return " ".join(map(named, map(str, value))) if isinstance(value, tuple) else named(str(value))
 
 
 def differences(groups: Sequence[Group]) -> list[Difference]:
