@@ -163,8 +163,10 @@ def test_terminations_are_interrupts_with_a_code_of_their_own(ends, at_exit, nam
 
 def test_what_is_logged_is_shown_and_the_logger_left_as_it_was(ends):
     before = list(logging.getLogger("qdfool").handlers)
-    program, code, said = ends(lambda arguments: logging.getLogger("qdfool.some.module").warning("look"))
-    assert (code, said) == (0, f"{program}: look\n")
+    program, code, said = ends(
+        lambda arguments: logging.getLogger("qdfool.some.module").warning("give `mutation.halve_every`")
+    )
+    assert (code, said) == (0, f"{program}: give --mutation.halve-every\n")
     assert logging.getLogger("qdfool").handlers == before
 
 
