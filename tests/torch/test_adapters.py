@@ -2,7 +2,12 @@
 
 import importlib.util
 import io
+import logging
+import os
+import pickle
+import zipfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -60,6 +65,51 @@ def test_a_file_gives_the_elites_of_a_native_run(torch, lenet, native, tmp_path,
     np.testing.assert_allclose(found.elites.fitness, expected.elites.fitness, atol=1e-3)
     np.testing.assert_allclose(found.images(), expected.images(), atol=1e-6)
     assert qdfool.resume(tmp_path / "run", generations=7).generations == 7
+
+
+class Planted:
+    """A pickle of it leaves a file where whoever loads it stands."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.mkdir, ("planted",)
+
+
+def pickled(torch: Any, wrapped: bool) -> bytes:
+    if not wrapped:
+        return pickle.dumps(Planted(), 2)
+    content = io.BytesIO()
+    torch.save({"a": Planted()}, content)
+    return content.getvalue()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [
+        ("model.pt", lambda torch: pickled(torch, wrapped=False)),
+        ("model.pt", lambda torch: pickled(torch, wrapped=True)),
+        ("model.json", lambda torch: b"[" * 200_000),
+    ],
+)
+def test_pickles_in_an_exported_file_are_not_run_and_pytorch_logs_nothing(
+    torch, lenet, tmp_path, caplog, monkeypatch, part, content
+):
+    monkeypatch.chdir(tmp_path)
+    whole = saved("pt2", lenet, torch, tmp_path)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile("other.pt2", "w") as other:
+        assert [name for name in source.namelist() if name.endswith(part)]
+        for name in source.namelist():
+            other.writestr(name, content(torch) if name.endswith(part) else source.read(name))
+    logger = logging.getLogger("torch.export")
+    logger.addHandler(caplog.handler)
+    caplog.clear()
+    try:
+        with pytest.raises(InputError, match="cannot be loaded"):
+            build_classifier(Config(classifier="./other.pt2"))
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert not Path("planted").exists()
+    assert not caplog.records
 
 
 @pytest.mark.filterwarnings("ignore")

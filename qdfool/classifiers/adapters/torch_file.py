@@ -1,7 +1,12 @@
 """Files of PyTorch that hold a whole program: TorchScript, and what torch.export saved."""
 
+import contextlib
 import hashlib
 import io
+import logging
+import os
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,6 +29,8 @@ SCRIPT_EXPECTED = (
     "--list, or into a module of your own, package.module:attribute."
 )
 EXPORTED_EXPECTED = "Expected a file that torch.export.save wrote."
+NO_PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""Environment variable by which PyTorch reads no pickles but those of tensors, whatever its own code asks for."""
 
 
 def load_script(
@@ -36,7 +43,7 @@ def load_script(
     """
     content = read_file(name)
     torch = _torch(name)
-    with code_of_a_user(f"{shown(name)} cannot be loaded", SCRIPT_EXPECTED):
+    with _quietly(), code_of_a_user(f"{shown(name)} cannot be loaded", SCRIPT_EXPECTED):
         module = torch.jit.load(io.BytesIO(content), map_location="cpu").eval()
     inputs = inputs_of(shown(name), None, image_shape, preprocessing, "channels_first")
     return _classifier(name, content, module, inputs, preprocessing)
@@ -52,7 +59,7 @@ def load_exported(
     """
     content = read_file(name)
     torch = _torch(name)
-    with code_of_a_user(f"{shown(name)} cannot be loaded", EXPORTED_EXPECTED):
+    with _quietly(), _without_pickles(), code_of_a_user(f"{shown(name)} cannot be loaded", EXPORTED_EXPECTED):
         program = torch.export.load(io.BytesIO(content))
         signature = program.graph_signature
         taken, returned = list(signature.user_inputs), list(signature.user_outputs)
@@ -80,6 +87,33 @@ def _classifier(
 
     fingerprint = hashlib.sha256(content).hexdigest()
     return Classifier(name, inputs.image_shape, (), {}, logits, traceable=False, fingerprint=fingerprint)
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Says nothing that PyTorch says while it loads: tracebacks of what it tries, and that its users should export."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+@contextlib.contextmanager
+def _without_pickles() -> Iterator[None]:
+    """Keeps PyTorch from loading a pickle as Python does where loading its tensors failed, as `torch.export.load` does
+    with the examples in a file."""
+    before = os.environ.get(NO_PICKLES)
+    os.environ[NO_PICKLES] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(NO_PICKLES, None)
+        if before is not None:
+            os.environ[NO_PICKLES] = before
 
 
 def _torch(name: str) -> Any:
