@@ -236,6 +236,7 @@ def test_words_of_a_service_are_checked(server, words, message):
     [
         ("http://", "is no address"),
         ("http://127.0.0.1:99999/", "is no address"),
+        ("http://me:secret@127.0.0.1:1/", "^The address of '127.0.0.1' has a user's name or password"),
         ("http://127.0.0.1:1/a b", "is no address"),
         ("http://127.0.0.1:1/", "did not answer 3 times"),
     ],

@@ -119,6 +119,11 @@ def connect(name: str, image_shape: tuple[int, int, int] | None, preprocessing: 
         raise InputError(f"{shown(name)} is no address: {described(error)}.") from error
     if not parts.hostname or port == 0 or not name.isascii() or not name.isprintable() or " " in name:
         raise InputError(f"{shown(name)} is no address. Expected http://HOST:PORT/PATH.")
+    if "@" in parts.netloc:
+        raise InputError(
+            f"The address of {shown(parts.hostname)} has a user's name or password in it, which a run folder would "
+            "keep and messages would show. Expected http://HOST:PORT/PATH."
+        )
     shape, class_names = _words(name)
     inputs = inputs_of(
         shown(name), None if shape is None else [None, *shape], image_shape, preprocessing, "channels_last"
