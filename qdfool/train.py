@@ -43,6 +43,7 @@ class Network(NamedTuple):
 
     title: str
     architecture: str
+    """Its layers, with {classes} in the place of the number of classes."""
     layout: str
     """How the tensors are to be read."""
     initialise: Callable[..., Parameters]
@@ -56,7 +57,7 @@ class Network(NamedTuple):
 NETWORKS = {
     "lenet": Network(
         "LeNet for MNIST",
-        "conv 5x5x20, max pool 2, conv 5x5x50, max pool 2, dense 500, ReLU, dense 10",
+        "conv 5x5x20, max pool 2, conv 5x5x50, max pool 2, dense 500, ReLU, dense {classes}",
         "HWIO kernels; ip1 rows in (H, W, C) order",
         lenet.initialise,
         lenet.logits,
@@ -143,7 +144,7 @@ def _run(command: Command, command_line: str, console: Console) -> None:
     )
 
     metadata = {
-        "architecture": network.architecture,
+        "architecture": network.architecture.format(classes=len(names)),
         "layout": network.layout,
         "preprocessing": PREPROCESSING,
         **({"class_names": json.dumps(names)} if names != network.class_names else {}),

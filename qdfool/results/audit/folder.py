@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from qdfool.build import build_classifier
+from qdfool.build import build_classifier, with_defaults
 from qdfool.config import Config
 from qdfool.errors import InputError, listed, named, shown
 from qdfool.files.lock import LOCK, FolderLock
@@ -119,7 +119,8 @@ class Audit:
         # Without its config nothing was evolved there yet.
         if not (folder / run_folder.CONFIG).exists():
             return start_seeds(config, seeds, folder, how_to_resume=how_to_resume)
-        return resume_seeds(config, folder, how_to_resume=how_to_resume)
+        whole = with_defaults(config, self.classifier.image_shape)
+        return resume_seeds(whole, folder, how_to_resume=how_to_resume)
 
     def _throw_away(self) -> None:
         """What a former audit left."""
