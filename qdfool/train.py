@@ -9,6 +9,7 @@ if __name__ == "__main__":  # Before the imports, which take a second; `start` h
     start("qdfool.train")
 
 import functools
+import json
 import platform
 import shlex
 import subprocess
@@ -21,17 +22,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import numpy as np
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from qdfool.classifiers import lenet, weights
-from qdfool.classifiers.training import Epoch, Logits, Training, error, train
+from qdfool.classifiers.training import Epoch, Learner, Logits, Training, error, train
 from qdfool.cli.device import check_device
 from qdfool.cli.exits import run_and_exit
 from qdfool.cli.options import read
 from qdfool.data import mnist
-from qdfool.errors import InputError, known_name, one_line, printable, shown
+from qdfool.errors import InputError, in_range, known_name, one_line, printable, shown
 from qdfool.files.atomic import atomic_write
 from qdfool.types import Key, Parameters
 
@@ -41,23 +43,32 @@ class Network(NamedTuple):
 
     title: str
     architecture: str
+    """Its layers, with {classes} in the place of the number of classes."""
     layout: str
     """How the tensors are to be read."""
-    initialise: Callable[[Key], Parameters]
+    initialise: Callable[..., Parameters]
+    """From a key, and the number of classes, to parameters."""
     logits: Logits
+    learner: Callable[[float], Learner]
+    """From a rate of dropout to the network while it learns."""
+    class_names: tuple[str, ...]
 
 
 NETWORKS = {
     "lenet": Network(
         "LeNet for MNIST",
-        "conv 5x5x20, max pool 2, conv 5x5x50, max pool 2, dense 500, ReLU, dense 10",
+        "conv 5x5x20, max pool 2, conv 5x5x50, max pool 2, dense 500, ReLU, dense {classes}",
         "HWIO kernels; ip1 rows in (H, W, C) order",
         lenet.initialise,
         lenet.logits,
+        lambda rate: functools.partial(lenet.logits_with_dropout, rate=rate),
+        lenet.CLASS_NAMES,
     ),
 }
 PREPROCESSING = "pixel/255"
 """Training sees what every public boundary shows: images in [0, 1]."""
+NOISE, NOISE_STREAM = "noise", 1
+"""The class of noise, and its own random numbers of a seed."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,11 @@ class Command:
     here."""
     overwrite: bool = False
     """Replace files that exist."""
+    dropout: float = 0.0
+    """Share [0, 0.9] of the hidden units that is dropped at each step, drawn anew for each image."""
+    noise_class: float = 0.0
+    """An eleventh class, of noise: so many images of it to each of the training set, 0 to 1. In each of them every
+    pixel is, with a probability, of a brightness between none and a highest, and both are drawn for the image."""
     training: Training = field(default_factory=Training)
     """Settings of the optimiser."""
 
@@ -104,6 +120,8 @@ def _run(command: Command, command_line: str, console: Console) -> None:
     network = NETWORKS[known_name("network", command.network, NETWORKS)]
     if not 0 <= command.seed < 2**32:
         raise InputError(f"seed must be between 0 and 4294967295; got {shown(command.seed)}.")
+    in_range("dropout", command.dropout, 0, 0.9)
+    in_range("noise class", command.noise_class, 0, 1)
     command.training.check()
     out = command.out or Path(f"{command.network}.safetensors")
     _check_output(out, command.overwrite)
@@ -114,9 +132,11 @@ def _run(command: Command, command_line: str, console: Console) -> None:
     console.print(one_line(f"Reading MNIST from {folder}."))
     data = mnist.load(folder)
     initial_key, training_key = jax.random.split(jax.random.key(command.seed))
-    parameters = _train(
-        network, network.initialise(initial_key), data, training_key, command.training, console
-    )
+    names = network.class_names
+    if command.noise_class:
+        data, names = with_noise(data, command.noise_class, command.seed), (*names, NOISE)
+    start_at = network.initialise(initial_key, len(names))
+    parameters = _train(network, start_at, data, training_key, command, console)
     test_error = error(network.logits, parameters, data.test_images, data.test_labels)
     seconds = time.perf_counter() - start
     console.print(
@@ -124,18 +144,20 @@ def _run(command: Command, command_line: str, console: Console) -> None:
     )
 
     metadata = {
-        "architecture": network.architecture,
+        "architecture": network.architecture.format(classes=len(names)),
         "layout": network.layout,
         "preprocessing": PREPROCESSING,
+        **({"class_names": json.dumps(names)} if names != network.class_names else {}),
     }
     weights.write(out, weights.named(parameters), metadata)
     facts = {
         "test error": f"{100 * test_error:.2f} % of the {len(data.test_labels):,} test images",
-        "data": f"MNIST, {len(data.train_labels):,} training images, checked by hash. {mnist.ORIGIN}",
+        "data": f"MNIST, {len(data.train_labels):,} training images, checked by hash{_noise(command)}. {mnist.ORIGIN}",
         "seed": str(command.seed),
         "commit": commit,
         "command": f"`{printable(command_line)}`",
-        "settings": ", ".join(f"{name} {value}" for name, value in vars(command.training).items()),
+        "settings": ", ".join(f"{name} {value}" for name, value in vars(command.training).items())
+        + (f", dropout {command.dropout}" if command.dropout else ""),
         "seconds": f"{seconds:.0f}, start and reading included",
         "device": f"{jax.devices()[0].device_kind}, {platform.machine()}",
         "versions": _versions(),
@@ -148,6 +170,35 @@ def _run(command: Command, command_line: str, console: Console) -> None:
     console.print(one_line(f"Wrote {out} and {out.with_suffix('.md')}."))
 
 
+def with_noise(data: mnist.Mnist, share: float, seed: int) -> mnist.Mnist:
+    """MNIST with a class of noise after its digits, in the training set alone.
+
+    Args:
+        data: MNIST.
+        share: images of noise to each of the training set.
+        seed: of the noise.
+    """
+    random = np.random.default_rng([seed, NOISE_STREAM])
+    count = max(1, round(share * len(data.train_labels)))
+    density, brightness = random.random((2, count, 1, 1, 1), np.float32)
+    shape = (count, *data.train_images.shape[1:])
+    values = random.random(shape, np.float32) * brightness
+    noise = np.where(random.random(shape, np.float32) < density, 255 * values, 0).astype(np.uint8)
+    labels = np.full(count, data.train_labels.max() + 1, np.int32)
+    return data._replace(
+        train_images=np.concatenate([data.train_images, noise]),
+        train_labels=np.concatenate([data.train_labels, labels]),
+    )
+
+
+def _noise(command: Command) -> str:
+    return (
+        f", and images of noise, {command.noise_class:g} to each digit among them"
+        if command.noise_class
+        else ""
+    )
+
+
 def _card(title: str, facts: dict[str, str]) -> str:
     rows = "".join(f"| {name} | {fact} |\n" for name, fact in facts.items())
     return f"# {title}\n\n| | |\n| --- | --- |\n{rows}"
@@ -158,9 +209,10 @@ def _train(
     parameters: Parameters,
     data: mnist.Mnist,
     key: Key,
-    training: Training,
+    command: Command,
     console: Console,
 ) -> Parameters:
+    training = command.training
     columns = (TextColumn("step"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("training", total=None)
@@ -181,6 +233,7 @@ def _train(
             training,
             on_step=lambda done, total: progress.update(task, completed=done, total=total),
             on_epoch=on_epoch,
+            learner=network.learner(command.dropout) if command.dropout else None,
         )
     return parameters
 

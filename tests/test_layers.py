@@ -15,7 +15,7 @@ LAYERS = [
     ["analysis", "build"],
     ["results"],
     ["api", "cli"],
-    ["run", "train", "classify", "inspect", "compare", "studies"],
+    ["run", "train", "classify", "inspect", "compare", "audit", "studies"],
 ]
 # Within a layer no package imports another, but for this pair.
 PAIRS = {("presets", "config")}
@@ -31,7 +31,7 @@ ALONE = {
     "evosax": {"build"},
     "safetensors": {"classifiers"},
     "sklearn": {"studies"},
-    "tyro": {"cli", "run", "train", "classify", "inspect", "compare", "studies"},
+    "tyro": {"cli", "run", "train", "classify", "inspect", "compare", "audit", "studies"},
 }
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}

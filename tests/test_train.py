@@ -62,6 +62,32 @@ def test_the_weights_can_be_loaded_and_the_card_says_how_they_came_about(
     assert sorted(path.name for path in out.parent.iterdir()) == ["small.md", "small.safetensors"]
 
 
+@pytest.mark.usefixtures("digits")
+def test_a_class_of_noise_is_one_more_and_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    learned = []
+    whole = train.train
+
+    def recorded(logits, parameters, images, labels, *rest, **more):
+        learned.append((images, labels, more["learner"]))
+        return whole(logits, parameters, images, labels, *rest, **more)
+
+    monkeypatch.setattr(train, "train", recorded)
+    out = tmp_path / "noise.safetensors"
+    arguments = ["lenet", "--noise-class", "0.25", "--dropout", "0.5", "--epochs", "1", "--out", str(out)]
+    assert call(arguments) == 0
+    ((images, labels, learner),) = learned
+    assert labels[128:].tolist() == [2] * 32  # After the two classes of these digits.
+    assert len({image.tobytes() for image in images[128:]}) == 32
+    assert learner.keywords == {"rate": 0.5}
+    loaded = lenet.classifier(out)
+    assert loaded.class_names == (*lenet.CLASS_NAMES, "noise")
+    assert loaded.logits(loaded.parameters, np.zeros((1, 28, 28, 1), np.float32)).shape == (1, 11)
+    card = out.with_suffix(".md").read_text()
+    assert "dense 11" in card
+    assert "dropout 0.5" in card
+    assert "160 training images, checked by hash, and images of noise" in card
+
+
 @pytest.mark.parametrize("name", ["d[/x]", "d[red]x[/red]:smile:", "\x1b[2J\r\n\u202eqdfool: all good"])
 @pytest.mark.usefixtures("digits")
 def test_paths_are_printed_as_they_are_and_not_obeyed(
@@ -165,7 +191,7 @@ def test_a_full_disk_ends_as_with_the_other_commands(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "small.safetensors")
 
-    untrained = train.NETWORKS["lenet"]._replace(initialise=lambda key: {})
+    untrained = train.NETWORKS["lenet"]._replace(initialise=lambda key, classes: {})
     monkeypatch.setitem(train.NETWORKS, "lenet", untrained)
     monkeypatch.setattr(train, "_train", lambda *_: {})
     monkeypatch.setattr(train, "error", lambda *_: 0.5)

@@ -9,6 +9,7 @@ Sources:
 """
 
 import functools
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,15 @@ from flax import nnx
 
 from qdfool.classifiers import weights as weight_files
 from qdfool.classifiers.layers import exactly
+from qdfool.classifiers.names_check import check_class_names
 from qdfool.errors import InputError, shown
 from qdfool.types import Array, Classifier, Image, Key, Parameters
 
 NAME = "lenet"
 IMAGE_SHAPE = (28, 28, 1)
 CLASS_NAMES = tuple("0123456789")
+MOST_CLASSES = 1000
+"""That a file may name."""
 PRETRAINED = Path(__file__).parent / "pretrained" / "lenet.safetensors"
 PIXEL_SCALES = {"pixel/255": 1.0, "pixel/256": 255 / 256}
 """What an image in [0, 1] is multiplied by, for each `preprocessing` that a weights file may name."""
@@ -93,10 +97,14 @@ class LeNet(nnx.Module):
 
     def __call__(self, images: Image) -> Array:
         """[B, 28, 28, 1] preprocessed images to logits [B, K]."""
+        return self.ip2(self.hidden(images))
+
+    def hidden(self, images: Image) -> Array:
+        """[B, 28, 28, 1] preprocessed images to the 500 hidden units, [B, 500]."""
         hidden = max_pool(self.conv1(images))
         hidden = max_pool(self.conv2(hidden))
         hidden = hidden.reshape(hidden.shape[0], -1)  # rows in (H, W, C) order
-        return self.ip2(nnx.relu(self.ip1(hidden)))
+        return nnx.relu(self.ip1(hidden))
 
 
 @functools.cache
@@ -122,22 +130,38 @@ def logits(parameters: Parameters, images: Image, *, pixel_scale: float = 1.0) -
         return nnx.merge(graph, parameters)(images * pixel_scale)
 
 
+def logits_with_dropout(parameters: Parameters, images: Image, key: Key, *, rate: float) -> Array:
+    """The logits [B, K] of images [B, 28, 28, 1] in [0, 1] while the network learns: of the hidden units a share of
+    `rate` is dropped, drawn anew for each image, and the others are raised so that their sum stays what it was.
+
+    Source: N. Srivastava, G. Hinton, A. Krizhevsky, I. Sutskever, R. Salakhutdinov, "Dropout", JMLR 15, 2014.
+    """
+    graph, _ = _network(parameters["ip2"]["bias"].shape[0])
+    network = nnx.merge(graph, parameters)
+    with exactly():
+        hidden = network.hidden(images)
+        kept = jax.random.bernoulli(key, 1 - rate, hidden.shape)
+        return network.ip2(jnp.where(kept, hidden / (1 - rate), 0))
+
+
 def classifier(weights: Path | None = None) -> Classifier:
     """LeNet with the packaged weights, or with those of a file.
 
     The file may be one that `python -m qdfool.train lenet` wrote, or the network of the paper's authors. Its
-    metadata says how it wants its pixels: `preprocessing` is `pixel/255` or `pixel/256`.
+    metadata says how it wants its pixels: `preprocessing` is `pixel/255` or `pixel/256`; and,
+    where it has other classes than the ten digits, what they are called: `class_names`, a JSON list.
 
     Args:
         weights: a safetensors file.
 
     Raises:
-        InputError: the file is missing, damaged, of another network, holds NaN, or its preprocessing is
-            unknown.
+        InputError: the file is missing, damaged, of another network, holds NaN, or its preprocessing or its class names
+            are none.
     """
     path = PRETRAINED if weights is None else weights
     tensors, metadata = weight_files.read(path)
-    _, expected = _network()
+    names = _class_names(metadata, path)
+    _, expected = _network(len(names))
     parameters = weight_files.fill(expected, tensors, path)
     preprocessing = metadata.get("preprocessing")
     if preprocessing not in PIXEL_SCALES:
@@ -148,11 +172,29 @@ def classifier(weights: Path | None = None) -> Classifier:
     return Classifier(
         name=NAME,
         image_shape=IMAGE_SHAPE,
-        class_names=CLASS_NAMES,
+        class_names=names,
         parameters=parameters,
         logits=_scaled_logits(PIXEL_SCALES[preprocessing]),
         fingerprint=weight_files.fingerprint(path),
     )
+
+
+def _class_names(metadata: dict[str, str], path: Path) -> tuple[str, ...]:
+    written = metadata.get("class_names")
+    if written is None:
+        return CLASS_NAMES
+    try:
+        given = json.loads(written)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"The 'class_names' in the metadata of {path} must be a JSON list of names; got {shown(written)}."
+        ) from error
+    if not isinstance(given, list) or len(given) > MOST_CLASSES:
+        raise InputError(
+            f"The 'class_names' in the metadata of {path} must be a JSON list of at most {MOST_CLASSES} names; got "
+            f"{shown(written)}."
+        )
+    return check_class_names(str(path), given, None)
 
 
 @functools.cache

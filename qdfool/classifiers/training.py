@@ -15,6 +15,8 @@ from qdfool.types import Array, Key, Parameters
 
 Logits = Callable[[Parameters, Any], Any]
 """(parameters, images [B, H, W, C] in [0, 1]) to logits [B, K]."""
+Learner = Callable[[Parameters, Any, Key], Any]
+"""(parameters, images, key) to the logits of a network that learns, in which something is random, as dropout is."""
 MOST_EPOCHS = 10_000
 """Passes over 60,000 images that can be counted in int32, as optax does, also one image at a time."""
 
@@ -66,6 +68,7 @@ def train(
     training: Training,
     on_step: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    learner: Learner | None = None,
 ) -> tuple[Parameters, list[Epoch]]:
     """Trains a classifier. The same arguments on the same machine give the same parameters.
 
@@ -78,6 +81,7 @@ def train(
         training: the settings.
         on_step: called after every step with the number of steps done and of steps in all.
         on_epoch: called after every epoch.
+        learner: the network while it learns; by default `logits`.
 
     Returns:
         The trained parameters, and what each epoch gave.
@@ -89,7 +93,7 @@ def train(
     in_range("batch size (with that many training images)", training.batch_size, 1, len(images))
     steps = len(images) // training.batch_size
     in_all = training.epochs * steps
-    optimiser, step = _optimiser_and_step(logits, training, in_all)
+    optimiser, step = _optimiser_and_step(logits, training, in_all, learner)
     state = optimiser.init(parameters)
     history: list[Epoch] = []
     for epoch in range(training.epochs):
@@ -115,7 +119,9 @@ def train(
 
 
 @functools.lru_cache(maxsize=16)
-def _optimiser_and_step(logits: Logits, training: Training, in_all: int) -> tuple[Any, Any]:
+def _optimiser_and_step(
+    logits: Logits, training: Training, in_all: int, learner: Learner | None
+) -> tuple[Any, Any]:
     """The same for the same arguments: networks of one shape that are trained alike share what was compiled."""
     schedule = optax.warmup_cosine_decay_schedule(0.0, training.learning_rate, in_all // 10, in_all)
     optimiser = optax.chain(
@@ -125,15 +131,20 @@ def _optimiser_and_step(logits: Logits, training: Training, in_all: int) -> tupl
         optax.sgd(schedule, momentum=training.momentum, nesterov=True),
     )
 
-    def loss(parameters: Parameters, images: Array, labels: Array) -> tuple[Array, Array]:
-        outputs = logits(parameters, images)
+    def loss(parameters: Parameters, images: Array, labels: Array, key: Key | None) -> tuple[Array, Array]:
+        outputs = (
+            logits(parameters, images) if learner is None or key is None else learner(parameters, images, key)
+        )
         wrong = jnp.mean(jnp.argmax(outputs, -1) != labels)
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(outputs, labels)), wrong
 
     @jax.jit
     def step(parameters: Parameters, state: Any, images: Array, labels: Array, key: Key):
+        own = None
+        if learner is not None:
+            key, own = jax.random.split(key)
         images = moved(images, key, training.shift).astype(jnp.float32) / 255
-        (nats, wrong), gradient = jax.value_and_grad(loss, has_aux=True)(parameters, images, labels)
+        (nats, wrong), gradient = jax.value_and_grad(loss, has_aux=True)(parameters, images, labels, own)
         update, state = optimiser.update(gradient, state, parameters)
         return optax.apply_updates(parameters, update), state, nats, wrong
 

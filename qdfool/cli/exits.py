@@ -17,7 +17,7 @@ from qdfool.cli.streams import LastingStream, OneLine, lasting_streams
 from qdfool.errors import InputError, described, one_line
 from qdfool.interrupts import Terminated, exit_code, terminations
 
-DONE, DISK_TROUBLE, BAD_INPUT, FAULT, LOST = 0, 1, 2, 3, 4
+DONE, DISK_TROUBLE, BAD_INPUT, FAULT, LOST, ABOVE = 0, 1, 2, 3, 4, 5
 """Exit codes of all command lines, beside those of signals (`qdfool.interrupts.exit_code`)."""
 UNEXPECTED = "Nothing in qdfool expects this error: please report it, with the command."
 """What is said to it; its traceback is for who calls qdfool from Python."""
@@ -28,8 +28,8 @@ def run_and_exit(
 ) -> NoReturn:
     """Does the work of a command line and ends the process: 0 done, 2 bad input, 1 disk trouble, 3 an error that
     nothing expects, 130 interrupted by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP. (Another process of the run is lost: 4,
-    from `qdfool.cli.processes`.) Code that ends the process itself is bad input; but tyro's, which has then printed
-    help, or what is wrong with the options.
+    from `qdfool.cli.processes`. A score is above what was allowed: 5, from `qdfool.audit`.) Code that ends the process
+    itself is bad input; but tyro's, which has then printed help, or what is wrong with the options.
 
     What went wrong is said in one line on standard error, without a traceback, and so is what qdfool logs. Where nobody
     reads standard output or error, what is written there is dropped; that is no trouble.

@@ -12,7 +12,7 @@ from qdfool.errors import LONGEST_SHOWN, InputError, printable
 from qdfool.types import EmitterMaker, Encoding, Measure, Operator
 
 PROCESSES = ("coordinator", "num_processes", "process_id", "coordinator_timeout")
-OTHERS = ("out", "seeds", "resume", "overwrite", "preset", "quiet", *PROCESSES)
+OTHERS = ("out", "seeds", "resume", "overwrite", "preset", "quiet", "reject", *PROCESSES)
 """Options of the command line that are no settings."""
 NAMED_OR_OBJECT = (Encoding, Measure, Operator, EmitterMaker)
 """What Python may give instead of a name; the command line takes the name, or package.module:attribute."""

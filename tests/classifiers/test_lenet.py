@@ -64,6 +64,32 @@ def test_logits_hold_no_weights_of_their_own(packaged: Classifier):
     np.testing.assert_array_equal(packaged.logits(zeros, IMAGES), np.zeros((5, 10)))
 
 
+def test_dropout_drops_its_share_of_the_hidden_units_and_keeps_their_sum(packaged: Classifier):
+    keys = jax.random.split(jax.random.key(0), 400)
+    many = jax.vmap(lambda key: lenet.logits_with_dropout(packaged.parameters, IMAGES[:1], key, rate=0.5))(
+        keys
+    )
+    assert len(np.unique(np.asarray(many)[:, 0, 0])) > 390
+    whole = packaged.logits(packaged.parameters, IMAGES[:1])
+    spread = np.asarray(many).std(axis=0) / np.sqrt(len(keys))
+    assert (np.abs(np.asarray(many).mean(axis=0) - np.asarray(whole)) < 5 * spread).all()
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("{", "must be a JSON list"),
+        ('"abc"', "must be a JSON list of at most"),
+        ('["a"]', "Expected 2 or more"),
+        ('["a", "a"]', "must be unique"),
+        ('["a", "b"]', r"'ip2/bias' has shape \(10,\) where \(2,\)"),
+    ],
+)
+def test_class_names_that_are_none_are_refused(tmp_path: Path, names: str, said: str):
+    with pytest.raises(InputError, match=said):
+        lenet.classifier(_file(tmp_path, {"preprocessing": "pixel/255", "class_names": names}))
+
+
 def test_initial_parameters_follow_the_key():
     one, same, other = (lenet.initialise(jax.random.key(seed)) for seed in (0, 0, 1))
     jax.tree.map(np.testing.assert_array_equal, one, same)

@@ -51,6 +51,17 @@ def test_training_follows_the_key():
     assert not np.array_equal(one["kernel"], other["kernel"])
 
 
+def test_a_network_that_learns_is_given_a_key_of_its_own_each_step():
+    def shaken(parameters: Parameters, images: Array, key: Array) -> Array:
+        return _linear(parameters, images) + 3 * jax.random.normal(key, (len(images), 2))
+
+    still, moving = _train()[1], _train(learner=shaken)[1]
+    assert moving[0].loss != still[0].loss
+    assert _train(learner=shaken)[1] == moving
+    ignored = _train(learner=lambda parameters, images, key: _linear(parameters, images))[0]
+    assert error(_linear, ignored, *_stripes()) == 0
+
+
 def test_the_first_loss_is_the_cross_entropy_of_the_start():
     images, labels = _stripes()
     one_step = Training(epochs=1, batch_size=len(images), shift=0)

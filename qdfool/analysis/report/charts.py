@@ -91,10 +91,10 @@ def charts(names: Sequence[str], grid: Grid | None, growth: Growth | None, has_e
     for name, plot in plots.items():
         plot.name = name
         document.add_root(plot)
-    return _numbered(document.to_json(deferred=False), plots)
+    return numbered(document.to_json(deferred=False), plots)
 
 
-def _numbered(document: Any, plots: Mapping[str, Plot]) -> Charts:
+def numbered(document: Any, plots: Mapping[str, Plot]) -> Charts:
     """Bokeh counts its models on for as long as a process lives; here they are counted from 1, so that the same charts
     have the same JSON."""
     numbers: dict[str, str] = {}
@@ -113,17 +113,19 @@ def _numbered(document: Any, plots: Mapping[str, Plot]) -> Charts:
     return Charts(written, {name: numbers[plot.id] for name, plot in plots.items()})
 
 
-def _range(start: float, end: float, bounds: tuple[float, float] | None = None) -> Range1d:
+def ends(start: float, end: float, bounds: tuple[float, float] | None = None) -> Range1d:
+    """What an axis shows, and how far it can be moved."""
     return Range1d(start=start, end=end, bounds=bounds)
 
 
-def _plot(x_range: Range1d, y_range: Range1d, **how: Any) -> Plot:
+def plot_of(x_range: Range1d, y_range: Range1d, **how: Any) -> Plot:
+    """A chart without anything in it, which the page dresses."""
     return Plot(x_range=x_range, y_range=y_range, toolbar=Toolbar(tools=[], logo=None), **{**PLAIN, **how})
 
 
 def _colour_bar(mapper: LinearColorMapper) -> Plot:
     """What the colours of the maps mean; the page says which of its scales it is."""
-    plot = _plot(_range(0, 1), _range(0, 1))
+    plot = plot_of(ends(0, 1), ends(0, 1))
     plot.add_layout(
         ColorBar(
             color_mapper=mapper,
@@ -177,7 +179,7 @@ def _empty(*columns: str) -> ColumnDataSource:
 
 def _class_map(mapper: LinearColorMapper) -> dict[str, Plot]:
     """Of a class archive: a cell per class, in the order of the classes, from the top left."""
-    plot = _plot(_range(0, 1), _range(1, 0))
+    plot = plot_of(ends(0, 1), ends(1, 0))
     _tiles(plot, mapper)
     return {"map0": plot}
 
@@ -185,23 +187,24 @@ def _class_map(mapper: LinearColorMapper) -> dict[str, Plot]:
 def _grid_maps(mapper: LinearColorMapper, classes: int, grid: Grid) -> dict[str, Plot]:
     """Of a grid archive: maps of several classes over the measures, all with the same ranges."""
     (low, high), (bottom, top) = grid.ranges
-    x_range = _range(low, high, bounds=(low, high))
-    y_range = _range(bottom, top, bounds=(bottom, top))
+    x_range = ends(low, high, bounds=(low, high))
+    y_range = ends(bottom, top, bounds=(bottom, top))
     # Turning the wheel alone goes on with the page.
     zoom, pan = WheelZoomTool(modifiers={"ctrl": True}), PanTool()
     plots = {}
     for number in range(min(MAPS, classes)):
-        plot = _plot(x_range, y_range, outline_line_alpha=0.35)
+        plot = plot_of(x_range, y_range, outline_line_alpha=0.35)
         _tiles(plot, mapper)
-        plot.add_layout(_axis(), "below")
-        plot.add_layout(_axis(), "left")
+        plot.add_layout(axis(), "below")
+        plot.add_layout(axis(), "left")
         plot.add_tools(zoom, pan)
         plot.toolbar.active_scroll = zoom
         plots[f"map{number}"] = plot
     return plots
 
 
-def _axis(label: str = "", **how: Any) -> LinearAxis:
+def axis(label: str = "", **how: Any) -> LinearAxis:
+    """An axis with a label, as all charts have them."""
     # A text alone would be searched for formulas.
     return LinearAxis(
         **{
@@ -241,13 +244,13 @@ def _growth(evaluations: NDArray[np.float64], fitness: NDArray[np.float64], name
         palette=Viridis256, low=scale.low, high=scale.high, nan_color="rgba(0,0,0,0)", name="growth colours"
     )
     classes, end = len(values), int(evaluations[-1])
-    plot = _plot(_range(0, end), _range(classes, 0))
+    plot = plot_of(ends(0, end), ends(classes, 0))
     plot.add_glyph(
         ColumnDataSource({"image": [values]}),
         Image(image="image", x=0, y=0, dw=end, dh=classes, color_mapper=mapper),
     )
     _frame(plot)
-    plot.add_layout(_axis("evaluations", formatter=NumeralTickFormatter(format="0,0")), "below")
+    plot.add_layout(axis("evaluations", formatter=NumeralTickFormatter(format="0,0")), "below")
     if classes <= MOST_NAMED:
         places = [row + 0.5 for row in range(classes)]
         order: list[int] = growth_order(fitness).tolist()
@@ -256,7 +259,7 @@ def _growth(evaluations: NDArray[np.float64], fitness: NDArray[np.float64], name
             "ticker": FixedTicker(ticks=places),
             "major_label_overrides": dict(zip(places, labels, strict=True)),
         }
-        plot.add_layout(_axis(**named), "left")
+        plot.add_layout(axis(**named), "left")
     bar = ColorBar(
         color_mapper=mapper,
         ticker=FixedTicker(ticks=list(scale.ticks)),
@@ -289,13 +292,13 @@ def _curves(growth: Growth) -> dict[str, Plot]:
     texts = {
         f"{name}_text": [percent(float(value)) for value in lines[name]] for name in ("median", "lowest")
     }
-    x_range = _range(0, float(x[-1]))
+    x_range = ends(0, float(x[-1]))
     confidence = _curve(
         x_range,
         1.04 * top,
         {"x": x, **{name: np.minimum(line, top) for name, line in nines.items()}, **texts},
         {"lowest": style.MINIMUM, "median": style.MEDIAN},
-        _axis(ticker=FixedTicker(ticks=places), major_label_overrides=dict(zip(places, labels, strict=True))),
+        axis(ticker=FixedTicker(ticks=places), major_label_overrides=dict(zip(places, labels, strict=True))),
         [("median", "@median_text"), ("lowest", "@lowest_text")],
         VArea(x="x", y1="low", y2="high", fill_color=style.MEDIAN, fill_alpha=0.18),
     )
@@ -307,7 +310,7 @@ def _curves(growth: Growth) -> dict[str, Plot]:
             1.06 * (float(score.max()) or 1.0),
             {"x": x, "score": score},
             {"score": style.MEDIAN},
-            _axis(formatter=NumeralTickFormatter(format="0,0.[00]")),
+            axis(formatter=NumeralTickFormatter(format="0,0.[00]")),
             [("QD score", "@score{0,0.00}")],
         ),
         "coverage": _curve(
@@ -315,7 +318,7 @@ def _curves(growth: Growth) -> dict[str, Plot]:
             1.06,
             {"x": x, "coverage": growth.coverage[rows]},
             {"coverage": style.MEDIAN},
-            _axis(formatter=NumeralTickFormatter(format="0 %")),
+            axis(formatter=NumeralTickFormatter(format="0 %")),
             [("coverage", "@coverage{0.0 %}")],
         ),
     }
@@ -331,7 +334,7 @@ def _curve(
     band: VArea | None = None,
 ) -> Plot:
     """Lines, by their column and colour, over the evaluations, and a band behind them."""
-    plot = _plot(x_range, _range(0, top))
+    plot = plot_of(x_range, ends(0, top))
     source = ColumnDataSource(dict(data))
     if band is not None:
         plot.add_glyph(source, band)
@@ -346,7 +349,7 @@ def _curve(
         line_policy="nearest",
     )
     plot.add_tools(hover)
-    below = _axis("evaluations", formatter=NumeralTickFormatter(format="0,0"))
+    below = axis("evaluations", formatter=NumeralTickFormatter(format="0,0"))
     plot.add_layout(below, "below")
     plot.add_layout(left, "left")
     plot.add_layout(GridLines(dimension=0, ticker=below.ticker, grid_line_alpha=0.18))

@@ -11,7 +11,7 @@ from qdfool.analysis.report.data import Report
 from qdfool.analysis.report.payload import embedded, payload, shown_names
 from qdfool.files.atomic import atomic_write
 
-SCRIPTS = ("state.js", "details.js", "gallery.js", "maps.js", "start.js")
+SCRIPTS = ("state.js", "draw.js", "details.js", "gallery.js", "maps.js", "start.js")
 """In the order in which they run."""
 
 
@@ -36,7 +36,7 @@ def render(report: Report) -> str:
     data, remarks = payload(report)
     has_elites = "elites" in data
     drawn = charts(shown_names(report.class_names), report.grid, report.growth, has_elites)
-    return _template().render(
+    return template("page.html").render(
         report=report,
         remarks=remarks,
         has_elites=has_elites,
@@ -44,8 +44,8 @@ def render(report: Report) -> str:
         has_growth="growth" in drawn.roots,
         maps=[name for name in drawn.roots if name.startswith("map")],
         measures=data["grid"]["measures"] if has_elites and report.grid else [],
-        css=_text("page.css"),
-        scripts=[_text(name) for name in SCRIPTS],
+        css=text("page.css"),
+        scripts=[text(name) for name in SCRIPTS],
         bokeh=script(),
         data=embedded(data),
         charts=embedded({"document": drawn.document, "roots": drawn.roots}),
@@ -53,7 +53,8 @@ def render(report: Report) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """One of our templates, which escapes all that it is not told is safe."""
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -61,8 +62,9 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.from_string(_text("page.html"))
+    return environment.from_string(text(name))
 
 
-def _text(name: str) -> str:
+def text(name: str) -> str:
+    """A file of this folder."""
     return (files("qdfool.analysis.report") / name).read_text(encoding="utf-8")

@@ -1,0 +1,180 @@
+"""The folder of an audit: begun there, gone on with from there, and nobody else's.
+
+audit.json     what is audited, and how
+pixels/ ...    the runs of each way, a folder of several seeds each
+card.json      the result
+report.html    the same to look at
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from qdfool.build import build_classifier, with_defaults
+from qdfool.config import Config
+from qdfool.errors import InputError, listed, named, shown
+from qdfool.files.lock import LOCK, FolderLock
+from qdfool.results import run_folder
+from qdfool.results.audit.plan import WAYS, Plan, Settings, plan
+from qdfool.results.run import Run
+from qdfool.results.saved_seeds import SavedSeeds
+from qdfool.results.saved_seeds import resume as resume_seeds
+from qdfool.results.saved_seeds import start as start_seeds
+from qdfool.types import Classifier
+
+AUDIT, CARD = "audit.json", "card.json"
+OWN = (AUDIT, CARD, run_folder.REPORT, *WAYS)
+"""All that an audit leaves in its folder."""
+
+
+class Audit:
+    """An audit and its folder."""
+
+    def __init__(self, settings: Settings, directory: Path, overwrite: bool = False) -> None:
+        """Begins an audit, or goes on with the one that is in its folder; nothing is evolved yet.
+
+        Args:
+            settings: what to audit, and how.
+            directory: is made; holds nothing else.
+            overwrite: throws away the audit that is there.
+
+        Raises:
+            InputError: bad settings, a classifier that cannot be built or returns no logits, a class to reject that it
+                has not; or the folder holds something else, or an audit of other settings, or is in use.
+            OSError: it cannot be written to.
+        """
+        settings.check()
+        self.settings, self.directory = settings, directory.absolute()
+        self._check_free()
+        self.classifier: Classifier = build_classifier(replace(Config(), **settings.base()))
+        names = self.classifier.class_names
+        if missing := [name for name in settings.reject if name not in names]:
+            raise InputError(
+                f"{named(self.classifier.name)} has no class {shown(missing[0])} to `reject`. It has "
+                f"{listed(names, 20)}."
+            )
+        if len(names) - len(settings.reject) < 2:
+            raise InputError("Expected two classes or more that are not to `reject`.")
+        self.plan: Plan = plan(settings, self.classifier)
+        if not overwrite:
+            self._check_same()
+        self._overwrite = overwrite
+
+    def counted(self) -> list[int]:
+        """The classes that count, by their indices."""
+        names = self.classifier.class_names
+        return [index for index, name in enumerate(names) if name not in self.settings.reject]
+
+    def rejected(self) -> list[int]:
+        """The classes that do not, by their indices."""
+        return [index for index, _ in enumerate(self.classifier.class_names) if index not in self.counted()]
+
+    def evolve(
+        self,
+        how_to_resume: str = "",
+        stop: Callable[[], bool] = lambda: False,
+        on_way: Callable[[str, SavedSeeds], Callable[[Run], None] | None] | None = None,
+    ) -> bool:
+        """Evolves what is not done yet, way after way, until all is or `stop` says so. However it ends, what was found
+        is saved.
+
+        Args:
+            how_to_resume: what a message tells the user to type.
+            stop: asked between chunks of generations.
+            on_way: called with a way and its runs when its turn comes; what it returns is called after each chunk.
+
+        Returns:
+            Whether all is done.
+
+        Raises:
+            InputError: as `SavedSeeds.evolve`, or a folder of a way is damaged or of another config.
+            OSError: a file cannot be written.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(self.directory)
+        try:
+            if self._overwrite:
+                self._throw_away()
+            run_folder.write_json(self.directory / AUDIT, self._record())
+            for way, config in self.plan.configs.items():
+                saved = self._saved(way, config, how_to_resume)
+                on_chunk = None if on_way is None else on_way(way, saved)
+                saved.evolve(stop, on_chunk)
+                if saved.to_do():
+                    return False
+            return True
+        finally:
+            lock.release()
+
+    def folder(self, way: str) -> Path:
+        """Of the runs of a way."""
+        return self.directory / way
+
+    def _saved(self, way: str, config: Config, how_to_resume: str) -> SavedSeeds:
+        folder, seeds = run_folder.no_link(self.folder(way)), self.settings.seeds
+        # Without its config nothing was evolved there yet.
+        if not (folder / run_folder.CONFIG).exists():
+            return start_seeds(config, seeds, folder, how_to_resume=how_to_resume)
+        whole = with_defaults(config, self.classifier.image_shape)
+        return resume_seeds(whole, folder, how_to_resume=how_to_resume)
+
+    def _throw_away(self) -> None:
+        """What a former audit left."""
+        self._overwrite = False
+        for name in OWN:
+            path = self.directory / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+
+    def _record(self) -> dict[str, Any]:
+        """What says in the folder whose runs it holds."""
+        record = {
+            "settings": asdict(self.settings),
+            "evaluations": self.plan.evaluations,
+            "fingerprint": self.classifier.fingerprint or self.classifier.file_hash,
+            "version": version("qdfool"),
+        }
+        return json.loads(json.dumps(record))
+
+    def _check_free(self) -> None:
+        folder = self.directory
+        run_folder.check_name(folder)
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file. Expected a folder, or a new name, with `out`.")
+        there = sorted({path.name for path in folder.iterdir()} - {LOCK}) if folder.is_dir() else []
+        if there and not (folder / AUDIT).is_file():
+            raise InputError(
+                f"{folder} holds something else than an audit: {listed(there, 5)}. Give another folder with `out`."
+            )
+
+    def _check_same(self) -> None:
+        path = self.directory / AUDIT
+        if not path.exists():
+            return
+        theirs, ours = _flat(run_folder.read_json(path)), _flat(self._record())
+        differing = [
+            f"{name}: {shown(theirs.get(name))} there, {shown(value)} here"
+            for name, value in ours.items()
+            if theirs.get(name) != value
+        ]
+        if differing:
+            raise InputError(
+                f"{self.directory} holds an audit of something else ({'; '.join(differing[:5])}). Give another folder "
+                "with `out`, or throw it away with `overwrite`."
+            )
+
+
+def _flat(record: dict[str, Any], group: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{group}{name}.")
+        else:
+            found[group + name] = value
+    return found
