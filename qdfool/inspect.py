@@ -164,6 +164,8 @@ def inspect_elite(
         "num_replacements": int(rows.num_replacements[0]),
         "parent_class": None if parent < 0 else result.class_names[parent],
     }
+    if rows.origin:
+        elite["origin"] = {name: leaf[0].item() for name, leaf in rows.origin._asdict().items()}
     try:
         top = top_classes(classifier_of(result), lambda _: result.images_in(one), 1, 1)
         elite["now"] = [] if top is None else _now(result, top)
@@ -223,6 +225,10 @@ def _as_text(elite: dict[str, Any]) -> str:
         f"  its cell        changed hands {elite['num_replacements']:,} times",
         f"  parent's class  {'none: first generation' if parent is None else named(parent)}",
     ]
+    if origin := elite.get("origin"):
+        lines.append(
+            f"  began with      picture {origin['picture']:,}, {origin['distance']:.4g} away (root mean square)"
+        )
     if elite["now"]:
         lines.append("the classifier now says")
         lines += [

@@ -30,6 +30,24 @@ A mutation is a function (key, genome) to genome, a crossover (key, first, secon
 its name."""
 
 
+class Pictures(NamedTuple):
+    """What a run begins with instead of noise: a picture for each child of the first generation."""
+
+    images: Array
+    """[B, H, W, C] uint8."""
+    number: Array
+    """[B] int32, the picture's number in its collection, from 0; rising."""
+
+
+class Origin(NamedTuple):
+    """Where lines of descent, by (first) parents, begin."""
+
+    picture: Array
+    """[N] int32, the number of the picture in its collection; -1 where there is none."""
+    distance: Array
+    """[N] float32, root mean square difference of the image from it, values in [0, 1]; NaN where there is none."""
+
+
 class Elites(NamedTuple):
     """The device's archive: row n of every leaf belongs to one and the same child."""
 
@@ -47,6 +65,8 @@ class Elites(NamedTuple):
     """[N] int32, how often the cell changed hands."""
     curiosity: Array
     """[N] float32, curiosity score of the elite (Cully and Demiris 2018, section III-C)."""
+    origin: Any = ()
+    """An `Origin` of a run that begins with pictures, else ()."""
 
 
 class State(NamedTuple):
@@ -66,6 +86,10 @@ class State(NamedTuple):
     """[B] int32, the cell of each child's (first) parent; -1 for the initial generation."""
     emitter: Any = ()
     """A pytree of arrays: what the emitter remembers."""
+    origins: Any = ()
+    """[B] int32, the number of the picture that each child's line of descent began with; () without pictures."""
+    pictures: Any = ()
+    """The `Pictures` that the run began with, or ()."""
 
 
 class Outcome(NamedTuple):
@@ -114,6 +138,8 @@ class Encoding:
     differentiable: Callable[[Genome], Image] | None = None
     """`decode` in a form that JAX differentiates in reverse, where there is one; leaves that are no floating-point
     numbers stay as they are. None: gradients and evolution strategies refuse the encoding."""
+    encode: Callable[[Image], Genome] | None = None
+    """The genome whose image comes nearest to one [H, W, C] in [0, 1]. None: no run begins with pictures."""
     project: Callable[[Genome], Genome] = lambda genome: genome
     """The nearest genome whose numbers are in their range, of one that was moved out of it."""
 

@@ -5,10 +5,11 @@ from qdfool.build.classifier import CLASSIFIERS, build_classifier, is_known, wit
 from qdfool.build.defaults import DEFAULT_MUTATIONS, with_defaults
 from qdfool.build.devices import with_devices
 from qdfool.build.emitters import EMITTERS
-from qdfool.build.encoding import ENCODINGS, INITIAL, build_encoding
+from qdfool.build.encoding import ENCODINGS, INITIAL, begins_with_pictures, build_encoding
 from qdfool.build.evolution import build_evolution
 from qdfool.build.measures import build_measures, grid_ranges, placed
 from qdfool.build.memory import check_archive, check_memory
+from qdfool.build.pictures import read_pictures, shapes_of_pictures, with_pictures
 from qdfool.build.selection import SELECTIONS
 from qdfool.build.target import Target
 from qdfool.build.variation import CROSSOVERS, MUTATIONS
@@ -23,6 +24,7 @@ __all__ = [
     "MUTATIONS",
     "SELECTIONS",
     "Target",
+    "begins_with_pictures",
     "build_classifier",
     "build_encoding",
     "build_evolution",
@@ -32,8 +34,11 @@ __all__ = [
     "grid_ranges",
     "is_known",
     "placed",
+    "read_pictures",
+    "shapes_of_pictures",
     "with_batch_size",
     "with_classifier",
     "with_defaults",
     "with_devices",
+    "with_pictures",
 ]

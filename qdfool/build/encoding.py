@@ -1,5 +1,6 @@
 """From a config to the encoding of its genomes."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -30,7 +31,16 @@ INITIAL: dict[str, tuple[str, Callable[[Shape], Callable[[Key], Image]]]] = {
 }
 
 
+def begins_with_pictures(config: Config) -> bool:
+    """Whether the first images of a config are pictures of the user's, whose path has a separator in it."""
+    return config.initial not in INITIAL and any(
+        separator in config.initial for separator in (os.sep, os.altsep) if separator
+    )
+
+
 def _initial(config: Config, image_shape: Shape) -> Callable[[Key], Image]:
+    if begins_with_pictures(config):
+        return uniform_noise(image_shape)  # Nobody asks for it: see `pictures.py`.
     return INITIAL[known_name("initial image", config.initial, INITIAL)][1](image_shape)
 
 

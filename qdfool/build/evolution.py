@@ -82,6 +82,7 @@ def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, 
         emitter=build_emitter(config, parts),
         measure=measure,
         cell_index=build_cell_index(config, measures),
+        encode=encoding.encode,
         shares=build_shares(config),
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import jax
 
 from qdfool import hosts
-from qdfool.build.encoding import build_encoding
+from qdfool.build.encoding import begins_with_pictures, build_encoding
 from qdfool.build.target import Target, here
 from qdfool.config import Config
 from qdfool.engine.loop import LONGEST_CHUNK
@@ -74,6 +74,8 @@ def check_memory(config: Config, classifier: Classifier, target: Target | None =
     children = batch * (2 * genome + (2 + LEAST_LAYERS_IN_IMAGES) * 4 * values + 8 * classes)
     if config.selection.operator == "tournament":
         children += batch * config.selection.tournament_size * 8
+    if begins_with_pictures(config):
+        children += config.batch_size * values
     records = LONGEST_CHUNK * classes * 8
     # One for a class: how many cells of a grid will have an elite is not known.
     pictures = classes * values + (0 if classifier.traceable else batch * 4 * values)

@@ -267,7 +267,8 @@ class Config:
     """How a genome becomes an image: of --list, or your own as package.module:attribute, a qdfool.Encoding or
     a function from (height, width, channels) to one."""
     initial: str = "uniform"
-    """What the images of the first generation are; see --list."""
+    """What the images of the first generation are: noise of --list, or pictures, by the path of a folder of image files
+    or of an IDX file (with the encodings pixels and binary, or your own that encodes images)."""
     rounding: bool = True
     """Round images to the 256 levels of a PNG before the classifier sees them."""
     archive: Literal["class", "grid"] = "class"

@@ -9,10 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.types import Array, Elites, Genome
+from qdfool.types import Array, Elites, Genome, Origin
 
 
-def empty(genome: Genome, classes: int, grid_cells: int, measures: int, numpy: Any = jnp) -> Elites:
+def empty(
+    genome: Genome,
+    classes: int,
+    grid_cells: int,
+    measures: int,
+    numpy: Any = jnp,
+    begins_with_pictures: bool = False,
+) -> Elites:
     """An archive without elites.
 
     Args:
@@ -22,8 +29,10 @@ def empty(genome: Genome, classes: int, grid_cells: int, measures: int, numpy: A
         measures: M.
         numpy: what makes the arrays: jax.numpy, or NumPy for an archive on the host, where zeros take no memory until
             they are written to.
+        begins_with_pictures: whether the elites have an origin.
     """
     cells = classes * grid_cells
+    origin = Origin(numpy.full(cells, -1, numpy.int32), numpy.full(cells, numpy.nan, numpy.float32))
     return Elites(
         genome=jax.tree.map(lambda leaf: numpy.zeros((cells, *leaf.shape), leaf.dtype), genome),
         fitness=numpy.full(cells, -numpy.inf, numpy.float32),
@@ -32,6 +41,7 @@ def empty(genome: Genome, classes: int, grid_cells: int, measures: int, numpy: A
         parent_class=numpy.full(cells, -1, numpy.int32),
         num_replacements=numpy.zeros(cells, numpy.int32),
         curiosity=numpy.zeros(cells, numpy.float32),
+        origin=origin if begins_with_pictures else (),
     )
 
 

@@ -101,8 +101,9 @@ def effort(platform: str) -> dict[str, Any] | None:
 
 @functools.lru_cache(maxsize=16)
 def jitted_init(evolution: Evolution) -> Any:
-    """`init` jitted: key to the state before the first generation."""
-    return jax.jit(sharded(functools.partial(init, evolution), evolution.shares, (P(),), STATE))
+    """`init` jitted: key, and pictures if there are any, to the state before the first generation."""
+    begin = sharded(functools.partial(init, evolution), evolution.shares, (P(), P()), STATE)
+    return jax.jit(lambda key, pictures=(): begin(key, pictures))
 
 
 @functools.lru_cache(maxsize=16)

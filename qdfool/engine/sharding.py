@@ -2,8 +2,8 @@
 
 The devices may be of several processes (`qdfool.hosts`): each then holds what lies on its own.
 
-    sharded along the batch        children, their images, parents, logits, fitness, measures
-    the same on every device       elites, the root key, the classifier's parameters, records
+    sharded along the batch        children, their images, parents, origins, logits, fitness, measures
+    the same on every device       elites, the root key, pictures, the classifier's parameters, records
 
 A device breeds, decodes, classifies and scores its own children. Between devices travel, in a generation: of each cell
 the fitness and the number of its best child, two numbers a cell; what parents earned, one; and the children that won,
@@ -25,7 +25,7 @@ from qdfool.engine.archive import best_children, reward_parents
 from qdfool.types import Array, Elites, State
 
 AXIS = "batch"
-SHARDED = ("children", "images", "parents")
+SHARDED = ("children", "images", "parents", "origins")
 """What of a state is sharded."""
 STATE: Any = State._make(P(AXIS) if name in SHARDED else P() for name in State._fields)
 """How a state lies on the devices: along the batch, or all of it on each."""

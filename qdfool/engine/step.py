@@ -16,6 +16,7 @@ from qdfool.engine import archive, sharding
 from qdfool.engine.archive import empty, occupied
 from qdfool.engine.objectives import log_odds
 from qdfool.engine.sharding import Shares
+from qdfool.genomes.levels import LEVELS, round_to_levels
 from qdfool.types import (
     Array,
     Elites,
@@ -23,8 +24,10 @@ from qdfool.types import (
     Genome,
     Image,
     Key,
+    Origin,
     Outcome,
     Parameters,
+    Pictures,
     Record,
     Score,
     State,
@@ -49,30 +52,46 @@ class Evolution:
     """An image to its measures [M]."""
     cell_index: Callable[[Array], tuple[Array, Array]]
     """Measures [M] to their grid cell [] int32 in [0, G), and [] bool whether they are in range."""
+    encode: Callable[[Image], Genome] | None = None
+    """An image to the genome that draws it; needed where a run begins with pictures."""
     shares: Shares = field(default_factory=Shares)
     """Which children are whose, where devices share a batch; `emitter` breeds one device's."""
 
 
-def init(evolution: Evolution, key: Key) -> State:
-    """The state before the first generation: an empty archive and a batch of random children.
+def init(evolution: Evolution, key: Key, pictures: Pictures | tuple[()] = ()) -> State:
+    """The state before the first generation: an empty archive and a batch of random children, or of pictures.
 
     Args:
         evolution: the functions.
         key: root of all randomness of the run, used for nothing else.
+        pictures: of the first children.
     """
-    initial_key = jax.random.fold_in(key, 0)
-    keys = evolution.shares.own(jax.random.split(initial_key, evolution.batch_size))
-    children = jax.vmap(evolution.initialise)(keys)
+    if isinstance(pictures, Pictures):
+        assert evolution.encode is not None
+        shown, origins = evolution.shares.own(tuple(pictures))
+        children = jax.vmap(evolution.encode)(round_to_levels(shown.astype(jnp.float32) / LEVELS))
+    else:
+        initial_key = jax.random.fold_in(key, 0)
+        keys = evolution.shares.own(jax.random.split(initial_key, evolution.batch_size))
+        children, origins = jax.vmap(evolution.initialise)(keys), ()
     images, first = jax.vmap(evolution.decode)(children), _row(children, 0)
     measures = jax.eval_shape(evolution.measure, images[0]).shape[0]
     return State(
         key=key,
         generation=jnp.int32(0),
-        elites=empty(first, evolution.classes, evolution.grid_cells, measures),
+        elites=empty(
+            first,
+            evolution.classes,
+            evolution.grid_cells,
+            measures,
+            begins_with_pictures=isinstance(pictures, Pictures),
+        ),
         children=children,
         images=images,
-        parents=jnp.full(keys.shape[0], -1, jnp.int32),
+        parents=jnp.full(images.shape[0], -1, jnp.int32),
         emitter=evolution.emitter.init(first),
+        origins=origins,
+        pictures=pictures,
     )
 
 
@@ -111,6 +130,7 @@ def tell(
         parent_class=jnp.where(state.parents < 0, -1, state.parents // grid_cells),
         num_replacements=jnp.zeros_like(state.parents),
         curiosity=jnp.zeros_like(state.parents, jnp.float32),
+        origin=_origin(state),
     )
     if evolution.shares.devices == 1:
         elites, won = archive.enter(elites, challengers, state.parents, cell_index)
@@ -147,7 +167,21 @@ def _breed(evolution: Evolution, state: State, score: Score | None) -> State:
         key, state.generation, state.emitter, state.elites, score
     )
     images = jax.vmap(evolution.decode)(children)
+    if isinstance(state.pictures, Pictures):
+        state = state._replace(origins=jnp.where(parents < 0, -1, state.elites.origin.picture[parents]))
     return state._replace(children=children, images=images, parents=parents, emitter=emitter)
+
+
+def _origin(state: State) -> Origin | tuple[()]:
+    """Of the children that wait, [B], where the run began with pictures."""
+    if not isinstance(state.pictures, Pictures):
+        return ()
+    # Numbers rise: of a picture that several children began with, the first of its rows.
+    row = jnp.searchsorted(state.pictures.number, state.origins)
+    # In levels, whose squares are whole numbers: the same sum on any number of devices.
+    apart = jnp.round(LEVELS * ask(state)) - state.pictures.images[row].astype(jnp.float32)
+    distance = jnp.sqrt(jnp.square(apart).mean(axis=(1, 2, 3))) / LEVELS
+    return Origin(state.origins, jnp.where(state.origins < 0, jnp.nan, distance))
 
 
 def _row(genome: Genome, index: int) -> Genome:

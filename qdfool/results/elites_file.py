@@ -12,7 +12,7 @@ from qdfool.files.digest import digest_of
 from qdfool.results import npz
 from qdfool.results.npz import Header
 from qdfool.results.snapshot import Snapshot, SparseSnapshot
-from qdfool.types import Elites
+from qdfool.types import Elites, Origin
 
 SCHEMA = 1
 """Version of what the file holds, in its array `schema_version`."""
@@ -20,6 +20,8 @@ SEAL = {"schema_version": Header(np.dtype(np.int32), ()), "sha256": Header(np.dt
 """Arrays that a file of a former version lacks: its version, and the digest of all others."""
 ROWS = ("fitness", "birth_generation", "parent_class", "num_replacements", "curiosity")
 """Fields of the elites that the file holds under their own names."""
+ORIGIN = "origin_"
+"""What the names of the origin's leaves begin with, of a run that began with pictures."""
 GENOME = "genome"
 """What the names of the genome's leaves begin with."""
 FORMER_NAMES = {"changes": "num_replacements"}
@@ -90,7 +92,8 @@ def read(
         genome = jax.tree.unflatten(tree, [arrays[name] for name in names if name.startswith(GENOME)])
         check_genomes(genome)
     fields: dict[str, Any] = {"measures": np.zeros((len(cells), 0), np.float32), **arrays}
-    rows = Elites(genome=genome, **{name: fields[name] for name in (*ROWS, "measures")})
+    origin = Origin._make(fields[f"{ORIGIN}{name}"] for name in Origin._fields) if shapes.origin else ()
+    rows = Elites(genome=genome, origin=origin, **{name: fields[name] for name in (*ROWS, "measures")})
     return SparseSnapshot(rows, cells, size, empty)
 
 
@@ -137,7 +140,10 @@ def _check_agreement(arrays: Mapping[str, np.ndarray], size: int, classes: int) 
         raise ValueError(f"cells from {cells[0]} to {cells[-1]} in an archive of {size}")
     if not np.isfinite(fitness).all():
         raise ValueError("fitness is not finite")
+    picture, distance = (arrays.get(f"{ORIGIN}{name}", np.zeros(len(cells))) for name in Origin._fields)
     for name, found in {
+        "origin_picture is below -1": picture >= -1,
+        "origin_distance is not from 0 to 1": ((distance >= 0) & (distance <= 1)) | (picture == -1),
         "class_index is not that of cell": arrays["class_index"] == cells // (size // classes),
         "confidence is not that of fitness": abs(arrays["confidence"] - confidence(fitness)) <= TOLERANCE,
         "birth_generation is below 0": arrays["birth_generation"] >= 0,
@@ -162,4 +168,7 @@ def _leaves(elites: Elites) -> dict[str, Any]:
         for path, leaf in jax.tree_util.tree_leaves_with_path(elites.genome)
     }
     measures = {"measures": elites.measures} if elites.measures.shape[1] else {}
-    return {name: getattr(elites, name) for name in ROWS} | genome | measures
+    origin = (
+        {f"{ORIGIN}{name}": leaf for name, leaf in elites.origin._asdict().items()} if elites.origin else {}
+    )
+    return {name: getattr(elites, name) for name in ROWS} | genome | measures | origin

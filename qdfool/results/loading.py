@@ -7,7 +7,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from qdfool.build import build_encoding, build_measures, check_archive, grid_ranges, placed
+from qdfool.build import (
+    begins_with_pictures,
+    build_encoding,
+    build_measures,
+    check_archive,
+    grid_ranges,
+    placed,
+)
 from qdfool.config import MOST_GENERATIONS, Config
 from qdfool.engine.archive import empty
 from qdfool.errors import InputError, shown
@@ -44,7 +51,7 @@ def load(directory: str | Path, config: Config | None = None) -> Result:
     grid_cells = config.cells[0] * config.cells[1] if measures else 1
     snapshot = elites_file.read(
         directory / run_folder.ELITES,
-        lambda cells: empty(genome, cells, 1, len(measures), np),
+        lambda cells: empty(genome, cells, 1, len(measures), np, begins_with_pictures(config)),
         classes * grid_cells,
         classes,
         classifier.image_shape,

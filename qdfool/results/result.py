@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from qdfool.build import build_encoding, build_measures, grid_ranges
+from qdfool.build import begins_with_pictures, build_encoding, build_measures, grid_ranges
 from qdfool.config import BUDGET, Config
 from qdfool.engine.archive import occupied
 from qdfool.engine.objectives import confidence
@@ -25,6 +25,8 @@ from qdfool.types import Classifier, Elites
 if TYPE_CHECKING:
     from qdfool.results.pyribs import Archive
 
+MOST_IN_SUMMARY = 10_000
+"""Elites that a summary lists."""
 VALUES_PER_DECODING = 1 << 24
 """Values of images that are decoded at once."""
 
@@ -183,6 +185,24 @@ class Result:
             "evaluations_per_second": evaluations / self.seconds if self.seconds else 0.0,
             "compile_seconds": self.compile_seconds,
             **({"cppn": self._cppn_summary()} if self.config.encoding == "cppn" else {}),
+            **({"initial": self._origin_summary()} if begins_with_pictures(self.config) else {}),
+        }
+
+    def _origin_summary(self) -> dict[str, Any]:
+        """How far elites are from the pictures that their lines of descent began with."""
+        cells = self.cells()
+        picture, distance = (leaf[cells] for leaf in self.elites.origin)
+        few = len(cells) <= MOST_IN_SUMMARY
+        return {
+            "pictures": len(np.unique(picture)),
+            "distance_median": float(np.median(distance)) if len(cells) else None,
+            "distance_least": float(distance.min()) if len(cells) else None,
+            "distance_most": float(distance.max()) if len(cells) else None,
+            "distance_is": "root mean square difference of an elite from the picture that its line of descent, by "
+            "first parents, began with; values in [0, 1]",
+            "elites": {"cell": cells.tolist(), "picture": picture.tolist(), "distance": distance.tolist()}
+            if few
+            else f"{run_folder.ELITES} has the origin of each",
         }
 
     def _cppn_summary(self) -> dict[str, Any]:

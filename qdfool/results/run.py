@@ -9,7 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from qdfool import hosts
-from qdfool.build import build_evolution, with_batch_size, with_defaults, with_devices
+from qdfool.build import (
+    build_evolution,
+    read_pictures,
+    shapes_of_pictures,
+    with_batch_size,
+    with_defaults,
+    with_devices,
+    with_pictures,
+)
 from qdfool.config import Config, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
 from qdfool.engine.sharding import SHARDED, Shares, gathered, local, replicated, spread
@@ -25,6 +33,8 @@ from qdfool.types import Classifier, Elites, State
 
 LONGEST = 1e12
 """Seconds that a run says it took."""
+PICTURES = ("origins", "pictures")
+"""What a state has where the run began with pictures, and else not."""
 COPIED_AT_MOST = 1 << 28
 """Bytes of a state that is copied to be saved in the background."""
 
@@ -50,6 +60,7 @@ class Run:
             InputError: a setting is out of range, or parts do not fit together.
         """
         validate(config, needs_budget)
+        config = with_pictures(config) if begins else config
         config = with_batch_size(with_devices(config), classifier)
         config = with_defaults(config, classifier.image_shape)
         validate(config, needs_budget)
@@ -59,7 +70,9 @@ class Run:
         self.evolution = evolution or build_evolution(config, classifier)
         init, key = jitted_init(self.evolution), root_key(config.seed, "evolution")
         shares = self.evolution.shares
-        self.state: State = init(replicated(key, shares)) if begins else jax.eval_shape(init, key)
+        pictures = (read_pictures if begins else shapes_of_pictures)(config, classifier.image_shape)
+        given = (key,) if pictures is None else (key, pictures)
+        self.state: State = init(*replicated(given, shares)) if begins else jax.eval_shape(init, *given)
         self.history = empty_history(len(classifier.class_names))
         self.metrics: list[Metrics] = []
         self.generations = 0
@@ -182,7 +195,8 @@ class Run:
         state = tree["state"]
         if several := _rows(values.get("rows"), self.config.batch_size):
             order = several.order()
-            state |= {name: jax.tree.map(lambda leaf: leaf[order], state[name]) for name in SHARDED}
+            there = [name for name in SHARDED if name in state]
+            state |= {name: jax.tree.map(lambda leaf: leaf[order], state[name]) for name in there}
         state = jax.tree.map(jnp.array, state)
         emitter = [state["emitter"][name] for name in _emitter(self.state)]
         restored = State(
@@ -193,6 +207,7 @@ class Run:
             images=state["images"],
             parents=state["parents"],
             emitter=jax.tree.unflatten(jax.tree.structure(self.state.emitter), emitter),
+            **{name: state[name] for name in PICTURES if name in state},
         )
         self.state = spread(restored, self.evolution.shares)
         self.history = type(self.history)(**tree["history"])
@@ -233,6 +248,7 @@ def _tree(state: State, history: dict[str, np.ndarray]) -> dict[str, Any]:
             "images": state.images,
             "parents": state.parents,
             **({"emitter": _emitter(state)} if _emitter(state) else {}),
+            **({name: getattr(state, name) for name in PICTURES} if state.pictures else {}),
         },
         "history": history,
     }

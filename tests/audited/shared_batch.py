@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.collectives import collectives
-from qdfool.build import build_evolution, with_defaults
+from qdfool.build import begins_with_pictures, build_evolution, with_defaults
 from qdfool.config import Config, Cppn, Crossover, Emitters, GradientAscent, Selection
 from qdfool.engine import archive, sharding
 from qdfool.engine.loop import empty_records, jitted_init, run_generations
 from qdfool.engine.sharding import AXIS, P, Shares, gathered, replicated, spread
-from qdfool.types import Elites, Measure
+from qdfool.types import Elites, Measure, Pictures
 
 
 def pixel(index: int) -> Measure:
@@ -45,6 +45,7 @@ CONFIGS["turns"] = replace(
     emitters=Emitters(("variation", "gradient_ascent"), turns=(200,)),
     gradient_ascent=GradientAscent(steps=1, rule="sign", learning_rate=1 / 32, sigma=0.0),
 )
+CONFIGS["pictures"] = replace(SMALL, initial="/pictures")
 RUNS = {"one": [1], "eight, one, two": [8, 1, 2]}
 """On how many devices a run is, and on how many it goes on."""
 GENERATIONS = 12
@@ -64,10 +65,17 @@ def program(config, devices):
     return evolution, jitted_init(evolution), run_generations(evolution, logits)
 
 
+def given(config: Config) -> tuple[Any, ...]:
+    """What a run begins with: a key, and of the one with pictures those, each for two children."""
+    key, number = jax.random.key(1), np.arange(config.batch_size, dtype=np.int32) // 2
+    images = np.random.default_rng(0).integers(0, 256, (config.batch_size, *fake.SHAPE), np.uint8)
+    return (key, Pictures(images[number], number)) if begins_with_pictures(config) else (key,)
+
+
 def evolved(config: Config, devices: Sequence[int]) -> dict[str, np.ndarray]:
     """State and records, by the path of each leaf."""
     evolution, init, _ = program(config, devices[0])
-    state, rows = gathered(init(jax.random.key(1)), evolution.shares), []
+    state, rows = gathered(init(*given(config)), evolution.shares), []
     for number in devices:
         evolution, _, run = program(config, number)
         count = GENERATIONS // len(devices)
@@ -129,7 +137,7 @@ def entered(devices: int, grid_cells: int, seed: int) -> dict[str, np.ndarray]:
 def travels(config: Config) -> list[tuple[str, list[list[int]], int]]:
     """Collectives of the compiled loop on eight devices: name, shapes of what arrives, and bytes."""
     _, init, run = program(config, 8)
-    state = jax.eval_shape(init, jax.random.key(1))
+    state = jax.eval_shape(init, *given(config))
     compiled = run.lower(state, empty_records(4), fake.classifier.parameters, jnp.int32(1)).compile()
     return [(found.kind, found.shapes, found.bytes) for found in collectives(compiled.as_text())]
 

@@ -57,7 +57,7 @@ def test_the_first_of_equal_children_wins_whichever_device_it_is_on(eight_device
 def test_only_winners_travel(eight_devices, name):
     """All that the compiled loop sends between devices, against the size of the winners."""
     config, found = shared_batch.CONFIGS[name], eight_devices["travels"][name]
-    state = jax.eval_shape(jitted_init(evolution(config)), jax.random.key(0))
+    state = jax.eval_shape(jitted_init(evolution(config)), *shared_batch.given(config))
     cells, batch = len(state.elites.fitness), config.batch_size
     elite = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.elites)) // cells
     assert found

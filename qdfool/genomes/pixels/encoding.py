@@ -13,7 +13,10 @@ def pixels(initial: Callable[[Key], Image]) -> Encoding:
     def decode(genome: Genome) -> Image:
         return genome
 
+    def encode(image: Image) -> Genome:
+        return image
+
     def project(genome: Genome) -> Genome:
         return jnp.clip(genome, 0.0, 1.0)
 
-    return Encoding("pixels", initial, decode, differentiable=decode, project=project)
+    return Encoding("pixels", initial, decode, differentiable=decode, encode=encode, project=project)
