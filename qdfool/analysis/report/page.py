@@ -6,9 +6,10 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from qdfool.analysis.report.charts import charts, script
+from qdfool.analysis.report.charts import charts
 from qdfool.analysis.report.data import Report
 from qdfool.analysis.report.payload import embedded, payload, shown_names
+from qdfool.analysis.report.plots import script
 from qdfool.files.atomic import atomic_write
 
 SCRIPTS = ("state.js", "details.js", "gallery.js", "maps.js", "start.js")
