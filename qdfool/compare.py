@@ -5,7 +5,7 @@ if __name__ == "__main__":  # Before the imports, which take a second; `start` h
 
     start("qdfool.compare")
 
-import math
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from typing import Annotated
 import tyro
 
 from qdfool import analysis
+from qdfool.analysis.report import write_report
 from qdfool.cli.exits import run_and_exit
 from qdfool.cli.options import read
 from qdfool.errors import InputError, printable
@@ -26,8 +27,10 @@ from qdfool.results.comparison import (
     as_json,
     curves,
     differences,
+    left_out,
     read_groups,
 )
+from qdfool.results.comparison_report import difference_text, figure_text, report_of
 from qdfool.results.over_seeds import intervals
 
 COMPARISON, CURVES = "comparison.json", "curves.png"
@@ -42,7 +45,7 @@ class CommandLine:
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")] = ()
     """Run folders, or folders of several seeds."""
     out: Path | None = None
-    """Folder for comparison.json and curves.png."""
+    """Folder for report.html, comparison.json and curves.png."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace the comparison that is in the folder."""
 
@@ -69,16 +72,22 @@ def _main(arguments: list[str]) -> None:
     analysis.lines(
         command.out / CURVES,
         x,
-        lines,
+        lines["median_confidence"],
         "Median confidence",
-        "mean over runs, and the 95 % interval of that mean",
+        "median over the runs, and the 95 % interval of that median",
         "evaluations",
         "median confidence over the classes",
         (0.0, 1.0),
         log_x=True,
     )
+    again = shlex.join(
+        ["python", "-m", "qdfool.compare", *map(str, command.runs), "--out", str(command.out), "--overwrite"]
+    )
+    write_report(command.out / run_folder.REPORT, report_of(groups, found, x, lines, command.out, again))
     print(printable_lines(as_text(groups, found)))
-    print(f"{COMPARISON} and {CURVES} are in {printable(str(command.out))}/")
+    if missing := left_out(groups):
+        print(missing)
+    print(f"{run_folder.REPORT}, {COMPARISON} and {CURVES} are in {printable(str(command.out))}/")
 
 
 def _check_free(out: Path, overwrite: bool) -> None:
@@ -102,34 +111,16 @@ def as_text(groups: Sequence[Group], found: Sequence[Difference]) -> str:
     shared = [name for name in COMPARED if any(name in row for row in figures)]
     rows = [["setting", "runs", *shared]]
     for group, row in zip(groups, figures, strict=True):
-        rows.append([group.name, str(len(group.members)), *(_figure(row.get(name)) for name in shared)])
+        rows.append(
+            [group.name, str(len(group.members)), *(figure_text(name, row.get(name)) for name in shared)]
+        )
     compared = [["figure", "setting", "than", "difference (95 %)", "p, adjusted", "beyond chance"]]
     for one in found:
-        mean, low, high, _ = one.difference
-        bounds = f" ({low:+.4g} to {high:+.4g})" if math.isfinite(low) else ""
-        p = f"{one.p_adjusted:.2g}" if math.isfinite(one.p_adjusted) else "?"
-        kind = "paired" if one.paired else "not paired"
-        compared.append(
-            [
-                one.figure,
-                one.group,
-                one.than,
-                f"{mean:+.4g}{bounds}, {kind}",
-                p,
-                "yes" if one.beyond_chance else "no",
-            ]
-        )
+        difference, kind, p = difference_text(one)
+        beyond = "yes" if one.beyond_chance else "no"
+        compared.append([one.figure, one.group, one.than, f"{difference}, {kind}", p, beyond])
     tables = [rows, *([compared] if found else [])]
     return "\n\n".join(_table(table) for table in tables)
-
-
-def _figure(figure: dict[str, float | None] | None) -> str:
-    if figure is None:
-        return "-"
-    median, low, high = (figure[name] for name in ("median", "low", "high"))
-    if low is None or high is None:
-        return f"{median:,.6g}"
-    return f"{median:,.6g} ({low:,.6g} to {high:,.6g})"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -103,5 +103,7 @@ def add_axes(plot: Plot, below: Axis, left: Axis) -> None:
     """Gives a plot its axes, and quiet lines at their ticks."""
     plot.add_layout(below, "below")
     plot.add_layout(left, "left")
-    plot.add_layout(GridLines(dimension=0, ticker=below.ticker, grid_line_alpha=0.18))
-    plot.add_layout(GridLines(dimension=1, ticker=left.ticker, grid_line_alpha=0.18))
+    across: Any = below.ticker
+    up: Any = left.ticker
+    plot.add_layout(GridLines(dimension=0, ticker=across, grid_line_alpha=0.18))
+    plot.add_layout(GridLines(dimension=1, ticker=up, grid_line_alpha=0.18))
