@@ -1,7 +1,7 @@
-"""What MkDocs is told beside mkdocs.yml, so that the same Markdown reads well here and where the repository is looked at.
+"""What MkDocs does beside mkdocs.yml, so that one Markdown reads well as a site and where the repository is looked at.
 
-README.md and its neighbours become pages, links to files outside docs/ lead to copies of these files, and a page of docs/
-that mkdocs.yml does not name is put at the end of the guides.
+README.md and its neighbours become pages, links to files outside docs/ lead to copies of these files, and a page of
+docs/ that mkdocs.yml does not name is put at the end of the guides.
 """
 
 import posixpath
