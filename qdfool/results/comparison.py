@@ -47,15 +47,19 @@ DIFFERENCES_ARE = (
 
 @dataclass(frozen=True)
 class Member:
-    """One run."""
+    """One run, or a row of results."""
 
     folder: Path
+    """Or the file that has the row."""
     seed: int
-    config: Config
+    config: Config | None
+    """None of a row."""
     classes: int
     figures: dict[str, float]
     odd: tuple[str, ...] = ()
     """Figures of its summary that are no numbers, or none that a run can have."""
+    compared: tuple[str, ...] = COMPARED
+    """Figures that are compared, where it has them."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def read_groups(folders: Sequence[Path]) -> list[Group]:
         alike.setdefault(repr(sorted(settings.items())), []).append((member, settings))
     names = _names([rows[0][1] for rows in alike.values()])
     return [
-        Group(name, _in_order([member for member, _ in rows]), rows[0][1])
+        Group(name, in_order([member for member, _ in rows]), rows[0][1])
         for name, rows in zip(names, alike.values(), strict=True)
     ]
 
@@ -139,10 +143,20 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
     return Member(folder, config.seed, config, len(record.class_names), figures, odd), settings
 
 
-def _in_order(members: Sequence[Member]) -> tuple[Member, ...]:
+def in_order(members: Sequence[Member]) -> tuple[Member, ...]:
+    """Members of a group, by their seeds.
+
+    Raises:
+        InputError: two have the same.
+    """
     by_seed: dict[int, Member] = {}
     for member in members:
         if member.seed in by_seed:
+            if member.config is None and member.folder == by_seed[member.seed].folder:
+                raise InputError(
+                    f"{member.folder} has the seed {member.seed} twice for the same setting. Give results with one row "
+                    "for each setting and seed, and a file once."
+                )
             raise InputError(
                 f"{by_seed[member.seed].folder} and {member.folder} have the same settings and the same seed, "
                 f"{member.seed}. Give one of them."
@@ -179,6 +193,15 @@ def _said(value: Any) -> str:
     return " ".join(map(named, map(str, value))) if isinstance(value, tuple) else named(str(value))
 
 
+def compared(groups: Sequence[Group]) -> list[str]:
+    """The figures that are compared and that a run has, in their order."""
+    return list(
+        dict.fromkeys(
+            name for group in groups for one in group.members for name in one.compared if name in one.figures
+        )
+    )
+
+
 def left_out(groups: Sequence[Group]) -> str:
     """Which figures are left out of which runs, because their summaries lack them, or have no such number there, where
     others of their setting have them; empty where none is."""
@@ -186,7 +209,7 @@ def left_out(groups: Sequence[Group]) -> str:
     for group in groups:
         known = {name for one in group.members for name in (*one.figures, *one.odd)}
         for one in group.members:
-            names = [name for name in COMPARED if name in known and name not in one.figures]
+            names = [name for name in one.compared if name in known and name not in one.figures]
             said += [f"{', '.join(names)} of {printable(str(one.folder))}"] if names else []
     if not said:
         return ""
@@ -207,7 +230,7 @@ def differences(groups: Sequence[Group]) -> list[Difference]:
         )
     found: list[tuple[str, str, str, bool, Interval, float]] = []
     for than, group in itertools.combinations(groups, 2):
-        for figure in COMPARED:
+        for figure in compared(groups):
             before, after = than.values(figure), group.values(figure)
             if before and after and len({*before.values(), *after.values()}) > 1:
                 found.append((figure, group.name, than.name, *_difference(before, after)))
@@ -263,6 +286,7 @@ def curves(groups: Sequence[Group]) -> tuple[np.ndarray, dict[str, dict[str, Ban
 
 
 def _by_evaluations(member: Member) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    assert member.config is not None, "a row of results has no history"
     history = history_file.read(member.folder / run_folder.HISTORY, member.classes)
     evaluations = member.config.charges().of(history.generation.astype(np.int64))
     values = (np.median(confidence(history.fitness), axis=1), history.qd_score, history.coverage)

@@ -12,9 +12,9 @@ import numpy as np
 from qdfool.analysis import percent
 from qdfool.analysis.charts import Band
 from qdfool.analysis.report import ComparedCurves, ComparedFigure, ComparisonReport, Run, Scale
-from qdfool.errors import printable
+from qdfool.errors import named, printable
 from qdfool.results import run_folder
-from qdfool.results.comparison import COMPARED, DIFFERENCES_ARE, FIGURES_ARE, Difference, Group, left_out
+from qdfool.results.comparison import DIFFERENCES_ARE, FIGURES_ARE, Difference, Group, compared, left_out
 from qdfool.results.over_seeds import intervals
 from qdfool.results.report import setting_text
 
@@ -45,8 +45,8 @@ def report_of(
     Args:
         groups: of `read_groups`.
         found: their `differences`.
-        evaluations: [T] of their `curves`.
-        curves: their `curves`.
+        evaluations: [T] of their `curves`; [0] where there are none.
+        curves: their `curves`, if they have any.
         out: the folder that the page is for; addresses of the runs' pages begin there.
         command: that makes the comparison again, if there is one.
     """
@@ -86,6 +86,10 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
+def _label(figure: str) -> str:
+    return LABELS.get(figure) or named(figure.replace("_", " "))
+
+
 def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
@@ -98,7 +102,7 @@ def _headline(groups: Sequence[Group], found: Sequence[Difference]) -> str:
         return f"{_count(len(groups), 'setting')} side by side; with these runs no difference can be told from chance."
     beyond = [one for one in tested if one.beyond_chance]
     if len(groups) == 2 and len(beyond) == 1:
-        return f"{groups[0].name} and {groups[1].name} differ beyond chance in their {LABELS[beyond[0].figure]} alone."
+        return f"{groups[0].name} and {groups[1].name} differ beyond chance in their {_label(beyond[0].figure)} alone."
     if len(groups) == 2:
         how = f"in {len(beyond)} of {_count(len(tested), 'figure')}" if beyond else "in no figure"
         return f"{groups[0].name} and {groups[1].name} differ beyond chance {how}."
@@ -113,9 +117,8 @@ def _run(folder: Path, seed: int, out: Path) -> Run:
 
 
 def _without_page(groups: Sequence[Group]) -> str:
-    missing = [
-        one for group in groups for one in group.members if not (one.folder / run_folder.REPORT).is_file()
-    ]
+    runs = [one for group in groups for one in group.members if one.config is not None]
+    missing = [one for one in runs if not (one.folder / run_folder.REPORT).is_file()]
     if not missing:
         return ""
     first = printable(str(missing[0].folder))
@@ -132,7 +135,7 @@ def _curves(groups: Sequence[Group], curves: Mapping[str, Mapping[str, Band]]) -
         "coverage": ("Coverage", "share of cells with an elite", "share"),
     }
     found = []
-    for series, (title, what, scale) in kinds.items():
+    for series, (title, what, scale) in kinds.items() if curves else ():
         bands = [curves[series][group.name] for group in groups]
         lines = np.array(bands, np.float64)
         # A class archive is full from the first generation on.
@@ -144,8 +147,8 @@ def _curves(groups: Sequence[Group], curves: Mapping[str, Mapping[str, Band]]) -
 def _table(groups: Sequence[Group]) -> list[tuple[str, list[str]]]:
     figures = [intervals([one.figures for one in group.members]) for group in groups]
     return [
-        (LABELS[name], [figure_text(name, row.get(name)) for row in figures])
-        for name in COMPARED
+        (_label(name), [figure_text(name, row.get(name)) for row in figures])
+        for name in compared(groups)
         if any(name in row for row in figures)
     ]
 
@@ -179,7 +182,7 @@ def difference_text(one: Difference) -> tuple[str, str, str]:
 
 
 def _difference(one: Difference) -> ComparedFigure:
-    return ComparedFigure(LABELS[one.figure], one.group, one.than, *difference_text(one), one.beyond_chance)
+    return ComparedFigure(_label(one.figure), one.group, one.than, *difference_text(one), one.beyond_chance)
 
 
 def _settings(groups: Sequence[Group]) -> tuple[list[tuple[str, list[str]]], list[tuple[str, str]]]:

@@ -50,6 +50,7 @@ def report(names: list[str]) -> ComparisonReport:
 REPORTS = {
     "two": report(["mnist-direct", "mnist-cppn"]),
     "twelve": report([f"mnist-direct, mutation.rate 0.{index}" for index in range(12)]),
+    "rows": replace(report(["one", "other"]), curves=[], evaluations=np.zeros(0)),
     "hostile": replace(report([HOSTILE, "other"]), settings=[(HOSTILE, [HOSTILE, "b"])]),
 }
 
@@ -151,7 +152,7 @@ def test_hostile_names_stay_text_and_widen_nothing(opened):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["two", "twelve"])
+@pytest.mark.parametrize("name", ["two", "twelve", "rows"])
 def test_axe_finds_no_serious_fault(opened, serious_faults, name, scheme):
     assert serious_faults(opened(name, color_scheme=scheme)) == []
 

@@ -37,6 +37,11 @@ function nearest(value) {
 
 async function start() {
   await drawCharts(dress);
+  if (x.length) startReading();
+  document.documentElement.dataset.ready = "yes";
+}
+
+function startReading() {
   for (const plot of Object.values(charts)) {
     plot.js_event_callbacks = new Map(["mousemove", "tap"].map((name) => [name, [(event) => read(nearest(event.x))]]));
   }
@@ -49,7 +54,6 @@ async function start() {
     });
   }
   read(x.length - 1);
-  document.documentElement.dataset.ready = "yes";
 }
 
 start();

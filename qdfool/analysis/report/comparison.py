@@ -76,6 +76,7 @@ class ComparisonReport:
     evaluations: NDArray[np.float64]
     """[T] rising, of the curves."""
     curves: Sequence[ComparedCurves]
+    """None where only the figures are known."""
     table: Sequence[tuple[str, Sequence[str]]]
     """Label of a figure, and what each group came to."""
     differences: Sequence[ComparedFigure]
@@ -99,6 +100,8 @@ def keys(groups: int) -> list[tuple[int, int]]:
 
 def charts(report: ComparisonReport) -> Charts:
     """A chart for each of the curves, all with the same evaluations."""
+    if not report.curves:
+        return as_charts({})
     x = np.asarray(report.evaluations, np.float64)
     x_range = span(float(x[0]), max(float(x[-1]), float(x[0]) * (1 + 1e-9)))
     return as_charts({f"curve{number}": _chart(x, x_range, one) for number, one in enumerate(report.curves)})
