@@ -81,5 +81,5 @@ def read_command(module: str, arguments: list[str]) -> None:
     elif module == "tests.fuzz":
         loaded.parser().parse_args(arguments)
     else:
-        (kind,) = {getattr(loaded, name, None) for name in ("CommandLine", "Command", "Options")} - {None}
-        read(kind, arguments)
+        kinds = ("CommandLine", "Command", "Options")
+        read(next(getattr(loaded, name) for name in kinds if hasattr(loaded, name)), arguments)
