@@ -5,30 +5,36 @@ if __name__ == "__main__":  # Before the imports, which take a second; `start` h
 
     start("qdfool.compare")
 
-import math
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import tyro
 
 from qdfool import analysis
+from qdfool.analysis.charts import Band
+from qdfool.analysis.report import write_report
 from qdfool.cli.exits import run_and_exit
 from qdfool.cli.options import read
 from qdfool.errors import InputError, printable
 from qdfool.results import run_folder
 from qdfool.results.comparison import (
-    COMPARED,
     Difference,
     Group,
     as_json,
+    compared,
     curves,
     differences,
+    left_out,
     read_groups,
 )
+from qdfool.results.comparison_report import difference_text, figure_text, report_of
 from qdfool.results.over_seeds import intervals
+from qdfool.results.rows import are_rows, read_rows
 
 COMPARISON, CURVES = "comparison.json", "curves.png"
 
@@ -40,9 +46,9 @@ class CommandLine:
     """
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN...")] = ()
-    """Run folders, or folders of several seeds."""
+    """Run folders, or folders of several seeds; or JSON files of benchmarks, with a row for each setting and seed."""
     out: Path | None = None
-    """Folder for comparison.json and curves.png."""
+    """Folder for report.html, comparison.json and curves.png."""
     overwrite: tyro.conf.FlagCreatePairsOff[bool] = False
     """Replace the comparison that is in the folder."""
 
@@ -61,24 +67,38 @@ def _main(arguments: list[str]) -> None:
     if command.out is None:
         raise InputError("No folder for the comparison: give one with --out.")
     _check_free(command.out, command.overwrite)
-    groups = read_groups(command.runs)
+    of_runs = not are_rows(command.runs)
+    groups = read_groups(command.runs) if of_runs else read_rows(command.runs)
     found = differences(groups)
-    x, lines = curves(groups)
+    x, lines = curves(groups) if of_runs else (np.zeros(0), {})
     command.out.mkdir(parents=True, exist_ok=True)
     run_folder.write_json(command.out / COMPARISON, as_json(groups, found))
+    (command.out / CURVES).unlink(missing_ok=True)  # That of what is replaced.
+    if of_runs:
+        _draw(command.out / CURVES, x, lines["median_confidence"])
+    again = shlex.join(
+        ["python", "-m", "qdfool.compare", *map(str, command.runs), "--out", str(command.out), "--overwrite"]
+    )
+    write_report(command.out / run_folder.REPORT, report_of(groups, found, x, lines, command.out, again))
+    print(printable_lines(as_text(groups, found)))
+    if missing := left_out(groups):
+        print(missing)
+    left = [run_folder.REPORT, COMPARISON, *([CURVES] if of_runs else [])]
+    print(f"{', '.join(left[:-1])} and {left[-1]} are in {printable(str(command.out))}/")
+
+
+def _draw(path: Path, x: np.ndarray, bands: Mapping[str, Band]) -> None:
     analysis.lines(
-        command.out / CURVES,
+        path,
         x,
-        lines,
+        bands,
         "Median confidence",
-        "mean over runs, and the 95 % interval of that mean",
+        "median over the runs, and the 95 % interval of that median",
         "evaluations",
         "median confidence over the classes",
         (0.0, 1.0),
         log_x=True,
     )
-    print(printable_lines(as_text(groups, found)))
-    print(f"{COMPARISON} and {CURVES} are in {printable(str(command.out))}/")
 
 
 def _check_free(out: Path, overwrite: bool) -> None:
@@ -99,37 +119,19 @@ def printable_lines(text: str) -> str:
 def as_text(groups: Sequence[Group], found: Sequence[Difference]) -> str:
     """Two Markdown tables: what each setting came to, and what differs."""
     figures = [intervals([one.figures for one in group.members]) for group in groups]
-    shared = [name for name in COMPARED if any(name in row for row in figures)]
+    shared = [name for name in compared(groups) if any(name in row for row in figures)]
     rows = [["setting", "runs", *shared]]
     for group, row in zip(groups, figures, strict=True):
-        rows.append([group.name, str(len(group.members)), *(_figure(row.get(name)) for name in shared)])
-    compared = [["figure", "setting", "than", "difference (95 %)", "p, adjusted", "beyond chance"]]
-    for one in found:
-        mean, low, high, _ = one.difference
-        bounds = f" ({low:+.4g} to {high:+.4g})" if math.isfinite(low) else ""
-        p = f"{one.p_adjusted:.2g}" if math.isfinite(one.p_adjusted) else "?"
-        kind = "paired" if one.paired else "not paired"
-        compared.append(
-            [
-                one.figure,
-                one.group,
-                one.than,
-                f"{mean:+.4g}{bounds}, {kind}",
-                p,
-                "yes" if one.beyond_chance else "no",
-            ]
+        rows.append(
+            [group.name, str(len(group.members)), *(figure_text(name, row.get(name)) for name in shared)]
         )
-    tables = [rows, *([compared] if found else [])]
+    table = [["figure", "setting", "than", "difference (95 %)", "p, adjusted", "beyond chance"]]
+    for one in found:
+        difference, kind, p = difference_text(one)
+        beyond = "yes" if one.beyond_chance else "no"
+        table.append([one.figure, one.group, one.than, f"{difference}, {kind}", p, beyond])
+    tables = [rows, *([table] if found else [])]
     return "\n\n".join(_table(table) for table in tables)
-
-
-def _figure(figure: dict[str, float | None] | None) -> str:
-    if figure is None:
-        return "-"
-    median, low, high = (figure[name] for name in ("median", "low", "high"))
-    if low is None or high is None:
-        return f"{median:,.6g}"
-    return f"{median:,.6g} ({low:,.6g} to {high:,.6g})"
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -122,8 +122,8 @@ def replay(folder: Path) -> list[str]:
     return faults
 
 
-def main() -> None:
-    """Fuzzes all readers in turn until the time is over; exits with 1 if one fell."""
+def parser() -> argparse.ArgumentParser:
+    """The options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0, help="in all (default 10)")
     parser.add_argument("--seed", type=int, default=0, help="of the damage (default 0)")
@@ -131,7 +131,12 @@ def main() -> None:
     parser.add_argument("--corpus", action="store_true", help="read the corpus of hostile files instead")
     parser.add_argument("--keep", type=Path, help="folder for the files that a reader fell over")
     parser.add_argument("--here", nargs=3, metavar=("SEED", "SECONDS", "FOLDER"), help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    """Fuzzes all readers in turn until the time is over; exits with 1 if one fell."""
+    options = parser().parse_args()
     if options.here:
         number, seconds, folder = options.here
         fuzz(options.only, int(number), float(seconds), Path(folder))

@@ -2,20 +2,20 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from qdfool.analysis.charts import Band
-from qdfool.analysis.statistics import LEVEL, Interval, bands, holm, interval
+from qdfool.analysis.statistics import LEVEL, Interval, holm, interval
 from qdfool.config import KEEPING, Config, flat
 from qdfool.engine.objectives import confidence
-from qdfool.errors import InputError, listed, named
+from qdfool.errors import InputError, listed, named, printable
 from qdfool.results import history_file, run_folder
 from qdfool.results.config_file import classifier_record, is_of_seeds, read_config, read_config_of_seeds
-from qdfool.results.over_seeds import intervals, numbers
+from qdfool.results.over_seeds import bounds_of_median, intervals, numbers
 
 COMPARED = (
     "median_confidence",
@@ -31,22 +31,35 @@ COMPARED = (
 """Figures of a run's summary, as its `summary.json` calls them."""
 MOST_SETTINGS = 12
 """Settings that are compared in pairs: more comparisons than theirs leave nothing beyond chance."""
-MOST_NAMED = 3
-"""Settings by which a group is named."""
+MOST_NAMED, MOST_SAID = 3, 10
+"""Settings by which a group is named, and runs of which it is said what is left out."""
 POINTS = 200
 """Of a curve, evenly spaced by the logarithm of evaluations."""
+SERIES = ("median_confidence", "qd_score", "coverage")
+"""What the curves are of."""
 SCHEMA = 1
+FIGURES_ARE = "median over the runs, and the 95 % bootstrap interval of that median"
+DIFFERENCES_ARE = (
+    "mean over seeds, with the 95 % interval of Student's t (of pairs of the same seed) or of Welch's; p_adjusted is "
+    "for all of them together, by Holm's method"
+)
 
 
 @dataclass(frozen=True)
 class Member:
-    """One run."""
+    """One run, or a row of results."""
 
     folder: Path
+    """Or the file that has the row."""
     seed: int
-    config: Config
+    config: Config | None
+    """None of a row."""
     classes: int
     figures: dict[str, float]
+    odd: tuple[str, ...] = ()
+    """Figures of its summary that are no numbers, or none that a run can have."""
+    compared: tuple[str, ...] = COMPARED
+    """Figures that are compared, where it has them."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,8 @@ class Group:
     name: str
     members: tuple[Member, ...]
     """In the order of their seeds."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What all its runs have in common, by dotted names, and the classifier's weights."""
 
     def values(self, figure: str) -> dict[int, float]:
         """What each seed came to, of those that have the figure."""
@@ -101,7 +116,7 @@ def read_groups(folders: Sequence[Path]) -> list[Group]:
         alike.setdefault(repr(sorted(settings.items())), []).append((member, settings))
     names = _names([rows[0][1] for rows in alike.values()])
     return [
-        Group(name, _in_order([member for member, _ in rows]))
+        Group(name, in_order([member for member, _ in rows]), rows[0][1])
         for name, rows in zip(names, alike.values(), strict=True)
     ]
 
@@ -122,14 +137,26 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
         name: value for name, value in flat(config).items() if name not in ("seed", "devices", *KEEPING)
     }
     settings["the classifier's weights"] = record.fingerprint or record.file_hash
-    figures = numbers(run_folder.read_json(folder / run_folder.SUMMARY))
-    return Member(folder, config.seed, config, len(record.class_names), figures), settings
+    summary = run_folder.read_json(folder / run_folder.SUMMARY)
+    figures = numbers(summary)
+    odd = tuple(name for name in COMPARED if name in summary and name not in figures)
+    return Member(folder, config.seed, config, len(record.class_names), figures, odd), settings
 
 
-def _in_order(members: Sequence[Member]) -> tuple[Member, ...]:
+def in_order(members: Sequence[Member]) -> tuple[Member, ...]:
+    """Members of a group, by their seeds.
+
+    Raises:
+        InputError: two have the same.
+    """
     by_seed: dict[int, Member] = {}
     for member in members:
         if member.seed in by_seed:
+            if member.config is None and member.folder == by_seed[member.seed].folder:
+                raise InputError(
+                    f"{member.folder} has the seed {member.seed} twice for the same setting. Give results with one row "
+                    "for each setting and seed, and a file once."
+                )
             raise InputError(
                 f"{by_seed[member.seed].folder} and {member.folder} have the same settings and the same seed, "
                 f"{member.seed}. Give one of them."
@@ -166,6 +193,30 @@ def _said(value: Any) -> str:
     return " ".join(map(named, map(str, value))) if isinstance(value, tuple) else named(str(value))
 
 
+def compared(groups: Sequence[Group]) -> list[str]:
+    """The figures that are compared and that a run has, in their order."""
+    return list(
+        dict.fromkeys(
+            name for group in groups for one in group.members for name in one.compared if name in one.figures
+        )
+    )
+
+
+def left_out(groups: Sequence[Group]) -> str:
+    """Which figures are left out of which runs, because their summaries lack them, or have no such number there, where
+    others of their setting have them; empty where none is."""
+    said = []
+    for group in groups:
+        known = {name for one in group.members for name in (*one.figures, *one.odd)}
+        for one in group.members:
+            names = [name for name in one.compared if name in known and name not in one.figures]
+            said += [f"{', '.join(names)} of {printable(str(one.folder))}"] if names else []
+    if not said:
+        return ""
+    more = f", and of {len(said) - MOST_SAID:,} more runs" if len(said) > MOST_SAID else ""
+    return f"Left out, for their summaries have no such number: {'; '.join(said[:MOST_SAID])}{more}."
+
+
 def differences(groups: Sequence[Group]) -> list[Difference]:
     """Every figure of every group against every one before it; of one that is the same in all their runs, none.
 
@@ -179,7 +230,7 @@ def differences(groups: Sequence[Group]) -> list[Difference]:
         )
     found: list[tuple[str, str, str, bool, Interval, float]] = []
     for than, group in itertools.combinations(groups, 2):
-        for figure in COMPARED:
+        for figure in compared(groups):
             before, after = than.values(figure), group.values(figure)
             if before and after and len({*before.values(), *after.values()}) > 1:
                 found.append((figure, group.name, than.name, *_difference(before, after)))
@@ -209,33 +260,48 @@ def _difference(before: Mapping[int, float], after: Mapping[int, float]) -> tupl
     )
 
 
-def curves(groups: Sequence[Group]) -> tuple[np.ndarray, dict[str, Band]]:
-    """Median confidence of each group by evaluations.
+def curves(groups: Sequence[Group]) -> tuple[np.ndarray, dict[str, dict[str, Band]]]:
+    """How each group went, by evaluations.
 
     Returns:
-        [T] evaluations, as they are charged; of each group the mean over its runs at the last record before, with the
-        interval of that mean, NaN before its first record and after the end of the shortest run.
+        [T] evaluations, as they are charged; of each of `SERIES`, of each group, the median over its runs at the last
+        record before, with the interval of that median as the figures have it, NaN before its first record and after
+        the end of the shortest run. The ends of the interval of a single run are its own.
 
     Raises:
         InputError: a history is damaged.
     """
-    histories = {group.name: [_median_by_evaluations(member) for member in group.members] for group in groups}
+    histories = {group.name: [_by_evaluations(member) for member in group.members] for group in groups}
     ends = [(steps[0], steps[-1]) for rows in histories.values() for steps, _ in rows if len(steps)]
     if not ends:
         raise InputError("No run has a record of its generations, so there is no curve.")
     x = np.geomspace(min(first for first, _ in ends), max(last for _, last in ends), POINTS)
-    found = {}
-    for name, rows in histories.items():
-        values = np.array([_at(x, *row) for row in rows])
-        mean, low, high = bands(values)
-        found[name] = (mean, np.where(np.isfinite(low), low, mean), np.where(np.isfinite(high), high, mean))
-    return x, found
+    return x, {
+        series: {
+            name: _band(np.array([_at(x, steps, values[series]) for steps, values in rows]))
+            for name, rows in histories.items()
+        }
+        for series in SERIES
+    }
 
 
-def _median_by_evaluations(member: Member) -> tuple[np.ndarray, np.ndarray]:
+def _by_evaluations(member: Member) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    assert member.config is not None, "a row of results has no history"
     history = history_file.read(member.folder / run_folder.HISTORY, member.classes)
     evaluations = member.config.charges().of(history.generation.astype(np.int64))
-    return evaluations, np.median(confidence(history.fitness), axis=1)
+    values = (np.median(confidence(history.fitness), axis=1), history.qd_score, history.coverage)
+    return evaluations, dict(zip(SERIES, values, strict=True))
+
+
+def _band(values: np.ndarray) -> Band:
+    """Of [S, T]; NaN where one of S is."""
+    median = np.median(values, axis=0)
+    low, high = median.copy(), median.copy()
+    there = np.isfinite(median)
+    if len(values) > 1 and there.any():
+        bounds = bounds_of_median(values[:, there])
+        low[there], high[there] = np.array(bounds).T
+    return median, low, high
 
 
 def _at(x: np.ndarray, steps: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -258,7 +324,8 @@ def as_json(groups: Sequence[Group], found: Sequence[Difference]) -> dict[str, A
             }
             for group in groups
         ],
-        "figures_are": "median over the runs, and the 95 % bootstrap interval of that median",
+        "figures_are": FIGURES_ARE,
+        "left_out": left_out(groups),
         "differences": [
             {
                 "figure": one.figure,
@@ -272,8 +339,7 @@ def as_json(groups: Sequence[Group], found: Sequence[Difference]) -> dict[str, A
             }
             for one in found
         ],
-        "differences_are": "mean over seeds, with the 95 % interval of Student's t (of pairs of the same seed) or of "
-        "Welch's; p_adjusted is for all of them together, by Holm's method",
+        "differences_are": DIFFERENCES_ARE,
     }
 
 

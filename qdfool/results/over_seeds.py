@@ -69,15 +69,15 @@ def intervals(rows: Sequence[dict[str, float]]) -> dict[str, dict[str, float | N
     names = [name for name in rows[0] if all(name in row for row in rows)] if rows else []
     values = np.array([[row[name] for name in names] for row in rows], np.float64)
     medians = np.median(values, axis=0) if names else []
-    bounds = _bounds(values) if len(rows) > 1 and names else [(None, None)] * len(names)
+    bounds = bounds_of_median(values) if len(rows) > 1 and names else [(None, None)] * len(names)
     return {
         name: {"median": float(median), "low": low, "high": high}
         for name, median, (low, high) in zip(names, medians, bounds, strict=True)
     }
 
 
-def _bounds(values: np.ndarray) -> list[tuple[float, float]]:
-    """Of the median of each column of [S, F]."""
+def bounds_of_median(values: np.ndarray) -> list[tuple[float, float]]:
+    """The bootstrap interval of the median of each column of [S, F], S at least 2."""
     # Imported here because it takes as long as a seed's evolution, and a single run has no use for it.
     from scipy import stats
 

@@ -274,25 +274,29 @@ def _tables(kept: Kept) -> dict[str, list[tuple[str, str]]]:
     values = kept.values or {}
     if kept.config is not None:
         settings = flat(kept.config)
-        tables["Settings"] = [(name, _text(value)) for name, value in settings.items()]
+        tables["Settings"] = [(name, setting_text(value)) for name, value in settings.items()]
     for title, group in (("Classifier", "classifier"), ("Versions", "versions"), ("Device", "device")):
         found = values.get(group)
         if isinstance(found, dict):
-            rows = [(printable(name), _text(value)) for name, value in found.items() if name != "class_names"]
+            rows = [
+                (printable(name), setting_text(value))
+                for name, value in found.items()
+                if name != "class_names"
+            ]
             tables[title] = rows
     return tables
 
 
-def _text(value: Any) -> str:
+def setting_text(value: Any) -> str:
     """A value of `config.json` as people write it."""
     if value is None or value == "":
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        text = ", ".join(map(_text, value[:100])) + (", …" if len(value) > 100 else "") or "none"
+        text = ", ".join(map(setting_text, value[:100])) + (", …" if len(value) > 100 else "") or "none"
     elif isinstance(value, dict):
-        text = ", ".join(f"{name} {_text(part)}" for name, part in value.items())
+        text = ", ".join(f"{name} {setting_text(part)}" for name, part in value.items())
     elif isinstance(value, float):
         text = f"{value:g}"
     else:

@@ -22,8 +22,10 @@ from qdfool.results.comparison import (
     as_json,
     curves,
     differences,
+    left_out,
     read_groups,
 )
+from qdfool.results.comparison_report import report_of
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +114,25 @@ def test_curves_are_the_records_by_evaluations(runs):
     x, lines = curves(groups)
     assert x[0] == pytest.approx(12)
     assert x[-1] == pytest.approx(96)
-    mean, low, high = map(np.asarray, lines[groups[0].name])
-    finals = [member.figures["median_confidence"] for member in groups[0].members]
-    assert mean[-1] == pytest.approx(np.mean(finals))
-    assert (low <= mean).all()
-    assert (mean <= high).all()
-    assert (np.diff(mean) >= 0).all()
+    figures = as_json(groups, [])["groups"][0]["figures"]
+    for series in ("median_confidence", "qd_score", "coverage"):
+        median, low, high = map(np.asarray, lines[series][groups[0].name])
+        # A curve ends at what the table says, with the same interval.
+        assert [median[-1], low[-1], high[-1]] == pytest.approx(list(figures[series].values()))
+        assert (low <= median).all()
+        assert (median <= high).all()
+        assert (np.diff(median) >= 0).all()
+
+
+def test_a_curve_ends_with_the_shortest_run_and_a_single_run_has_no_band(runs, tmp_path):
+    with mock.patch("qdfool.results.result.Result.draw"):
+        longer = qdfool.Config(generations=16, batch_size=12, chunk_seconds=0.05, checkpoint_every=0)
+        qdfool.evolve(longer, fake.classifier, out=tmp_path / "longer")
+    x, lines = curves(read_groups([runs / "three", tmp_path / "longer"]))
+    short, long = (np.array(band) for band in lines["median_confidence"].values())
+    assert (np.isfinite(short[0]) == (x <= 96 * (1 + 1e-9))).all()
+    np.testing.assert_array_equal(long[0], long[1])
+    np.testing.assert_array_equal(long[0], long[2])
 
 
 def test_the_command_line_leaves_table_picture_and_json(runs, tmp_path, capsys):
@@ -135,9 +150,49 @@ def test_the_command_line_leaves_table_picture_and_json(runs, tmp_path, capsys):
     assert written["schema"] == 1
     assert {one["paired"] for one in written["differences"]} == {True}
     assert (tmp_path / "compared" / "curves.png").stat().st_size > 1000
+    page = (tmp_path / "compared" / "report.html").read_text()
+    assert "mnist-direct, mutation.rate 0.1 and mnist-direct, mutation.rate 0.4 differ" in page
+    assert "Left out" not in said + page
     assert ended() == 2
     assert "has a comparison already" in capsys.readouterr().err
     assert ended("--overwrite") == 0
+
+
+def test_links_lead_from_the_page_to_the_runs_whatever_they_are_called(runs, tmp_path):
+    odd = tmp_path / "a:b #1?%"
+    shutil.copytree(runs / "three", odd)
+    (odd / "seed1" / "report.html").write_text("A page.")
+    groups = read_groups([odd])
+    x, lines = curves(groups)
+    page = report_of(groups, [], x, lines, tmp_path / "out")
+    ((_, linked),) = page.groups
+    assert [run.address for run in linked] == ["", "../a%3Ab%20%231%3F%25/seed1/report.html", ""]
+    assert any("Of 2 runs there is no page to link to" in note for note in page.notes)
+
+
+def test_the_page_says_which_settings_differ(runs, tmp_path):
+    groups = read_groups(folders(runs))
+    page = report_of(groups, [], *curves(groups), tmp_path)
+    assert page.settings == [("mutation.rate", ["0.1", "0.4"])]
+    assert ("batch_size", "12") in page.alike
+    assert "seed" not in dict(page.alike)
+
+
+@pytest.mark.parametrize("value", ['"nine"', "true", "1e31", "null"])
+def test_what_is_no_figure_is_left_out_and_said(runs, tmp_path, value):
+    for seed in (1, 2):
+        shutil.copytree(runs / f"other{seed}", tmp_path / str(seed))
+    path = tmp_path / "2" / "summary.json"
+    summary = json.loads(path.read_text())
+    path.write_text(json.dumps({**summary, "qd_score": "here"}).replace('"here"', value))
+    groups = read_groups([tmp_path / "1", tmp_path / "2"])
+    assert left_out(groups) == (
+        f"Left out, for their summaries have no such number: qd_score of {tmp_path / '2'}."
+    )
+    written = as_json(groups, [])
+    assert written["left_out"] == left_out(groups)
+    assert "qd_score" not in written["groups"][0]["figures"]
+    assert "coverage" in written["groups"][0]["figures"]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,18 @@ function find() {
   document.getElementById("found").textContent = `${count.toLocaleString("en-US")} of ${rows.length.toLocaleString("en-US")} classes.`;
 }
 
+/** A line, and the band about it, have the colour of the page of their name. */
+function dress() {
+  dressAxes();
+  for (const plot of Object.values(charts)) {
+    for (const { name, glyph } of plot.renderers) {
+      const colour = (name && colourOf(name)) || colourOf("median");
+      if (glyph.type === "Line") glyph.line_color = { value: colour };
+      else if (glyph.type === "VArea") glyph.fill_color = colour;
+    }
+  }
+}
+
 search.addEventListener("input", find);
 find();
-draw().then(() => { document.documentElement.dataset.ready = "yes"; });
+drawCharts(dress).then(() => { document.documentElement.dataset.ready = "yes"; });

@@ -4,27 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.document import Document
 from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Plot
-from bokeh.models import Grid as GridLines
 from bokeh.models.glyphs import Line, VArea
 from numpy.typing import NDArray
 
 from qdfool.analysis.confidence import nine_ticks
 from qdfool.analysis.report.audit_data import Curves, Shares
-from qdfool.analysis.report.charts import Charts, axis, ends, numbered, plot_of
+from qdfool.analysis.report.plots import Charts, add_axes, as_charts, axis, new_plot, span
 
 Ticks = Sequence[tuple[float, str]]
 
 
 def audit_charts(curves: Curves, shares: Shares) -> Charts:
     """Both charts of the page of an audit."""
-    plots = {"rise": _rise(curves), "thresholds": _thresholds(shares)}
-    document = Document()
-    for name, plot in plots.items():
-        plot.name = name
-        document.add_root(plot)
-    return numbered(document.to_json(deferred=False), plots)
+    return as_charts({"rise": _rise(curves), "thresholds": _thresholds(shares)})
 
 
 def _rise(curves: Curves) -> Plot:
@@ -70,15 +63,12 @@ def _thresholds(shares: Shares) -> Plot:
 
 def _framed(x_ends: tuple[float, float], top: float, below: Ticks, left: Ticks, label: str) -> Plot:
     """A chart with labelled places along both axes, and lines at them."""
-    plot = plot_of(ends(*x_ends), ends(0, top))
+    plot = new_plot(span(*x_ends), span(0, top))
     across, up = (
         axis(text, ticker=FixedTicker(ticks=[place for place, _ in ticks]), major_label_overrides=dict(ticks))
         for ticks, text in ((below, label), (left, ""))
     )
-    plot.add_layout(across, "below")
-    plot.add_layout(up, "left")
-    plot.add_layout(GridLines(dimension=0, ticker=across.ticker, grid_line_alpha=0.18))
-    plot.add_layout(GridLines(dimension=1, ticker=up.ticker, grid_line_alpha=0.18))
+    add_axes(plot, across, up)
     return plot
 
 

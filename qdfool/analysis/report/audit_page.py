@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 
 from qdfool.analysis.report.audit_charts import audit_charts
 from qdfool.analysis.report.audit_data import AuditReport, Picture
-from qdfool.analysis.report.charts import script
-from qdfool.analysis.report.page import template, text
-from qdfool.analysis.report.payload import SMALL, embedded
+from qdfool.analysis.report.page import fill
+from qdfool.analysis.report.payload import SMALL
 from qdfool.analysis.report.thumbnails import Thumbnails, thumbnails
 from qdfool.files.atomic import atomic_write
 
-SCRIPTS = ("draw.js", "audit.js")
+SCRIPTS = ("charts.js", "audit.js")
 STYLES = ("page.css", "audit.css")
 ROOM = 3_000_000
 """Characters of the images."""
@@ -36,18 +35,19 @@ def write_audit(path: Path, report: AuditReport) -> None:
 
 
 def render_audit(report: AuditReport) -> str:
-    """The page of an audit. The template escapes all but scripts, styles and the JSON of the charts."""
+    """The page of an audit."""
     pictures = _pictures(report)
     addresses = [f"data:image/{pictures.form.kind};base64,{one}" if one else "" for one in pictures.data]
     drawn = audit_charts(report.curves, report.shares)
-    return template("audit.html").render(
+    return fill(
+        "audit.html",
+        STYLES,
+        SCRIPTS,
+        {},
+        drawn,
         report=report,
         worst=_with_addresses(report, addresses),
         small=pictures.side <= SMALL,
-        css="\n".join(map(text, STYLES)),
-        scripts=[text(name) for name in SCRIPTS],
-        bokeh=script(),
-        charts=embedded({"document": drawn.document, "roots": drawn.roots}),
     )
 
 

@@ -1,22 +1,18 @@
-"""The charts of a page, as Bokeh's models: made here, drawn by BokehJS in the browser. The only importer of Bokeh.
+"""The charts of a run's page.
 
 Names of classes are given to Bokeh as plain texts, which it does not search for formulas.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
-from bokeh.document import Document
 from bokeh.models import (
-    BasicTicker,
+    Axis,
     ColorBar,
     ColumnDataSource,
     FixedTicker,
     HoverTool,
-    LinearAxis,
     LinearColorMapper,
     NumeralTickFormatter,
     PanTool,
@@ -24,20 +20,16 @@ from bokeh.models import (
     Plot,
     Range1d,
     Rect,
-    Toolbar,
     WheelZoomTool,
-)
-from bokeh.models import (
-    Grid as GridLines,
 )
 from bokeh.models.glyphs import Image, Line, Text, VArea
 from bokeh.palettes import Viridis256
-from bokeh.resources import Resources
 from numpy.typing import NDArray
 
 from qdfool.analysis import style
 from qdfool.analysis.confidence import fitting_scale, nine_scale, nine_ticks, nines_of_confidence, percent
 from qdfool.analysis.report.data import Grid, Growth
+from qdfool.analysis.report.plots import Charts, add_axes, as_charts, axis, new_plot, span
 
 MOST_POINTS, MOST_ROWS = 240, 1000
 """Of a chart over generations: columns, and rows of classes."""
@@ -45,34 +37,6 @@ MOST_NAMED, LONGEST_LABEL = 40, 18
 """Rows of classes that are named, and characters of a name there."""
 MAPS = 12
 """Maps of classes that are shown at once."""
-PLAIN: dict[str, Any] = {
-    "background_fill_alpha": 0.0,
-    "border_fill_alpha": 0.0,
-    "outline_line_alpha": 0.0,
-    "toolbar_location": None,
-    "sizing_mode": "stretch_both",
-    "min_border": 2,
-    "output_backend": "canvas",
-}
-"""Transparent, so that the page decides what is light and what dark, and as large as the page makes it."""
-
-
-@dataclass(frozen=True)
-class Charts:
-    """Charts as the page holds them."""
-
-    document: dict[str, Any]
-    """Bokeh's JSON."""
-    roots: Mapping[str, str]
-    """Name of each chart to the id of its model."""
-
-
-@cache
-def script() -> str:
-    """BokehJS, without what only widgets, tables and formulas need."""
-    resources = Resources(mode="inline", components=["bokeh"])
-    # The last line sets how much is logged, and logs that.
-    return "\n".join(part for part in resources.js_raw if not part.startswith("Bokeh.set_log_level"))
 
 
 def charts(names: Sequence[str], grid: Grid | None, growth: Growth | None, has_elites: bool) -> Charts:
@@ -87,45 +51,12 @@ def charts(names: Sequence[str], grid: Grid | None, growth: Growth | None, has_e
         plots |= _curves(growth)
         if growth.fitness is not None:
             plots["growth"] = _growth(growth.evaluations, growth.fitness, names)
-    document = Document()
-    for name, plot in plots.items():
-        plot.name = name
-        document.add_root(plot)
-    return numbered(document.to_json(deferred=False), plots)
-
-
-def numbered(document: Any, plots: Mapping[str, Plot]) -> Charts:
-    """Bokeh counts its models on for as long as a process lives; here they are counted from 1, so that the same charts
-    have the same JSON."""
-    numbers: dict[str, str] = {}
-
-    def renamed(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {
-                key: numbers.setdefault(part, f"m{len(numbers) + 1}")
-                if key == "id" and isinstance(part, str)
-                else renamed(part)
-                for key, part in value.items()
-            }
-        return [renamed(part) for part in value] if isinstance(value, list | tuple) else value
-
-    written = renamed(document)
-    return Charts(written, {name: numbers[plot.id] for name, plot in plots.items()})
-
-
-def ends(start: float, end: float, bounds: tuple[float, float] | None = None) -> Range1d:
-    """What an axis shows, and how far it can be moved."""
-    return Range1d(start=start, end=end, bounds=bounds)
-
-
-def plot_of(x_range: Range1d, y_range: Range1d, **how: Any) -> Plot:
-    """A chart without anything in it, which the page dresses."""
-    return Plot(x_range=x_range, y_range=y_range, toolbar=Toolbar(tools=[], logo=None), **{**PLAIN, **how})
+    return as_charts(plots)
 
 
 def _colour_bar(mapper: LinearColorMapper) -> Plot:
     """What the colours of the maps mean; the page says which of its scales it is."""
-    plot = plot_of(ends(0, 1), ends(0, 1))
+    plot = new_plot(span(0, 1), span(0, 1))
     plot.add_layout(
         ColorBar(
             color_mapper=mapper,
@@ -179,7 +110,7 @@ def _empty(*columns: str) -> ColumnDataSource:
 
 def _class_map(mapper: LinearColorMapper) -> dict[str, Plot]:
     """Of a class archive: a cell per class, in the order of the classes, from the top left."""
-    plot = plot_of(ends(0, 1), ends(1, 0))
+    plot = new_plot(span(0, 1), span(1, 0))
     _tiles(plot, mapper)
     return {"map0": plot}
 
@@ -187,13 +118,13 @@ def _class_map(mapper: LinearColorMapper) -> dict[str, Plot]:
 def _grid_maps(mapper: LinearColorMapper, classes: int, grid: Grid) -> dict[str, Plot]:
     """Of a grid archive: maps of several classes over the measures, all with the same ranges."""
     (low, high), (bottom, top) = grid.ranges
-    x_range = ends(low, high, bounds=(low, high))
-    y_range = ends(bottom, top, bounds=(bottom, top))
+    x_range = span(low, high, bounds=(low, high))
+    y_range = span(bottom, top, bounds=(bottom, top))
     # Turning the wheel alone goes on with the page.
     zoom, pan = WheelZoomTool(modifiers={"ctrl": True}), PanTool()
     plots = {}
     for number in range(min(MAPS, classes)):
-        plot = plot_of(x_range, y_range, outline_line_alpha=0.35)
+        plot = new_plot(x_range, y_range, outline_line_alpha=0.35)
         _tiles(plot, mapper)
         plot.add_layout(axis(), "below")
         plot.add_layout(axis(), "left")
@@ -201,24 +132,6 @@ def _grid_maps(mapper: LinearColorMapper, classes: int, grid: Grid) -> dict[str,
         plot.toolbar.active_scroll = zoom
         plots[f"map{number}"] = plot
     return plots
-
-
-def axis(label: str = "", **how: Any) -> LinearAxis:
-    """An axis with a label, as all charts have them."""
-    # A text alone would be searched for formulas.
-    return LinearAxis(
-        **{
-            "axis_label": PlainText(text=label) if label else None,
-            "ticker": BasicTicker(desired_num_ticks=4),
-            "axis_line_alpha": 0,
-            "minor_tick_line_alpha": 0,
-            "major_tick_line_alpha": 0,
-            "major_label_text_font_size": "11px",
-            "axis_label_text_font_size": "12px",
-            "axis_label_text_font_style": "normal",
-            **how,
-        }
-    )
 
 
 def _short(name: str) -> str:
@@ -244,7 +157,7 @@ def _growth(evaluations: NDArray[np.float64], fitness: NDArray[np.float64], name
         palette=Viridis256, low=scale.low, high=scale.high, nan_color="rgba(0,0,0,0)", name="growth colours"
     )
     classes, end = len(values), int(evaluations[-1])
-    plot = plot_of(ends(0, end), ends(classes, 0))
+    plot = new_plot(span(0, end), span(classes, 0))
     plot.add_glyph(
         ColumnDataSource({"image": [values]}),
         Image(image="image", x=0, y=0, dw=end, dh=classes, color_mapper=mapper),
@@ -292,7 +205,7 @@ def _curves(growth: Growth) -> dict[str, Plot]:
     texts = {
         f"{name}_text": [percent(float(value)) for value in lines[name]] for name in ("median", "lowest")
     }
-    x_range = ends(0, float(x[-1]))
+    x_range = span(0, float(x[-1]))
     confidence = _curve(
         x_range,
         1.04 * top,
@@ -329,12 +242,12 @@ def _curve(
     top: float,
     data: Mapping[str, Any],
     lines: Mapping[str, str],
-    left: LinearAxis,
+    left: Axis,
     tooltips: Sequence[tuple[str, str]],
     band: VArea | None = None,
 ) -> Plot:
     """Lines, by their column and colour, over the evaluations, and a band behind them."""
-    plot = plot_of(x_range, ends(0, top))
+    plot = new_plot(x_range, span(0, top))
     source = ColumnDataSource(dict(data))
     if band is not None:
         plot.add_glyph(source, band)
@@ -349,9 +262,5 @@ def _curve(
         line_policy="nearest",
     )
     plot.add_tools(hover)
-    below = axis("evaluations", formatter=NumeralTickFormatter(format="0,0"))
-    plot.add_layout(below, "below")
-    plot.add_layout(left, "left")
-    plot.add_layout(GridLines(dimension=0, ticker=below.ticker, grid_line_alpha=0.18))
-    plot.add_layout(GridLines(dimension=1, ticker=left.ticker, grid_line_alpha=0.18))
+    add_axes(plot, axis("evaluations", formatter=NumeralTickFormatter(format="0,0")), left)
     return plot

@@ -1,4 +1,16 @@
-// Begins: charts are drawn, and the surest elite is looked at.
+// Begins: Bokeh draws its charts, and the surest elite is looked at.
+function dress() {
+  dressAxes();
+  const [median, lowest] = [colourOf("median"), colourOf("lowest")];
+  for (const plot of Object.values(charts)) {
+    for (const { name, glyph } of plot.renderers) {
+      if (name === "lowest") glyph.line_color = { value: lowest };
+      else if (glyph.type === "Line") glyph.line_color = { value: median };
+      else if (glyph.type === "VArea") glyph.fill_color = median;
+    }
+  }
+}
+
 function startGrowth() {
   if (!charts.growth || !elites) return;
   const classAt = (event) => data.rows[Math.floor(event.y)];
@@ -14,7 +26,7 @@ function startGrowth() {
 }
 
 async function start() {
-  await draw();
+  await drawCharts(dress);
   if (elites) {
     document.body.classList.toggle("pixelated", data.images.small);
     startMaps();

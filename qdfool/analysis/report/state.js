@@ -1,5 +1,4 @@
 // What is on the page, and which elite is looked at. Texts reach the page as text alone, through textContent.
-"use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
 const { names, elites, grid } = data;
 const at = (id) => document.getElementById(id);
