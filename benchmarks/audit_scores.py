@@ -45,7 +45,7 @@ class Row:
     evaluations_of_a_run: list[int]
     seeds: list[int]
     sha256: str | None
-    command: str
+    """Of its weights."""
 
 
 def main() -> None:
@@ -96,7 +96,6 @@ def row(name: str, folder: str) -> Row:
                 "evaluations_of_a_run",
                 "seeds",
                 "sha256",
-                "command",
             )
         },
     )

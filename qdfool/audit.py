@@ -5,6 +5,7 @@ if __name__ == "__main__":  # Before the imports, which take a second; `start` h
 
     start("qdfool.audit")
 
+import contextlib
 import re
 import signal
 import sys
@@ -122,10 +123,11 @@ def _folder_name(settings: Settings) -> str:
 
 def _evolve(audit: Audit, out: Path, how: str, quiet: bool) -> int:
     """Evolves what is not done; returns the exit code of the signal that ended it, 0 if none has."""
-    with interrupts(signal.SIG_DFL) as received:
+    with interrupts(signal.SIG_DFL) as received, contextlib.ExitStack() as live:
 
         def on_way(way: str, saved: SavedSeeds) -> Callable[[Run], None]:
-            progress = Progress(saved.config, quiet, saved.to_do())
+            live.close()  # The line of the way before.
+            progress = live.enter_context(Progress(saved.config, quiet, saved.to_do()))
             if saved.to_do():
                 turn = f"{list(audit.plan.configs).index(way) + 1} of {len(audit.plan.configs)}"
                 progress.say(f"{WAYS[way].title} ({turn}): {WAYS[way].line}; into {out / way}/")

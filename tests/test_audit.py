@@ -2,8 +2,11 @@
 
 import json
 import re
+import resource
 import shlex
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import fake
@@ -216,6 +219,23 @@ def test_a_card_of_a_thousand_classes_has_no_map(monkeypatch):
     assert found.evaluations == plan.BUDGETS["standard"] // 4
     assert list(found.configs) == ["pixels", "cppns", "gradients"]
     assert "does not fit into memory" in found.left_out["map"]
+
+
+@pytest.mark.slow
+def test_the_quick_audit_of_lenet_takes_two_minutes_of_two_cores_and_has_its_score_again(
+    tmp_path, compiled_for_a_user
+):
+    cards = []
+    for name in ("first", "second"):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        words = [sys.executable, "-m", "qdfool.audit", "lenet", "--budget", "quick", "--out", name, "--quiet"]
+        subprocess.run(words, cwd=tmp_path, env=compiled_for_a_user, check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # Of the processor, so that it does not matter what else the machine does.
+        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 150
+        cards.append(json.loads((tmp_path / name / "card.json").read_text()))
+    assert cards[0]["score"] == cards[1]["score"]
+    assert cards[0]["by_class"] == cards[1]["by_class"]
 
 
 @pytest.mark.slow

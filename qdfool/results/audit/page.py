@@ -96,7 +96,7 @@ def _level(share: float) -> str:
 def _headline(name: str, findings: Findings, card: dict[str, Any]) -> str:
     scored = [way for way in findings.ways if WAYS[way].scored]
     surest = max(scored, key=lambda way: card["ways"][way]["score"])
-    median = percent(card["ways"][surest]["median_confidence"])
+    median = percent(card["ways"][surest]["median_confidence"]).replace(" %", "\N{NO-BREAK SPACE}%")
     return (
         f"{name} scores {card['score']:.3f} of 1: in the median over its classes it becomes {median} sure of images of "
         f"nothing, by {WAYS[surest].title}."
