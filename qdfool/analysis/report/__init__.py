@@ -1,4 +1,4 @@
-"""A run, runs side by side, or an audit, as one page that opens from the disk: maps, images, curves, tables, settings."""
+"""A run, several side by side, or an audit, as one page that opens from the disk: maps, images, curves, settings."""
 
 from qdfool.analysis.report.audit_data import AuditReport, Curves, Picture, Shares, WayRow
 from qdfool.analysis.report.audit_page import render_audit, write_audit
