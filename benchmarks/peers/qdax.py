@@ -1,8 +1,9 @@
 """QDax: its MAPElites, jitted as its documentation has it, with each of its two variations.
 
-An image is filed under the class that it is called, or, as in the paper, every image is offered to every class: then
-what is told are the ten best children, each with its class as the descriptor, which leaves the same archive as telling
-all of them ten times. Images begin as uniform noise, as qdfool's do.
+An image is filed under the class that it is called, and the line variation is then that of its README. Or, as in the
+paper, every image is offered to every class: then what is told are the ten best children, each with its class as the
+descriptor, which leaves the same archive as telling all of them ten times, and the line variation has the steps that
+were best here. Images begin as uniform noise, as qdfool's do.
 """
 
 from functools import partial
@@ -18,6 +19,8 @@ from qdfool.engine.objectives import log_odds
 from qdfool.types import Array
 
 BATCH_SIZE = 200
+DOCUMENTED = 0.05, 0.1
+"""iso_sigma and line_sigma in QDax's README."""
 
 
 class _Search:
@@ -73,7 +76,8 @@ def _prepare(variation: str, every: bool) -> Begin:
 
     # As its own annotations have it, they would return keys as well.
     mutate: Any = partial(polynomial_mutation, proportion_to_mutate=RATE, eta=ETA, minval=0.0, maxval=1.0)
-    line: Any = partial(isoline_variation, iso_sigma=SIGMA_ISO, line_sigma=SIGMA_LINE, minval=0.0, maxval=1.0)
+    iso, along = (SIGMA_ISO, SIGMA_LINE) if every else DOCUMENTED
+    line: Any = partial(isoline_variation, iso_sigma=iso, line_sigma=along, minval=0.0, maxval=1.0)
     emitter = MixingEmitter(
         mutation_fn=mutate,
         variation_fn=line,
