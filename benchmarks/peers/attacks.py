@@ -17,7 +17,7 @@ CLASSES = len(lenet.CLASS_NAMES)
 STEPS = 5
 """Steps of a round."""
 STEP = 0.1
-"""Of a pixel, by the sign of its gradient: of 0.01, 0.02, 0.05, 0.1 and 0.2 the one with the fewest steps."""
+"""Of a pixel, by the sign of its gradient: ten of these were enough for seeds 0 and 1. No other was tried."""
 
 Attack = Callable[[np.ndarray], np.ndarray]
 """Images [10, 1, 28, 28], each to become its class, to such images some steps on."""
