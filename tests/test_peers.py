@@ -168,7 +168,8 @@ class Answers:
 
 
 def test_seeds_go_round_and_who_never_gets_there_or_ends_has_no_more(tmp_path, capsys):
-    BEGUN.clear(), ENDED.clear()
+    BEGUN.clear()
+    ENDED.clear()
     file = tmp_path / "rows.json"
     options = peers.Options(seeds=3, give_up=2, json=file)
     rows = peers.measure_all(["qdfool", "torch-loop", "deap"], options, Answers)  # type: ignore[arg-type]

@@ -12,8 +12,8 @@ GRADIENT_EVALUATIONS = 4
 RATE, ETA = 0.1, 15.0
 """Share of the genes that polynomial mutation changes, and its distribution index: the paper's."""
 SIGMA_ISO, SIGMA_LINE = 0.03, 0.05
-"""Of the line variation: of eleven pairs, sigma_iso of 0.02 to 0.1 and sigma_line of 0 to 0.2, the one by which QDax was
-there after the fewest evaluations, median of seeds 0 to 2, every child offered to every class."""
+"""Of the line variation: of eleven pairs, sigma_iso of 0.02 to 0.1 and sigma_line of 0 to 0.2, the one by which QDax
+was there after the fewest evaluations, median of seeds 0 to 2, every child offered to every class."""
 
 
 class Search(Protocol):
