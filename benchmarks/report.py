@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -27,10 +29,11 @@ def write(path: Path, rows: Sequence[Any], more: Mapping[str, Any] | None = None
 
 
 def header() -> dict[str, str | int]:
-    """Machine, versions and date: what a figure means nothing without."""
+    """Command, machine, versions and date: what a figure means nothing without."""
     device = jax.devices()[0]
     packages = ("qdfool", "jax", "jaxlib", "flax", "numpy")
     return {
+        "command": command(),
         "date": datetime.now(UTC).date().isoformat(),
         "machine": platform.platform(),
         "processor": _processor(),
@@ -39,6 +42,13 @@ def header() -> dict[str, str | int]:
         "python": platform.python_version(),
         **{name: version(name) for name in packages},
     }
+
+
+def command() -> str:
+    """As it was typed, from the checkout."""
+    spec = sys.modules["__main__"].__spec__
+    program = [sys.argv[0]] if spec is None else ["-m", spec.name.removesuffix(".__main__")]
+    return shlex.join(["python", *program, *sys.argv[1:]])
 
 
 def _processor() -> str:
