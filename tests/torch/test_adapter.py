@@ -12,6 +12,8 @@ from qdfool.build import build_classifier, with_classifier
 from qdfool.classifiers.custom import wrap
 from qdfool.errors import InputError
 
+pytestmark = pytest.mark.torch
+
 IMAGES = np.random.default_rng(1).random((5, 8, 6, 3), np.float32)
 
 

@@ -19,6 +19,8 @@ from qdfool.config import Config, Preprocessing
 from qdfool.errors import InputError
 from qdfool.types import Classifier
 
+pytestmark = pytest.mark.torch
+
 SHORT = Config(generations=6, batch_size=50, seed=3)
 
 

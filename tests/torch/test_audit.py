@@ -12,6 +12,8 @@ from qdfool.build import build_classifier
 from qdfool.engine.objectives import confidence
 from qdfool.run import main
 
+pytestmark = pytest.mark.torch
+
 pytest.importorskip("torch.nn", reason="PyTorch is not installed: pip install torch==2.13.0")
 
 

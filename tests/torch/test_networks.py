@@ -17,6 +17,8 @@ from qdfool.classifiers.porting import classifier
 from qdfool.engine.objectives import log_odds
 from qdfool.types import Classifier
 
+pytestmark = pytest.mark.torch
+
 RELATIVE_ERROR = 1e-4
 """Largest difference of two logits over the largest logit."""
 
