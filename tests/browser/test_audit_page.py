@@ -68,7 +68,7 @@ def opened(tmp_path_factory) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
         def open_page(width: int = 1280, **how: Any) -> Page:
-            page = browser.new_context(
+            page: Any = browser.new_context(
                 offline=True, viewport={"width": width, "height": 900}, **how
             ).new_page()
             page.on("pageerror", lambda error: errors.append(str(error)))

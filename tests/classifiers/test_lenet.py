@@ -66,9 +66,9 @@ def test_logits_hold_no_weights_of_their_own(packaged: Classifier):
 
 def test_dropout_drops_its_share_of_the_hidden_units_and_keeps_their_sum(packaged: Classifier):
     keys = jax.random.split(jax.random.key(0), 400)
-    many = jax.vmap(lambda key: lenet.logits_with_dropout(packaged.parameters, IMAGES[:1], key, rate=0.5))(
-        keys
-    )
+    many = jax.vmap(
+        lambda key: lenet.logits_with_dropout(packaged.parameters, jnp.asarray(IMAGES[:1]), key, rate=0.5)
+    )(keys)
     assert len(np.unique(np.asarray(many)[:, 0, 0])) > 390
     whole = packaged.logits(packaged.parameters, IMAGES[:1])
     spread = np.asarray(many).std(axis=0) / np.sqrt(len(keys))
