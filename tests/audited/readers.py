@@ -23,6 +23,7 @@ from qdfool.classifiers.adapters import service
 from qdfool.classifiers.porting import read_weights
 from qdfool.config import Config
 from qdfool.data import mnist
+from qdfool.data.collection import collection
 from qdfool.data.image import read_image
 from qdfool.errors import InputError
 from qdfool.results import history_file, run_folder
@@ -117,6 +118,13 @@ def _idx_readers() -> dict[str, Reader]:
         beside = {other: there for other, there in contents.items() if other != name}
         found[f"idx, {name}"] = Reader(name, read, content, beside=beside)
         found[f"idx, {name}.gz"] = Reader(f"{name}.gz", read, gzip.compress(content, mtime=0), beside=beside)
+
+    def read_collection(path: Path) -> Any:
+        images = collection(path, (4, 4, 1))
+        return images.images(np.arange(images.count))
+
+    found["collection"] = Reader("images", read_collection, idx(DIGITS[0]))
+    found["collection, gz"] = Reader("images.gz", read_collection, gzip.compress(idx(DIGITS[0]), mtime=0))
     return found
 
 
