@@ -1,5 +1,6 @@
 """From a config to the pictures that its run begins with, where it begins with any."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +24,11 @@ def with_pictures(config: Config) -> Config:
     """
     if config.initial in INITIAL:
         return config
-    try:
+    path: Path | None = None
+    with contextlib.suppress(OSError, ValueError):  # A name too long, or with a null byte.
         path = Path(config.initial).absolute()
-        there = path.exists()
-    except (OSError, ValueError):  # A name too long, or with a null byte.
-        there = False
-    if not there:
+        path = path if path.exists() else None
+    if path is None:
         raise InputError(
             f"Unknown initial image {shown(config.initial)}. Known: {listed(INITIAL)}; or the path of a folder of "
             "image files, or of an IDX file, that is there."
@@ -56,12 +56,14 @@ def read_pictures(config: Config, image_shape: tuple[int, int, int]) -> Pictures
     number = np.arange(config.batch_size, dtype=np.int64) * found.count // config.batch_size
     chosen, row = np.unique(number, return_inverse=True)
     levels = np.asarray(to_uint8(jnp.asarray(found.images(chosen))))
-    return Pictures(levels[row], number.astype(np.int32))
+    return Pictures(jnp.asarray(levels[row]), jnp.asarray(number, jnp.int32))
 
 
 def shapes_of_pictures(config: Config, image_shape: tuple[int, int, int]) -> Pictures | None:
     """What `read_pictures` returns, as shapes; nothing is read."""
     if not begins_with_pictures(config):
         return None
-    images = jax.ShapeDtypeStruct((config.batch_size, *image_shape), jnp.uint8)
-    return Pictures(images, jax.ShapeDtypeStruct((config.batch_size,), jnp.int32))
+    batch = config.batch_size
+    return jax.eval_shape(
+        lambda: Pictures(jnp.zeros((batch, *image_shape), jnp.uint8), jnp.zeros(batch, jnp.int32))
+    )

@@ -69,7 +69,11 @@ def given(config: Config) -> tuple[Any, ...]:
     """What a run begins with: a key, and of the one with pictures those, each for two children."""
     key, number = jax.random.key(1), np.arange(config.batch_size, dtype=np.int32) // 2
     images = np.random.default_rng(0).integers(0, 256, (config.batch_size, *fake.SHAPE), np.uint8)
-    return (key, Pictures(images[number], number)) if begins_with_pictures(config) else (key,)
+    return (
+        (key, Pictures(jnp.asarray(images[number]), jnp.asarray(number)))
+        if begins_with_pictures(config)
+        else (key,)
+    )
 
 
 def evolved(config: Config, devices: Sequence[int]) -> dict[str, np.ndarray]:
