@@ -26,8 +26,8 @@ def with_pictures(config: Config) -> Config:
         return config
     path: Path | None = None
     with contextlib.suppress(OSError, ValueError):  # A name too long, or with a null byte.
-        path = Path(config.initial).absolute()
-        path = path if path.exists() else None
+        found = Path(config.initial).absolute()
+        path = found if found.exists() else None
     if path is None:
         raise InputError(
             f"Unknown initial image {shown(config.initial)}. Known: {listed(INITIAL)}; or the path of a folder of "
