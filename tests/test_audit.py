@@ -239,10 +239,10 @@ def test_the_quick_audit_of_lenet_takes_two_minutes_of_two_cores_and_has_its_sco
 
 
 @pytest.mark.slow
-def test_all_ways_of_an_audit_as_it_is(command, monkeypatch):
+def test_all_ways_of_an_audit_as_it_is(command, monkeypatch, tmp_path):
     monkeypatch.undo()
     monkeypatch.setitem(plan.BUDGETS, "quick", BUDGET)
-    out = Path("whole").absolute()
+    out = tmp_path / "whole"
     assert command(*QUICK[:3], "--out", out)[0] == 0
     made = card(str(out))
     assert [way for way, found in made["ways"].items() if found is not None] == list(plan.WAYS)
