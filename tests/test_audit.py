@@ -139,6 +139,11 @@ def test_real_images_say_what_a_threshold_would_lose(command, tmp_path):
         level = np.log(row["confidence"] / (1 - row["confidence"]))
         assert row["lost"] == pytest.approx((odds < level).mean())
     assert made["real"]["images"] == 20
+    page = Path("audited/report.html").read_text()
+    assert "Give more real images: 20 do not tell" in page
+    # What it advises goes into the same folder with the same images, or into one of its own.
+    assert re.search(r"--seeds 0:2 --real real --out \S*/?audited --fail-above", page)
+    assert re.search(r"--real real --out \S*/?audited-standard", page)
     assert made["real"]["threshold"] == pytest.approx(1 / (1 + np.exp(-odds[1])), rel=1e-4)
 
 
@@ -209,7 +214,7 @@ def test_an_audit_of_something_else_is_not_gone_on_with(command):
     before = left()
     status, _, error = command("fake:classifier", "--seeds", "0:3", "--out", "audited")
     assert status == 2
-    assert "holds an audit of something else (settings.seeds: [0, 1] there, [0, 1, 2] here)" in error
+    assert "of a classifier that has changed since (settings.seeds: [0, 1] there, [0, 1, 2] here)" in error
     assert left() == before
 
 

@@ -40,7 +40,7 @@ def idx(path, images):
     return path
 
 
-def test_the_first_generation_is_the_pictures(pictured):
+def test_the_first_generation_is_the_pictures(pictured, caplog):
     """Each class has the one that the classifier is surest of, untouched."""
     found = qdfool.evolve(replace(pictured, generations=1))
     images = (LEVELS / 255).astype(np.float32)
@@ -48,6 +48,7 @@ def test_the_first_generation_is_the_pictures(pictured):
     np.testing.assert_array_equal(found.elites.origin.picture, surest)
     np.testing.assert_array_equal(found.images(), images[surest])
     assert not found.elites.origin.distance.any()
+    assert "The first generation shows 5 of 5 pictures of" in caplog.text
 
 
 @pytest.mark.parametrize("encoding", ["pixels", "binary"])
@@ -62,6 +63,7 @@ def test_distances_are_those_of_the_images_from_their_pictures(pictured, encodin
     assert initial["distance_median"] == pytest.approx(np.median(distance))
 
 
+@pytest.mark.page
 def test_a_run_goes_on_without_its_pictures_and_ends_as_one_that_never_stopped(pictured, folder, tmp_path):
     qdfool.evolve(replace(pictured, generations=4), out=tmp_path / "stopped")
     qdfool.evolve(pictured, out=tmp_path / "whole")
@@ -70,6 +72,10 @@ def test_a_run_goes_on_without_its_pictures_and_ends_as_one_that_never_stopped(p
     stopped, whole = ((tmp_path / name / "elites.npz").read_bytes() for name in ("stopped", "whole"))
     assert stopped == whole
     loaded = qdfool.load(tmp_path / "whole")
+    assert (
+        "sure of what a picture of the user&#39;s was bred into"
+        in (tmp_path / "whole" / "report.html").read_text()
+    )
     assert loaded.summary() == json.loads((tmp_path / "whole" / "summary.json").read_text())
     elite = inspect_elite(tmp_path / "whole", cell=2)
     assert elite["origin"]["picture"] == loaded.elites.origin.picture[2]

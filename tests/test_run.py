@@ -276,6 +276,7 @@ def test_a_folder_that_cannot_be_made_is_named(command, tmp_path):
     [
         (["--preset", "mnist-drect"], "Unknown preset 'mnist-drect'"),
         (["mnist-drect"], "Unknown preset 'mnist-drect'. Did you mean 'mnist-direct'?"),
+        (["--classifier", "tests/fake.py"], "Unknown classifier 'tests/fake.py'"),
         (["--classifier", "lanet"], "Unknown classifier 'lanet'. Did you mean 'lenet'?"),
         (["--archive", "grid", "--measures", "ink", "simetry"], "Did you mean 'symmetry'?"),
         (["--mutaton.rate", "0.2"], "--mutation.rate"),
@@ -293,6 +294,15 @@ def test_a_folder_that_cannot_be_made_is_named(command, tmp_path):
 def test_bad_input_is_refused_with_one_clear_message(command, tmp_path, arguments, expected):
     said = refused(command, *arguments, "--out", str(tmp_path / "run"))
     assert expected in " ".join(said.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("name", ["mine.py", "mine"])
+def test_a_file_that_does_not_say_what_in_it_is_the_classifier(command, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("raise SystemExit")
+    assert "Expected which function in it is the classifier, as mine:NAME." in refused(
+        command, "--classifier", name
+    )
 
 
 def test_a_classifier_that_fails_in_the_middle_is_named_and_nothing_is_lost(command, tmp_path, monkeypatch):

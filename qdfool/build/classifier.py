@@ -83,9 +83,20 @@ def build_classifier(config: Config, target: Target | None = None) -> Classifier
         classifier = _network(config, target or here())  # of any width, also of one that is not in the table
     else:
         _check_no_preprocessing(config, config.classifier)
+        _check_is_no_module(config.classifier)
         _, load = CLASSIFIERS[known_name("classifier", config.classifier, CLASSIFIERS)]
         classifier = load(config, target or here())
     return _viewed(config, classifier)
+
+
+def _check_is_no_module(name: str) -> None:
+    """Refuses a Python file, or its name, that does not say what in it is the classifier."""
+    module = name.removesuffix(".py")
+    if module.replace("_", "a").isalnum() and Path(f"{module}.py").is_file():
+        raise InputError(
+            f"{shown(name)} is a Python file. Expected which function in it is the classifier, as "
+            f"{module}:NAME."
+        )
 
 
 def with_classifier(config: Config, found: Any) -> tuple[Config, Classifier]:

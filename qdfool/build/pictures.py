@@ -1,6 +1,7 @@
 """From a config to the pictures that its run begins with, where it begins with any."""
 
 import contextlib
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import numpy as np
 
 from qdfool.build.encoding import INITIAL, begins_with_pictures, build_encoding
 from qdfool.config import Config, name_of
-from qdfool.data.collection import collection
-from qdfool.errors import InputError, listed, shown
+from qdfool.errors import InputError, listed, printable, shown
 from qdfool.genomes.levels import to_uint8
 from qdfool.types import Pictures
+
+LOG = logging.getLogger("qdfool.build")
 
 
 def with_pictures(config: Config) -> Config:
@@ -52,7 +54,14 @@ def read_pictures(config: Config, image_shape: tuple[int, int, int]) -> Pictures
             f"The encoding {name_of(config.encoding)} does not draw pictures that are given to it. Choose pixels, or "
             f"another `initial` than {shown(config.initial)}: one of {listed(INITIAL)}."
         )
+    # Imported here because Pillow takes a while, and most runs begin with noise.
+    from qdfool.data.collection import collection
+
     found = collection(Path(config.initial), image_shape)
+    LOG.warning(
+        f"The first generation shows {min(found.count, config.batch_size):,} of {found.count:,} pictures of "
+        f"{printable(config.initial)}, subfolders included."
+    )
     number = np.arange(config.batch_size, dtype=np.int64) * found.count // config.batch_size
     chosen, row = np.unique(number, return_inverse=True)
     levels = np.asarray(to_uint8(jnp.asarray(found.images(chosen))))

@@ -67,7 +67,7 @@ class Progress:
             f"lowest {percent(figures['min_confidence'])}\n"
             f"{figures['evaluations']:,} evaluations in {figures['seconds']:.1f} s, compilation "
             f"{figures['compile_seconds']:.1f} s{self._ended_by(figures)}; pictures, elites and checkpoints are "
-            f"in {printable(str(out))}/"
+            f"in {printable(str(out))}/, all of it on one page in report.html"
         )
         cppn = figures.get("cppn")
         if cppn and cppn["refusals"]:
@@ -113,7 +113,7 @@ class Progress:
             f">= 99.99 %: {metrics.classes_at_9999}",
         ]
         if self._config.archive == "grid":
-            parts.append(f"coverage {metrics.coverage:.1%}")
+            parts.append(f"coverage {100 * metrics.coverage:.1f} %")
         left = self._seconds_left(metrics, seed)
         if left is not None:
             parts.append(f"{left:.0f} s left")

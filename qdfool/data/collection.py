@@ -30,6 +30,8 @@ class Collection:
     count: int
     images: Callable[[NDArray[np.intp]], NDArray[np.float32]]
     """From indices [m] to images [m, H, W, C] in [0, 1]. Raises InputError where a file is damaged."""
+    source: str = ""
+    """The path of the folder or the file."""
 
 
 def collection(path: Path, image_shape: tuple[int, int, int]) -> Collection:
@@ -52,7 +54,7 @@ def collection(path: Path, image_shape: tuple[int, int, int]) -> Collection:
         def read(some: NDArray[np.intp]) -> NDArray[np.float32]:
             return np.array([read_image(files[index], *image_shape) for index in some], np.float32)
 
-        return Collection(len(files), read)
+        return Collection(len(files), read, str(path))
     if not path.is_file():
         raise InputError(f"Expected a folder of images, or an IDX file, at {path}; found nothing.")
     levels = _idx(path)
@@ -61,7 +63,7 @@ def collection(path: Path, image_shape: tuple[int, int, int]) -> Collection:
             f"{path} has images of {' x '.join(map(str, levels.shape[1:]))}; the classifier takes "
             f"{' x '.join(map(str, image_shape))}. Give a folder of image files, which are resized, or another file."
         )
-    return Collection(len(levels), lambda some: (levels[some] / 255).astype(np.float32))
+    return Collection(len(levels), lambda some: (levels[some] / 255).astype(np.float32), str(path))
 
 
 def _idx(path: Path) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from qdfool.analysis import percent
 from qdfool.analysis.report import EliteTable, Grid, Growth, Report, TopClasses, write_report
-from qdfool.build import build_measures, grid_ranges
+from qdfool.build import begins_with_pictures, build_measures, grid_ranges
 from qdfool.config import Config, flat, name_of
 from qdfool.engine.objectives import confidence
 from qdfool.errors import InputError, named, printable
@@ -27,7 +28,6 @@ SECONDS = 8.0
 """That a classifier may take at the end of a run to say what it sees in all elites."""
 BATCH = 64
 """Elites that it is asked about at once."""
-ASK = "`python -m qdfool.inspect RUN` asks it"
 LONGEST_VALUE = 2_000
 """Characters of a setting that the page shows."""
 
@@ -66,7 +66,9 @@ def write_page(directory: Path, result: Result, classifier: Classifier | None) -
     """
     notes, top = [], None
     if classifier is None or not classifier.traceable:
-        notes.append(f"What the classifier says of each elite is not here: it was not asked again. {ASK}.")
+        notes.append(
+            f"What the classifier says of each elite is not here: it was not asked again. {_asks(directory)}"
+        )
     else:
         try:
             top = asked_about(result, classifier, SECONDS)
@@ -75,10 +77,14 @@ def write_page(directory: Path, result: Result, classifier: Classifier | None) -
         else:
             if top is None and len(result.cells()):
                 notes.append(
-                    f"What the classifier says of each elite is not here: it would have taken long. {ASK}."
+                    f"What the classifier says of each elite is not here: it would have taken long. {_asks(directory)}"
                 )
     values = run_folder.read_json(directory / run_folder.CONFIG)
     write_report(directory / run_folder.REPORT, report_of(kept_of(result, values, top, notes)))
+
+
+def _asks(directory: Path) -> str:
+    return f"python -m qdfool.inspect {shlex.quote(str(directory))} asks it."
 
 
 def asked_about(result: Result, classifier: Classifier, seconds: float = float("inf")) -> TopClasses | None:
@@ -178,16 +184,18 @@ def _sure(kept: Kept) -> np.ndarray:
 
 def _headline(kept: Kept) -> str:
     best, name = _sure(kept), _name(kept)
-    classes = len(best)
+    classes, what = len(best), "an image of nothing"
+    if kept.config is not None and begins_with_pictures(kept.config):
+        what = "what a picture of the user's was bred into"
     if not np.isfinite(best).any():
         return f"Of this run on {name}, no elites can be shown."
     certain = int((confidence(best) >= VERY_SURE).sum())
     if certain == classes:
-        return f"{name} is at least 99.99 % sure of an image of nothing, for every one of its {classes:,} classes."
+        return f"{name} is at least 99.99 % sure of {what}, for every one of its {classes:,} classes."
     if 2 * certain >= classes:
-        return f"{name} is at least 99.99 % sure of an image of nothing, for {certain:,} of its {classes:,} classes."
+        return f"{name} is at least 99.99 % sure of {what}, for {certain:,} of its {classes:,} classes."
     median = percent(confidence=float(np.median(confidence(best))))
-    return f"In the median over its {classes:,} classes, {name} is {median} sure of an image of nothing."
+    return f"In the median over its {classes:,} classes, {name} is {median} sure of {what}."
 
 
 def _lede(kept: Kept) -> str:
@@ -202,10 +210,12 @@ def _lede(kept: Kept) -> str:
     }
     what = kinds.get(name_of(config.encoding), f"the encoding {named(name_of(config.encoding))}")
     archive = "one image a class" if config.archive == "class" else "a map of images for each class"
-    spent = f", in {kept.seconds:,.0f} s of evolution" if kept.seconds else ""
+    digits = 0 if kept.seconds and kept.seconds >= 10 else 1
+    spent = f", in {kept.seconds:,.{digits}f} s of evolution" if kept.seconds else ""
+    begun = ", begun with pictures instead of noise" if begins_with_pictures(config) else ""
     return (
-        f"MAP-Elites over {what}, {archive}: {evaluations:,} evaluations in {kept.generations:,} generations{spent}. "
-        "Confidence is the softmax of the classifier's own answer."
+        f"MAP-Elites over {what}{begun}, {archive}: {evaluations:,} evaluations in {kept.generations:,} "
+        f"generations{spent}. Confidence is the softmax of the classifier's own answer."
     )
 
 

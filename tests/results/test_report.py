@@ -69,7 +69,7 @@ def test_a_classifier_on_the_host_or_one_that_failed_is_not_asked_again(small, t
         write_page(tmp_path, result, built)
         assert data_of(tmp_path / "report.html")["elites"]["top"] is None, number
         assert (
-            "it was not asked again. `python -m qdfool.inspect RUN` asks it"
+            f"it was not asked again. python -m qdfool.inspect {tmp_path} asks it."
             in (tmp_path / "report.html").read_text()
         )
 

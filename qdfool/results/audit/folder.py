@@ -165,8 +165,8 @@ class Audit:
         ]
         if differing:
             raise InputError(
-                f"{self.directory} holds an audit of something else ({'; '.join(differing[:5])}). Give another folder "
-                "with `out`, or throw it away with `overwrite`."
+                f"{self.directory} holds an audit with other settings, or of a classifier that has changed since "
+                f"({'; '.join(differing[:5])}). Give another folder with `out`, or throw it away with `overwrite`."
             )
 
 

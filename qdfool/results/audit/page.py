@@ -83,7 +83,7 @@ def report_of(audit: Audit, findings: Findings, real: Real | None, card: dict[st
         threshold_rows=thresholds,
         thresholds_note=_thresholds_note(card),
         shares=_shares(findings, real),
-        next_steps=next_steps(audit, card),
+        next_steps=next_steps(audit, card, "" if real is None else real.source),
         command=card["command"],
         tables=_tables(audit, card),
     )

@@ -29,6 +29,8 @@ class Real:
     """Images that there are; of more than `MOST_ASKED`, so many were asked about, evenly chosen."""
     log_odds: NDArray[np.float64]
     """[n] of the class that it is surest of, rising."""
+    source: str = ""
+    """The path of the folder or the file that they are of."""
 
 
 class Threshold(NamedTuple):
@@ -61,7 +63,7 @@ def ask_about(classifier: Classifier, images: Collection, rejected: list[int]) -
         some = chosen[np.arange(first, first + batch) % count]  # The last batch is as long as the others.
         odds = np.asarray(odds_of(ask(images.images(some), "real images")), np.float64)
         found.append(odds[:, counted].max(axis=1))
-    return Real(images.count, np.sort(np.concatenate(found)[:count]))
+    return Real(images.count, np.sort(np.concatenate(found)[:count]), images.source)
 
 
 def fooling(findings: Findings) -> NDArray[np.float64]:
