@@ -134,13 +134,13 @@ def percent(confidence: float | None = None, log_odds: float | None = None) -> s
         confidence = math.nan if confidence is None else float(confidence)
         missing = 1.0 - confidence
     in_range("confidence", confidence, 0.0, 1.0)
-    rounding = 1e-6  # 1 - 0.999 is a little more than 0.001, and still reads as three nines
-    if missing < 10.0**-MOST_NINES * (1 - rounding):
+    rounding = 2e-15  # 1 - 0.999 is a little more than 0.001, and still reads as three nines
+    if missing < 10.0**-MOST_NINES - rounding:
         return f"> {nines_label(MOST_NINES)}"
     if 0 < confidence < 0.001:
         return "< 0.1 %"
     decimals = max(1, -math.floor(math.log10(missing)) - 2)
-    units = math.ceil(missing * 100 * 10**decimals * (1 - rounding))
+    units = math.ceil((missing - rounding) * 100 * 10**decimals)
     if units == 10 and decimals > 1:
         units, decimals = 1, decimals - 1
     return f"{(100 * 10**decimals - units) / 10**decimals:.{decimals}f} %"
