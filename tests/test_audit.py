@@ -160,6 +160,7 @@ def test_a_class_that_stands_for_nothing_is_not_counted(command):
     assert "Not counted, because they stand for nothing: b." in left()[1].decode()
 
 
+@pytest.mark.slow
 def test_without_gradients_the_score_is_the_same(command):
     assert command(*QUICK)[0] == 0
     traced = card()

@@ -51,7 +51,7 @@ def test_the_first_generation_is_the_pictures(pictured, caplog):
     assert "The first generation shows 5 of 5 pictures of" in caplog.text
 
 
-@pytest.mark.parametrize("encoding", ["pixels", "binary"])
+@pytest.mark.parametrize("encoding", ["pixels", pytest.param("binary", marks=pytest.mark.slow)])
 def test_distances_are_those_of_the_images_from_their_pictures(pictured, encoding):
     found = qdfool.evolve(replace(pictured, encoding=encoding))
     picture, distance = found.elites.origin
@@ -63,6 +63,7 @@ def test_distances_are_those_of_the_images_from_their_pictures(pictured, encodin
     assert initial["distance_median"] == pytest.approx(np.median(distance))
 
 
+@pytest.mark.slow
 @pytest.mark.page
 def test_a_run_goes_on_without_its_pictures_and_ends_as_one_that_never_stopped(pictured, folder, tmp_path):
     qdfool.evolve(replace(pictured, generations=4), out=tmp_path / "stopped")
@@ -110,6 +111,7 @@ def test_what_cannot_begin_is_named(pictured, changes, message):
         qdfool.evolve(replace(pictured, **changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

@@ -167,6 +167,7 @@ class Answers:
         ENDED.append(self.name)
 
 
+@pytest.mark.slow
 def test_seeds_go_round_and_who_never_gets_there_or_ends_has_no_more(tmp_path, capsys):
     BEGUN.clear()
     ENDED.clear()
