@@ -100,8 +100,7 @@ def _main(arguments: list[str]) -> int:
     audit = Audit(settings, out, command.overwrite)
     # Before minutes are spent: what is no image, or no classifier of it, is said at once.
     images = None if command.real is None else collection(command.real, audit.classifier.image_shape)
-    real = "" if command.real is None else str(command.real)
-    how = command_of(settings, str(out), real)
+    how = command_of(settings, str(out), "" if images is None else images.source)
     found = None if images is None else ask_about(audit.classifier, images, audit.rejected())
     ended_by = _evolve(audit, out, how, command.quiet)
     if ended_by:

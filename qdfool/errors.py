@@ -3,7 +3,8 @@
 import contextlib
 import difflib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 MOST_LISTED = 40
 """Names that a message lists."""
@@ -90,6 +91,16 @@ def known_name(kind: str, name: str, known: Iterable[str]) -> str:
     nearest = difflib.get_close_matches(name[:LONGEST_SHOWN], names, n=1, cutoff=0.5)
     hint = f" Did you mean {shown(nearest[0])}?" if nearest else ""
     raise InputError(f"Unknown {kind} {shown(name)}.{hint} Known: {listed(names)}.")
+
+
+def there_and_here(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:
+    """In which of our entries what was found differs, the first few as a message has them; empty where in none."""
+    differing = [
+        f"{name}: {shown(theirs.get(name))} there, {shown(value)} here"
+        for name, value in ours.items()
+        if theirs.get(name) != value
+    ]
+    return "; ".join(differing[:MOST_LISTED])
 
 
 def in_range(name: str, value: float, low: float, high: float = float("inf")) -> None:

@@ -215,7 +215,7 @@ def test_an_audit_of_something_else_is_not_gone_on_with(command):
     before = left()
     status, _, error = command("fake:classifier", "--seeds", "0:3", "--out", "audited")
     assert status == 2
-    assert "of a classifier that has changed since (settings.seeds: [0, 1] there, [0, 1, 2] here)" in error
+    assert "of a classifier that has changed since (seeds: [0, 1] there, [0, 1, 2] here)" in error
     assert left() == before
 
 

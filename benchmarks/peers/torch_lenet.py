@@ -34,6 +34,7 @@ def torch_lenet() -> nn.Sequential:
                 kernel = kernel.reshape(4, 4, 50, 500).transpose(2, 0, 1, 3).reshape(800, 500)
             turned = kernel.transpose(3, 2, 0, 1) if kernel.ndim == 4 else kernel.T
             layer = network[index]
+            # Its stubs say of a layer's parameters that they may be modules.
             layer.weight.copy_(torch.from_numpy(turned.copy()))  # type: ignore[operator]
             layer.bias.copy_(torch.from_numpy(np.array(parameters[name]["bias"])))  # type: ignore[operator]
     for parameter in network.parameters():

@@ -65,7 +65,8 @@ def _prepare(variation: str, every: bool) -> Begin:
         return fitness.max(axis=0), centroids, {"child": fitness.argmax(axis=0)}
 
     class OfferedToEvery(MAPElites):
-        """Is told the best child of each class."""
+        """Is told the best child of each class. QDax calls both by keywords, of which only these are looked at; so
+        neither has its list of parameters."""
 
         def tell(self, genotypes: Any, *, extra_scores: Any, **settings: Any) -> Any:  # type: ignore[override]
             return super().tell(genotypes[extra_scores["child"]], extra_scores=extra_scores, **settings)

@@ -21,13 +21,6 @@ def height(log_odds: ArrayLike, classes: int) -> NDArray[np.float64]:
     return np.clip((np.asarray(log_odds, np.float64) - chance) / (certain - chance), 0.0, 1.0)
 
 
-def log_odds_at(height: ArrayLike, classes: int) -> NDArray[np.float64]:
-    """The log-odds of a height, as `height` has them."""
-    chance = -math.log(classes - 1)
-    certain = math.log(CERTAIN / (1 - CERTAIN))
-    return chance + np.asarray(height, np.float64) * (certain - chance)
-
-
 def points(
     evaluations: ArrayLike, heights: ArrayLike, first: float, last: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -5,12 +5,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from qdfool import hosts
 from qdfool.config import Config, flat
+from qdfool.engine.sharding import local
 from qdfool.errors import InputError
 from qdfool.files.atomic import atomic_write
+from qdfool.files.digest import digest_of
 from qdfool.results.config_file import PACKAGES
 from qdfool.results.run import Run
+from qdfool.types import Pictures
 
 SHARED = ".shared"
 """A file that is there for a moment, by which processes see that a folder is the same for all."""
@@ -41,9 +46,17 @@ def check_run(run: Run) -> None:
                 "the generation to go on from": run.generations,
                 "the weights of the classifier (SHA-256)": run.classifier.fingerprint,
                 "the classes": list(run.classifier.class_names),
+                "the pictures to begin with (SHA-256)": _pictures(run),
                 **_settings(run.config),
             }
         )
+
+
+def _pictures(run: Run) -> str:
+    """Digest of the pictures that a run began with, of which every process has all; empty where it began with noise."""
+    if not isinstance(pictures := local(run.state.pictures), Pictures):
+        return ""
+    return digest_of({name: np.asarray(leaf) for name, leaf in pictures._asdict().items()}).hex()
 
 
 def check_shared(directory: Path) -> None:

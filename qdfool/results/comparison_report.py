@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,10 @@ def _headline(groups: Sequence[Group], found: Sequence[Difference]) -> str:
         return f"{groups[0].name}: {_count(len(groups[0].members), 'run')} of one setting."
     tested = [one for one in found if math.isfinite(one.p_value)]
     if not tested:
-        return f"{_count(len(groups), 'setting')} side by side; with these runs no difference can be told from chance."
+        return (
+            f"{_count(len(groups), 'setting')} side by side; whether they differ cannot be tested without two seeds of "
+            "each."
+        )
     beyond = [one for one in tested if one.beyond_chance]
     if len(groups) == 2 and len(beyond) == 1:
         return f"{groups[0].name} and {groups[1].name} differ beyond chance in their {_label(beyond[0].figure)} alone."
@@ -121,10 +125,10 @@ def _without_page(groups: Sequence[Group]) -> str:
     missing = [one for one in runs if not (one.folder / run_folder.REPORT).is_file()]
     if not missing:
         return ""
-    first = printable(str(missing[0].folder))
+    first = printable(shlex.quote(str(missing[0].folder)))
     return (
-        f"Of {_count(len(missing), 'run')} there is no page to link to, the first of them {first}: "
-        "`python -m qdfool.inspect RUN --no-open` makes one."
+        f"Of {_count(len(missing), 'run')} there is no page to link to. The first is made by: python -m qdfool.inspect "
+        f"{first} --no-open"
     )
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qdfool.data import mnist
-from qdfool.errors import InputError, in_range, shown, text_of
+from qdfool.errors import InputError, in_range, text_of, there_and_here
 from qdfool.files.atomic import atomic_write
 from qdfool.results.run_folder import read_json
 from qdfool.studies.origin import differences, origin
@@ -249,15 +249,9 @@ class Workbench:
         path = self.out / UNITS / SETTINGS
         if not path.is_file() or not any(path.parent.glob("*.npz")):
             return
-        theirs, ours = read_json(path), self._ours()
-        differing = [
-            f"{name}: {shown(theirs.get(name))} there, {shown(value)} here"
-            for name, value in ours.items()
-            if theirs.get(name) != value
-        ]
-        if differing:
+        if differing := there_and_here(read_json(path), self._ours()):
             raise InputError(
-                f"{self.out} holds units of other settings ({'; '.join(differing)}). Give another folder with "
+                f"{self.out} holds units of other settings ({differing}). Give another folder with "
                 "--out, or throw them away with --overwrite."
             )
 

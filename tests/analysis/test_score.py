@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qdfool.analysis.score import area, height, log_odds_at, points
+from qdfool.analysis.score import area, height, points
 
 
 def test_heights_go_from_chance_to_certainty():
@@ -15,7 +15,6 @@ def test_heights_go_from_chance_to_certainty():
             [0, 0, 0, 0.5, 1, 1],
             atol=1e-9,
         )
-        assert log_odds_at(0.5, classes) == pytest.approx(middle)
 
 
 def test_a_score_is_the_share_of_the_logarithm_of_evaluations():

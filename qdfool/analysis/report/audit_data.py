@@ -12,7 +12,7 @@ class WayRow:
     """One way that images of nothing were looked for."""
 
     name: str
-    """One of `WAY_COLOURS`, which has a colour of its own."""
+    """For which audit.css has a colour."""
     title: str
     line: str
     score: str

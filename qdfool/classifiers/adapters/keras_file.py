@@ -1,12 +1,11 @@
 """Keras files, on Keras' JAX backend: JAX traces them, so they run inside the step at full speed."""
 
 import hashlib
-import os
-import sys
 from typing import Any
 
 import jax.numpy as jnp
 
+from qdfool.classifiers.adapters.environment import variable
 from qdfool.classifiers.adapters.inputs import check_one, inputs_of, missing, read_file, say
 from qdfool.config import Preprocessing
 from qdfool.errors import InputError, code_of_a_user, shown
@@ -57,17 +56,11 @@ def load(name: str, image_shape: tuple[int, int, int] | None, preprocessing: Pre
 
 def _keras(name: str) -> Any:
     """Keras with its JAX backend, which it reads from the environment when it is imported."""
-    before = os.environ.get(BACKEND)
     try:
-        if "keras" not in sys.modules:
-            os.environ[BACKEND] = "jax"
-        import keras
+        with variable(BACKEND, "jax"):
+            import keras
     except ImportError as error:
         raise missing(shown(name), "Keras", "keras", error) from error
-    finally:
-        os.environ.pop(BACKEND, None)
-        if before is not None:
-            os.environ[BACKEND] = before
     if (backend := keras.config.backend()) != "jax":
         raise InputError(
             f"Keras computes with {shown(backend)} in this process, and {shown(name)} needs its JAX backend: set the "

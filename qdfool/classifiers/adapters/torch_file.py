@@ -4,13 +4,13 @@ import contextlib
 import hashlib
 import io
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from qdfool.classifiers.adapters.environment import variable
 from qdfool.classifiers.adapters.inputs import (
     Inputs,
     check_one,
@@ -30,7 +30,8 @@ SCRIPT_EXPECTED = (
 )
 EXPORTED_EXPECTED = "Expected a file that torch.export.save wrote."
 NO_PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-"""Environment variable by which PyTorch reads no pickles but those of tensors, whatever its own code asks for."""
+"""Variable by which PyTorch reads no pickles but those of tensors, whatever its own code asks for: `torch.export.load`
+tries again as Python does where that has failed with the examples in a file."""
 
 
 def load_script(
@@ -59,7 +60,11 @@ def load_exported(
     """
     content = read_file(name)
     torch = _torch(name)
-    with _quietly(), _without_pickles(), code_of_a_user(f"{shown(name)} cannot be loaded", EXPORTED_EXPECTED):
+    with (
+        _quietly(),
+        variable(NO_PICKLES, "1"),
+        code_of_a_user(f"{shown(name)} cannot be loaded", EXPORTED_EXPECTED),
+    ):
         program = torch.export.load(io.BytesIO(content))
         signature = program.graph_signature
         taken, returned = list(signature.user_inputs), list(signature.user_outputs)
@@ -100,20 +105,6 @@ def _quietly() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
-
-
-@contextlib.contextmanager
-def _without_pickles() -> Iterator[None]:
-    """Keeps PyTorch from loading a pickle as Python does where loading its tensors failed, as `torch.export.load` does
-    with the examples in a file."""
-    before = os.environ.get(NO_PICKLES)
-    os.environ[NO_PICKLES] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop(NO_PICKLES, None)
-        if before is not None:
-            os.environ[NO_PICKLES] = before
 
 
 def _torch(name: str) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 from qdfool.build import build_classifier, with_defaults
 from qdfool.config import Config
-from qdfool.errors import InputError, listed, named, shown
+from qdfool.errors import InputError, listed, named, shown, there_and_here
 from qdfool.files.lock import LOCK, FolderLock
 from qdfool.results import run_folder
 from qdfool.results.audit.plan import WAYS, Plan, Settings, plan
@@ -157,24 +157,15 @@ class Audit:
         path = self.directory / AUDIT
         if not path.exists():
             return
-        theirs, ours = _flat(run_folder.read_json(path)), _flat(self._record())
-        differing = [
-            f"{name}: {shown(theirs.get(name))} there, {shown(value)} here"
-            for name, value in ours.items()
-            if theirs.get(name) != value
-        ]
-        if differing:
+        if differing := there_and_here(_entries(run_folder.read_json(path)), _entries(self._record())):
             raise InputError(
                 f"{self.directory} holds an audit with other settings, or of a classifier that has changed since "
-                f"({'; '.join(differing[:5])}). Give another folder with `out`, or throw it away with `overwrite`."
+                f"({differing}). Give another folder with `out`, or throw it away with `overwrite`."
             )
 
 
-def _flat(record: dict[str, Any], group: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in record.items():
-        if isinstance(value, dict):
-            found |= _flat(value, f"{group}{name}.")
-        else:
-            found[group + name] = value
-    return found
+def _entries(record: dict[str, Any]) -> dict[str, Any]:
+    """Settings, and what else a record has, side by side."""
+    settings = record.get("settings")
+    others = {name: value for name, value in record.items() if name != "settings"}
+    return {**(settings if isinstance(settings, dict) else {}), **others}
