@@ -3,7 +3,7 @@
 Cell n of the archive is class n // G and grid cell n % G, where G is 1 for the class archive.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +50,17 @@ def occupied(fitness: Array | np.ndarray) -> Any:
     return fitness > -jnp.inf
 
 
+class Winners(NamedTuple):
+    """The best child of each of the M cells where children came, one row a cell."""
+
+    cell: Array
+    """[M] int32, each cell once, in rising order within a class; N where there is none."""
+    child: Array
+    """[M] int32, its row in the batch."""
+    won: Array
+    """[M] bool, whether the cell changes hands."""
+
+
 def enter(elites: Elites, challengers: Elites, parents: Array, cell_index: Array) -> tuple[Elites, Array]:
     """Lets a batch of children compete, writes the winners into their cells and rewards their parents.
 
@@ -60,14 +71,15 @@ def enter(elites: Elites, challengers: Elites, parents: Array, cell_index: Array
         cell_index: [B] int32, grid cell of each child.
 
     Returns:
-        The archive, and [N] bool, the cells that changed hands.
+        The archive, and [K] int32, how many cells of each class changed hands.
     """
-    winner, won = compete(challengers.fitness, cell_index, elites.fitness)
-    curiosity = reward_parents(elites.curiosity, parents, winner, won)
-    return insert(elites._replace(curiosity=curiosity), challengers, winner, won), won
+    winners = compete(challengers.fitness, cell_index, elites.fitness)
+    curiosity = reward_parents(elites.curiosity, parents, winners.child, winners.won)
+    elites = insert(elites._replace(curiosity=curiosity), challengers, winners)
+    return elites, by_class(winners.won, challengers.fitness.shape[1])
 
 
-def compete(fitness: Array, cell_index: Array, incumbent: Array) -> tuple[Array, Array]:
+def compete(fitness: Array, cell_index: Array, incumbent: Array) -> Winners:
     """Lets every child compete for every class, in the grid cell where its measures put it.
 
     The winner of a cell is the child with the highest fitness there; among equals the first of the
@@ -78,38 +90,71 @@ def compete(fitness: Array, cell_index: Array, incumbent: Array) -> tuple[Array,
         fitness: [B, K] log-odds; -inf for a child that must not win.
         cell_index: [B] int32, grid cell of each child, in [0, G).
         incumbent: [N] float32 fitness of the elites, N = K x G.
-
-    Returns:
-        [N] int32, the first best child of each cell (any number where no child came), and
-        [N] bool, whether it replaces the incumbent.
     """
-    winner, best = best_children(fitness, cell_index, incumbent.shape[0] // fitness.shape[1])
-    return winner, best > incumbent
+    classes = fitness.shape[1]
+    grid_cells = incumbent.shape[0] // classes
+    place, places = where_children_came(cell_index, grid_cells)
+    child, best = best_children(fitness, place, places.shape[0])
+    cell = cells_of(places, classes, grid_cells)
+    return Winners(cell, child, best > incumbent.at[cell].get(mode="fill", fill_value=jnp.inf))
 
 
-def best_children(fitness: Array, cell_index: Array, grid_cells: int) -> tuple[Array, Array]:
-    """The best child of each cell, the first among equals.
+def where_children_came(cell_index: Array, grid_cells: int) -> tuple[Array, Array]:
+    """Numbers the grid cells where a batch came, so that what follows costs what the batch does, not the grid.
 
     Args:
-        fitness, cell_index: as `compete` takes them.
+        cell_index: [B] int32, grid cell of each child, in [0, G).
         grid_cells: G.
 
     Returns:
-        [N] int32, its row in the batch (any number where no child came), and
-        [N] float32, its fitness, -inf where no child came.
+        [B] int32, the number of each child's grid cell, and
+        [S] int32, the grid cell of each number, in rising order, G for numbers without one; S = min(B, G).
+    """
+    batch = cell_index.shape[0]
+    if grid_cells <= batch:
+        return cell_index, jnp.arange(grid_cells, dtype=jnp.int32)
+    order = jnp.argsort(cell_index)
+    rising = cell_index[order]
+    number = jnp.cumsum(jnp.diff(rising, prepend=rising[:1]) != 0, dtype=jnp.int32)
+    places = jnp.full(batch, grid_cells, jnp.int32).at[number].set(rising)
+    return jnp.zeros_like(number).at[order].set(number), places
+
+
+def cells_of(places: Array, classes: int, grid_cells: int) -> Array:
+    """[K x S] int32, the cells of grid cells [S] in each class, class after class; N for the grid cell G."""
+    cells = jnp.arange(classes, dtype=jnp.int32)[:, None] * grid_cells + places
+    return jnp.where(places < grid_cells, cells, classes * grid_cells).reshape(-1)
+
+
+def best_children(fitness: Array, place: Array, places: int) -> tuple[Array, Array]:
+    """The best child of each cell, the first among equals.
+
+    Args:
+        fitness: [B, K], as `compete` takes it.
+        place: [B] int32, in [0, S).
+        places: S.
+
+    Returns:
+        [K x S] int32, its row in the batch (any number where no child came), and
+        [K x S] float32, its fitness, -inf where no child came.
     """
     batch = fitness.shape[0]
-    if grid_cells == 1:
+    if places == 1:
         best, winner = fitness.max(axis=0), fitness.argmax(axis=0)
     else:
-        best = jax.ops.segment_max(fitness, cell_index, grid_cells)
-        contender = jnp.where(fitness == best[cell_index], jnp.arange(batch)[:, None], batch - 1)
-        winner = jax.ops.segment_min(contender, cell_index, grid_cells)
+        best = jax.ops.segment_max(fitness, place, places)
+        contender = jnp.where(fitness == best[place], jnp.arange(batch)[:, None], batch - 1)
+        winner = jax.ops.segment_min(contender, place, places)
         best, winner = best.T.reshape(-1), jnp.minimum(winner.T.reshape(-1), batch - 1)
     return winner.astype(jnp.int32), best
 
 
-def insert(elites: Elites, challengers: Elites, winner: Array, won: Array) -> Elites:
+def by_class(won: Array, classes: int) -> Array:
+    """[K] int32, how many of [K x S] cells changed hands in each class."""
+    return won.reshape(classes, -1).sum(axis=1, dtype=jnp.int32)
+
+
+def insert(elites: Elites, challengers: Elites, winners: Winners) -> Elites:
     """Writes the winners into their cells, whole: every leaf of a cell comes from one child.
 
     The cost follows what changed: only the cells won are read and written.
@@ -118,17 +163,15 @@ def insert(elites: Elites, challengers: Elites, winner: Array, won: Array) -> El
         elites: the archive, N cells.
         challengers: the children as elites [B, ...], but `fitness` [B, K]; `num_replacements` and `curiosity`
             are not read: a new elite adds one to its cell's replacements and starts with no curiosity.
-        winner: [N] int32, row of the challenger for each cell.
-        won: [N] bool, cells that change hands.
+        winners: what `compete` returned.
     """
-    classes = challengers.fitness.shape[1]
-    grid_cells = won.shape[0] // classes
-    most_won = min(won.shape[0], challengers.fitness.size)
-    (cells,) = jnp.nonzero(won, size=most_won, fill_value=won.shape[0])
+    grid_cells = elites.fitness.shape[0] // challengers.fitness.shape[1]
+    rows = winners.won.shape[0]
+    (changing,) = jnp.nonzero(winners.won, size=rows, fill_value=rows)
 
     def replace(count: Array, elites: Elites) -> Elites:
-        cell = cells[count]
-        child = winner[cell]
+        row = changing[count]
+        cell, child = winners.cell[row], winners.child[row]
         elite = jax.tree.map(lambda leaf: leaf[child], challengers)._replace(
             fitness=challengers.fitness[child, cell // grid_cells],
             num_replacements=elites.num_replacements[cell] + 1,
@@ -136,19 +179,20 @@ def insert(elites: Elites, challengers: Elites, winner: Array, won: Array) -> El
         )
         return jax.tree.map(lambda leaf, row: leaf.at[cell].set(row), elites, elite)
 
-    return jax.lax.fori_loop(0, won.sum(), replace, elites)
+    return jax.lax.fori_loop(0, winners.won.sum(), replace, elites)
 
 
-def reward_parents(curiosity: Array, parents: Array, winner: Array, won: Array) -> Array:
+def reward_parents(curiosity: Array, parents: Array, child: Array, won: Array) -> Array:
     """Curiosity scores after a generation: +1 for each child that entered the archive, -0.5 for each
     that did not (Cully and Demiris 2018, section III-C).
 
     Args:
         curiosity: [N] float32.
         parents: [B] int32, cell of each child's parent; -1 for none.
-        winner, won: what `compete` returned.
+        child: [M] int32, the best child of each of M cells.
+        won: [M] bool, whether it entered.
     """
-    entered = jnp.zeros(parents.shape[0], bool).at[winner].max(won)
+    entered = jnp.zeros(parents.shape[0], bool).at[child].max(won)
     reward = jnp.where(entered, 1.0, -0.5)
     cells = curiosity.shape[0]
     return curiosity.at[jnp.where(parents < 0, cells, parents)].add(reward, mode="drop")

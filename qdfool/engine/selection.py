@@ -14,6 +14,9 @@ import jax.numpy as jnp
 from qdfool.engine.archive import occupied
 from qdfool.types import Array, Elites, Key
 
+BLOCK = 256
+"""Cells that are counted together."""
+
 
 class Scored(Protocol):
     """An archive or a population: whatever has the fitness of its cells."""
@@ -26,8 +29,8 @@ class Scored(Protocol):
 
 def uniform(key: Key, elites: Scored, size: int) -> Array:
     """Every occupied cell has the same chance: the choice of Nguyen, Yosinski and Clune 2015."""
-    cells, count = _occupied_cells(elites)
-    return cells[jax.random.randint(key, (size,), 0, count)]
+    present = occupied(elites.fitness)
+    return _nth(present, jax.random.randint(key, (size,), 0, jnp.sum(present)))
 
 
 def fitness_proportional(key: Key, elites: Scored, size: int) -> Array:
@@ -55,8 +58,9 @@ def tournament(key: Key, elites: Scored, size: int, *, tournament_size: int = 20
 
     Of equals, the first drawn wins. Source: Timbe et al. 2021, Breaking CNNs (tournament selection of 20).
     """
-    cells, count = _occupied_cells(elites)
-    entrants = cells[jax.random.randint(key, (size, tournament_size), 0, count)]
+    present = occupied(elites.fitness)
+    drawn = jax.random.randint(key, (size, tournament_size), 0, jnp.sum(present))
+    entrants = _nth(present, drawn.reshape(-1)).reshape(drawn.shape)
     winner = jnp.argmax(elites.fitness[entrants], axis=1)
     return jnp.take_along_axis(entrants, winner[:, None], axis=1)[:, 0]
 
@@ -98,6 +102,20 @@ def lowest(key: Key, elites: Scored, size: int) -> Array:
     """
     lowest_first = jnp.argsort(jnp.where(occupied(elites.fitness), elites.fitness, jnp.inf), stable=True)
     return lowest_first[jnp.arange(size) % jnp.sum(occupied(elites.fitness))].astype(jnp.int32)
+
+
+def _nth(present: Array, number: Array) -> Array:
+    """[n] int32, the cells that `number` [n] counts of those that are present [N].
+
+    By blocks, so that a large archive is read once and written nowhere.
+    """
+    size = min(BLOCK, present.shape[0])
+    blocks = jnp.pad(present, (0, -present.shape[0] % size)).reshape(-1, size)
+    counts = blocks.sum(axis=1, dtype=jnp.int32)
+    ends = jnp.cumsum(counts)
+    block = jnp.searchsorted(ends, number, side="right")
+    before = jnp.cumsum(blocks[block], axis=1) <= (number - ends[block] + counts[block])[:, None]
+    return (block * size + before.sum(axis=1)).astype(jnp.int32)
 
 
 def _occupied_cells(elites: Scored) -> tuple[Array, Array]:

@@ -5,9 +5,10 @@ The devices may be of several processes (`qdfool.hosts`): each then holds what l
     sharded along the batch        children, their images, parents, origins, logits, fitness, measures
     the same on every device       elites, the root key, pictures, the classifier's parameters, records
 
-A device breeds, decodes, classifies and scores its own children. Between devices travel, in a generation: of each cell
-the fitness and the number of its best child, two numbers a cell; what parents earned, one; and the children that won,
-`AT_ONCE` cells at a time. Never a population. On one device nothing here is part of the program.
+A device breeds, decodes, classifies and scores its own children. Between devices travel, in a generation: the grid cell
+of each child, where there are many; of each cell where children came the fitness and the number of its best child, two
+numbers a cell; what parents earned, one; and the children that won, `AT_ONCE` cells at a time. Never a population. On
+one device nothing here is part of the program.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from qdfool import hosts
-from qdfool.engine.archive import best_children, reward_parents
+from qdfool.engine.archive import best_children, by_class, cells_of, reward_parents, where_children_came
 from qdfool.types import Array, Elites, State
 
 AXIS = "batch"
@@ -160,29 +161,41 @@ def enter(
     Of children that are equally good, the one of the lowest number wins, whichever device it is on.
     """
     cells, classes = elites.fitness.shape[0], challengers.fitness.shape[1]
-    numbers = shares.own_numbers()
-    row, fitness = best_children(challengers.fitness, cell_index, cells // classes)
+    grid_cells, numbers = cells // classes, shares.own_numbers()
+    place, places = _where_children_came(cell_index, grid_cells)
+    child, fitness = best_children(challengers.fitness, place, places.shape[0])
+    cell = cells_of(places, classes, grid_cells)
     highest = jax.lax.pmax(fitness, AXIS)
-    first = jax.lax.pmin(jnp.where(fitness == highest, numbers[row], jnp.iinfo(jnp.int32).max), AXIS)
-    won = highest > elites.fitness
-    mine = won & (numbers[row] == first) & (fitness == highest)
-    earned = jax.lax.psum(reward_parents(jnp.zeros(cells), parents, row, mine), AXIS)
+    first = jax.lax.pmin(jnp.where(fitness == highest, numbers[child], jnp.iinfo(jnp.int32).max), AXIS)
+    won = highest > elites.fitness.at[cell].get(mode="fill", fill_value=jnp.inf)
+    mine = won & (numbers[child] == first) & (fitness == highest)
+    earned = jax.lax.psum(reward_parents(jnp.zeros(cells), parents, child, mine), AXIS)
     elites = elites._replace(curiosity=elites.curiosity + earned)
-    at_once = min(AT_ONCE, cells)
-    (changing,) = jnp.nonzero(won, size=-(-cells // at_once) * at_once, fill_value=cells)
+    rows = won.shape[0]
+    at_once = min(AT_ONCE, rows)
+    (changing,) = jnp.nonzero(won, size=-(-rows // at_once) * at_once, fill_value=rows)
 
     def travel(journey: Array, elites: Elites) -> Elites:
-        cell = jax.lax.dynamic_slice_in_dim(changing, journey * at_once, at_once)
-        child = row[cell]
-        winners = jax.tree.map(lambda leaf: leaf[child], challengers)._replace(
-            fitness=highest[cell],
-            num_replacements=elites.num_replacements[cell] + 1,
+        row = jax.lax.dynamic_slice_in_dim(changing, journey * at_once, at_once)
+        to = cell.at[row].get(mode="fill", fill_value=cells)
+        winners = jax.tree.map(lambda leaf: leaf[child[row]], challengers)._replace(
+            fitness=highest[row],
+            num_replacements=elites.num_replacements[to] + 1,
             curiosity=jnp.zeros(at_once),
         )
-        winners = _of_one_device(winners, mine[cell])
-        return jax.tree.map(lambda leaf, rows: leaf.at[cell].set(rows, mode="drop"), elites, winners)
+        winners = _of_one_device(winners, mine[row])
+        return jax.tree.map(lambda leaf, rows: leaf.at[to].set(rows, mode="drop"), elites, winners)
 
-    return jax.lax.fori_loop(0, -(-won.sum() // at_once), travel, elites), won
+    return jax.lax.fori_loop(0, -(-won.sum() // at_once), travel, elites), by_class(won, classes)
+
+
+def _where_children_came(cell_index: Array, grid_cells: int) -> tuple[Array, Array]:
+    """`archive.where_children_came` of all devices' children; of their numbers, those of the device that asks."""
+    if grid_cells <= cell_index.shape[0]:
+        return where_children_came(cell_index, grid_cells)
+    place, places = where_children_came(jax.lax.all_gather(cell_index, AXIS, tiled=True), grid_cells)
+    own = jax.lax.axis_index(AXIS) * cell_index.shape[0]
+    return jax.lax.dynamic_slice_in_dim(place, own, cell_index.shape[0]), places
 
 
 def _of_one_device(rows: Any, mine: Array) -> Any:

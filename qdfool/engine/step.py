@@ -133,12 +133,12 @@ def tell(
         origin=_origin(state),
     )
     if evolution.shares.devices == 1:
-        elites, won = archive.enter(elites, challengers, state.parents, cell_index)
+        elites, updates = archive.enter(elites, challengers, state.parents, cell_index)
     else:
-        elites, won = sharding.enter(elites, challengers, state.parents, cell_index, evolution.shares)
+        elites, updates = sharding.enter(elites, challengers, state.parents, cell_index, evolution.shares)
     record = Record(
         fitness=elites.fitness.reshape(evolution.classes, grid_cells).max(axis=1),
-        updates=won.reshape(evolution.classes, grid_cells).sum(axis=1, dtype=jnp.int32),
+        updates=updates,
         qd_score=jax.nn.sigmoid(elites.fitness).sum(),
         coverage=occupied(elites.fitness).mean(dtype=jnp.float32),
         invalid=evolution.shares.total((~valid).sum(dtype=jnp.int32)),

@@ -135,12 +135,22 @@ def test_help_for_one_column_ends():
 @pytest.mark.parametrize(
     ("changed", "redirected"),
     [
-        ({"MPLBACKEND": "nonsense"}, ""),
-        ({"HOME": "/no/such/home", "TMPDIR": "/no/such/folder"}, ""),
-        ({"XDG_CACHE_HOME": "/dev/null", "MPLCONFIGDIR": "/dev/null"}, ""),
-        ({"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "COLUMNS": "0", "TERM": "nonsense"}, ""),
-        ({"FORCE_COLOR": "1", "TTY_INTERACTIVE": "1", "COLUMNS": "0", "LINES": "0"}, ""),
-        ({"JAX_ENABLE_X64": "1"}, ""),
+        # What goes together goes at once: each is a process that imports, compiles and draws.
+        (
+            {
+                "MPLBACKEND": "nonsense",
+                "HOME": "/no/such/home",
+                "TMPDIR": "/no/such/folder",
+                "XDG_CACHE_HOME": "/dev/null",
+                "MPLCONFIGDIR": "/dev/null",
+                "PYTHONIOENCODING": "ascii",
+                "LC_ALL": "C",
+                "COLUMNS": "0",
+                "TERM": "nonsense",
+            },
+            "",
+        ),
+        ({"FORCE_COLOR": "1", "TTY_INTERACTIVE": "1", "LINES": "0", "JAX_ENABLE_X64": "1"}, ""),
         ({}, ">&- 2>&- <&-"),
         ({}, "2>/dev/full"),
     ],

@@ -6,11 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 from hypothesis import given, settings
 
-from qdfool.engine.archive import compete, empty, insert, occupied, reward_parents
+from qdfool.engine.archive import Winners, compete, empty, insert, occupied, reward_parents
 from qdfool.types import Elites
 
 BATCH, CLASSES, GRID = 13, 3, 4
-INSERT = jax.jit(insert)
+LARGE = 20
+"""Grid cells, more than children."""
+INSERT, COMPETE = jax.jit(insert), jax.jit(compete)
 
 
 def one_after_another(fitness, cell_index, incumbent, grid_cells):
@@ -35,17 +37,20 @@ def arrays(shape, elements):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    grid_cells=st.sampled_from([1, GRID]),
+    grid_cells=st.sampled_from([1, GRID, LARGE]),
     fitness=arrays((BATCH, CLASSES), FITNESS),
-    cell_index=arrays((BATCH,), st.integers(0, GRID - 1)),
-    incumbent=arrays((CLASSES * GRID,), FITNESS),
+    cell_index=arrays((BATCH,), st.integers(0, LARGE - 1)),
+    incumbent=arrays((CLASSES * LARGE,), FITNESS),
 )
 def test_the_winners_are_those_of_children_one_after_another(grid_cells, fitness, cell_index, incumbent):
     fitness, incumbent = fitness.astype(np.float32), incumbent[: CLASSES * grid_cells].astype(np.float32)
     cell_index = cell_index % grid_cells
-    winner, won = jax.jit(compete)(fitness, jnp.asarray(cell_index, jnp.int32), incumbent)
+    winners = COMPETE(fitness, jnp.asarray(cell_index, jnp.int32), incumbent)
     expected = one_after_another(fitness, cell_index, incumbent, grid_cells)
-    np.testing.assert_array_equal(np.where(won, winner, -1), expected)
+    found = np.full(len(incumbent), -1)
+    found[winners.cell[winners.won]] = winners.child[winners.won]
+    np.testing.assert_array_equal(found, expected)
+    assert (np.diff(winners.cell[winners.won]) > 0).all()
 
 
 def challengers(generation: int) -> Elites:
@@ -67,8 +72,7 @@ def test_every_leaf_of_an_elite_comes_from_one_child():
     cell_index = jnp.arange(BATCH, dtype=jnp.int32) % GRID
     for generation in range(1, 5):
         children = challengers(generation)
-        winner, won = compete(children.fitness, cell_index, elites.fitness)
-        elites = INSERT(elites, children, winner, won)
+        elites = INSERT(elites, children, compete(children.fitness, cell_index, elites.fitness))
     tag = np.asarray(elites.birth_generation)
     assert (tag >= 400).any()
     assert (tag > 0).all()
@@ -86,8 +90,8 @@ def test_every_leaf_of_an_elite_comes_from_one_child():
 def test_nothing_changes_without_a_winner():
     children = challengers(1)
     before = empty(jax.tree.map(lambda leaf: leaf[0], children.genome), CLASSES, GRID, 2)
-    nobody = jnp.zeros(CLASSES * GRID, bool)
-    after = insert(before, children, jnp.zeros(CLASSES * GRID, jnp.int32), nobody)
+    cells = jnp.arange(CLASSES * GRID, dtype=jnp.int32)
+    after = insert(before, children, Winners(cells, jnp.zeros_like(cells), jnp.zeros_like(cells, bool)))
     jax.tree.map(np.testing.assert_array_equal, before, after)
 
 
@@ -125,6 +129,5 @@ def test_every_replacement_is_counted():
     elites = empty(jax.tree.map(lambda leaf: leaf[0], children.genome), CLASSES, 1, 2)
     for generation in range(1, 4):
         better = challengers(1)._replace(fitness=children.fitness + generation)
-        winner, won = compete(better.fitness, jnp.zeros(BATCH, jnp.int32), elites.fitness)
-        elites = INSERT(elites, better, winner, won)
+        elites = INSERT(elites, better, compete(better.fitness, jnp.zeros(BATCH, jnp.int32), elites.fitness))
         np.testing.assert_array_equal(elites.num_replacements, np.full(CLASSES, generation))
