@@ -162,7 +162,7 @@ def enter(
     """
     cells, classes = elites.fitness.shape[0], challengers.fitness.shape[1]
     grid_cells, numbers = cells // classes, shares.own_numbers()
-    place, places = _where_children_came(cell_index, grid_cells)
+    place, places = _where_children_came(cell_index, grid_cells, shares)
     child, fitness = best_children(challengers.fitness, place, places.shape[0])
     cell = cells_of(places, classes, grid_cells)
     highest = jax.lax.pmax(fitness, AXIS)
@@ -189,13 +189,13 @@ def enter(
     return jax.lax.fori_loop(0, -(-won.sum() // at_once), travel, elites), by_class(won, classes)
 
 
-def _where_children_came(cell_index: Array, grid_cells: int) -> tuple[Array, Array]:
+def _where_children_came(cell_index: Array, grid_cells: int, shares: Shares) -> tuple[Array, Array]:
     """`archive.where_children_came` of all devices' children; of their numbers, those of the device that asks."""
-    if grid_cells <= cell_index.shape[0]:
-        return where_children_came(cell_index, grid_cells)
+    own = cell_index.shape[0]
+    if grid_cells <= own * shares.devices:
+        return cell_index, jnp.arange(grid_cells, dtype=jnp.int32)
     place, places = where_children_came(jax.lax.all_gather(cell_index, AXIS, tiled=True), grid_cells)
-    own = jax.lax.axis_index(AXIS) * cell_index.shape[0]
-    return jax.lax.dynamic_slice_in_dim(place, own, cell_index.shape[0]), places
+    return jax.lax.dynamic_slice_in_dim(place, jax.lax.axis_index(AXIS) * own, own), places
 
 
 def _of_one_device(rows: Any, mine: Array) -> Any:
