@@ -1,5 +1,6 @@
 """How tests are compiled, where they find the data beside a checkout, and what most of them evolve."""
 
+import gc
 import os
 import signal
 from dataclasses import replace
@@ -11,21 +12,26 @@ import pytest
 
 # Compiling is most of what tests take, and most programs run once: XLA optimises little, except where OPTIMISED is
 # set, as tests/test_optimised.py does for the tests of bits. XLA ends the process at a flag that it does not know, so
-# that the second setting is for the versions that are known to have it.
+# that the flags are for the versions that are known to have them. A program is compiled in one part, because many take
+# a sixth more of the processor, which the workers of the tests keep busy.
 OPTIMISED = "QDFOOL_TESTS_OPTIMISED"
-LITTLE, NO_EMITTERS = "JAX_DISABLE_MOST_OPTIMIZATIONS", "--xla_cpu_use_fusion_emitters=false"
+LITTLE = "JAX_DISABLE_MOST_OPTIMIZATIONS"
+FLAGS = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 CACHE, LEAST_SECONDS = "JAX_COMPILATION_CACHE_DIR", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 CACHE_BYTES = 500_000_000
 
 if OPTIMISED not in os.environ and LITTLE not in os.environ:
     os.environ[LITTLE] = "1"
     if tuple(map(int, version("jax").split(".")[:2])) < (0, 11):
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {NO_EMITTERS}".strip()
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}".strip()
 # What one test compiled serves the others, those of another worker, the processes that tests start, and the next run.
 if CACHE not in os.environ:
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     os.environ[CACHE] = str(folder / "qdfool" / "compiled-by-tests")
 os.environ.setdefault(LEAST_SECONDS, "0")
+
+# Tracing makes hundreds of thousands of objects that stay: what is garbage is looked for among them more seldom.
+gc.set_threshold(100_000, 50, 1000)
 
 # JAX reads the settings above when it is imported, which nothing before this line does.
 from qdfool.config import BlackPixels, Config  # noqa: E402
@@ -56,7 +62,7 @@ def compiled_for_a_user() -> dict[str, str]:
     """The environment of a process whose programs are compiled as for a user."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment.pop(LITTLE, None)
-    flags = environment.pop("XLA_FLAGS", "").replace(NO_EMITTERS, "").strip()
+    flags = environment.pop("XLA_FLAGS", "").replace(FLAGS, "").strip()
     return {**environment, **({"XLA_FLAGS": flags} if flags else {}), OPTIMISED: "1"}
 
 
