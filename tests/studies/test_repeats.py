@@ -8,7 +8,7 @@ import pytest
 
 from qdfool.analysis.statistics import Interval
 from qdfool.errors import InputError
-from qdfool.studies.repeats import answer, effects, occlusion, pictures
+from qdfool.studies.repeats import STUDY, answer, effects, occlusion, pictures, search
 from qdfool.studies.repeats.conditions import Settings, Unit
 from qdfool.studies.repeats.detection import NOTHING, Repeats, correlation, repeats
 from qdfool.studies.repeats.removal import (
@@ -21,6 +21,7 @@ from qdfool.studies.repeats.removal import (
     without,
 )
 from qdfool.studies.repeats.search import course, padded
+from qdfool.studies.study import Workbench
 
 SIDE = 96
 CROSS = np.array([[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 1, 1, 1, 0], [0, 0, 1, 1, 0], [0, 0, 0, 1, 1]], float)
@@ -180,7 +181,7 @@ def test_copies_and_patches_go_one_after_the_other():
 
 def brightness(images: np.ndarray) -> np.ndarray:
     """Log-odds [n, 2] that count bright pixels: 9 to a copy."""
-    bright = (images > 100).sum((1, 2, 3)) / 9.0
+    bright = (images > 150).sum((1, 2, 3)) / 9.0
     return np.stack([bright, 1.5 - bright], 1).astype(np.float32)
 
 
@@ -257,6 +258,8 @@ def test_figures_of_a_seed():
         of["losing"]["blur"].mean == of["losing more"]["blur"].mean == of["called with one"]["blur"].mean == 1
     )
     assert of["first"]["blur"].mean == of["further"]["blur"].mean == of["steadiness"]["border"].mean == 1
+    assert of["falling"]["blur"].mean == 1  # from 0.98 to 0.73
+    assert of["falling between"]["blur"].mean == 0
     assert of["one kept"]["border"].mean == pytest.approx(1 / (1 + np.exp(-1)))
     assert of["none kept"]["border"].mean == 0.5
     images, by_fill = found.by_kept[2]
@@ -274,6 +277,28 @@ def test_figures_of_a_seed():
     assert len(beyond) == 4
 
 
+def test_what_is_occluded_is_the_image_and_what_is_left_of_it():
+    unit = unit_of(2)
+    setting: Any = SimpleNamespace(occluded=1, square=2, steps=8)
+    looked = search.occlusion(setting, brightness, unit.elites, unit.removal)
+    assert looked["row"].tolist() == [0]
+    before, after = looked["falls"][0]
+    assert before.sum() == pytest.approx(4)  # the squares cover every pixel once
+    assert before[1, 1] == pytest.approx(4 / 9)
+    assert after.sum() == pytest.approx(1)
+    kept = unit.removal["places"][0, -1]
+    assert after[tuple(kept // 2)] == pytest.approx(4 / 9)
+
+
+def test_missing_weights_are_said_before_anything_is_computed(tmp_path, monkeypatch):
+    monkeypatch.delenv("QDFOOL_WEIGHTS", raising=False)
+    monkeypatch.setattr(search, "evolve", None)
+    bench = Workbench(STUDY, tmp_path / "new", settings=Settings(), seeds=2, log=lambda text: None)
+    with pytest.raises(InputError, match=r"repeats needs mobilenet_v1_0\.25_224\.safetensors"):
+        STUDY.run(bench)
+    assert not (tmp_path / "new").exists()
+
+
 def stand_in(losses: tuple[float, float], differences: tuple[float, float], half: float = 0.1) -> Any:
     def by_fill(values: tuple[float, float]) -> dict[str, Interval]:
         return {fill: Interval(v, v - half, v + half, 5) for fill, v in zip(FILLS, values, strict=True)}
@@ -287,7 +312,8 @@ def stand_in(losses: tuple[float, float], differences: tuple[float, float], half
         ((2, 2), (1, 1), answer.ADDS),
         ((2, 2), (0.01, 0), answer.AS_MUCH),
         ((2, 2), (-1, -1), answer.MORE),
-        ((2, 2), (1, 0), answer.UNDECIDED),
+        ((2, 2), (1, 0), answer.PARTLY),
+        ((2, 2), (1, -1), answer.UNDECIDED),
         ((2, 0), (1, 1), answer.UNDECIDED),
         ((0, 0), (1, 1), answer.NOT_SHOWN),
         ((-2, -2), (1, 1), answer.NOT_SHOWN),
@@ -299,11 +325,10 @@ def test_the_verdict_follows_from_the_numbers(losses, differences, said):
     assert said in answer.MEANS
 
 
-def test_the_claim_names_what_holds_and_what_does_not():
-    assert answer.claim({"A": answer.ADDS, "B": answer.ADDS}).endswith("holds here on A and B.")
-    mixed = answer.claim({"A": answer.ADDS, "B": answer.AS_MUCH})
-    assert mixed.endswith(f"holds here on A; on B {answer.AS_MUCH}.")
-    assert "is not borne out here as it stands: on A" in answer.claim({"A": answer.NOT_SHOWN})
+def test_the_claim_names_what_holds_on_which_images():
+    assert answer.claim({"A": answer.ADDS, "B": answer.ADDS}).endswith(f"Here, on A and B {answer.ADDS}.")
+    mixed = answer.claim({"A": answer.ADDS, "B": answer.NOT_SHOWN})
+    assert mixed.endswith(f"Here, on A {answer.ADDS}; on B {answer.NOT_SHOWN}.")
 
 
 def test_copies_are_framed_in_a_picture():

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from qdfool.analysis.statistics import Interval
 from qdfool.studies.repeats.conditions import Setting
-from qdfool.studies.repeats.effects import Effects, looks_tested, tested
+from qdfool.studies.repeats.effects import FALL, Effects, looks_tested, tested
 from qdfool.studies.repeats.removal import FILLS
 
 ADDS = "repetition adds"
 AS_MUCH = "what lies between the copies adds as much"
 MORE = "what lies between the copies adds more"
+PARTLY = "repetition adds, by one background of two more than what lies between the copies"
 UNDECIDED = "it rests on what takes the place of the copies"
 NOT_SHOWN = "it is not shown that repetition adds"
 MEANS = {
@@ -19,6 +20,8 @@ MEANS = {
     "not told from as many patches between them",
     MORE: "without the copies beyond the first the network is less sure, whatever takes their place; but as many "
     "patches between them cost more",
+    PARTLY: "the copies beyond the first are worth something, whatever takes their place, but more than as many "
+    "patches between them only with one of the two backgrounds",
     UNDECIDED: "the two backgrounds do not say the same",
     NOT_SHOWN: "what the copies beyond the first are worth is not told from nothing",
 }
@@ -35,8 +38,10 @@ def verdict(name: str, found: Effects, beyond: Mapping[tuple[str, str, str], boo
     differs = {sign("difference", fill) for fill in FILLS}
     if 1 not in loses:
         return NOT_SHOWN
-    if loses != {1} or len(differs) > 1:
+    if loses != {1}:
         return UNDECIDED
+    if len(differs) > 1:
+        return PARTLY if differs == {0, 1} else UNDECIDED
     return {1: ADDS, 0: AS_MUCH, -1: MORE}[differs.pop()]
 
 
@@ -55,12 +60,12 @@ def answer(chosen: Sequence[Setting], found: Mapping[str, Effects]) -> list[str]
 
 
 def claim(verdicts: Mapping[str, str]) -> str:
-    """The paper's claim beside ours."""
-    holds = [line for line, said in verdicts.items() if said == ADDS]
-    others = "; ".join(f"on {line} {said}" for line, said in verdicts.items() if said != ADDS)
-    borne_out = f"holds here on {' and '.join(holds)}" if holds else "is not borne out here as it stands"
-    begins = f"That repetition adds to the confidence, as readers recall of the paper, {borne_out}"
-    return f"{begins}{': ' if others and not holds else '; ' if others else ''}{others}."
+    """The paper's claim, and what holds here."""
+    by_verdict: dict[str, list[str]] = {}
+    for line, said in verdicts.items():
+        by_verdict.setdefault(said, []).append(line)
+    here = "; ".join(f"on {' and '.join(lines)} {said}" for said, lines in by_verdict.items())
+    return f"Readers recall of the paper that repetition adds to the confidence (*unverified*). Here, {here}."
 
 
 def removal(line: str, found: Effects, said: str) -> list[str]:
@@ -76,7 +81,8 @@ def removal(line: str, found: Effects, said: str) -> list[str]:
     return [
         f"**{line}: {said}.** That is to say, {MEANS[said]}. Of {found.images:,} images with repeats, a share of "
         f"{shares('losing')} has lower log-odds with one copy than with all, and {shares('losing more')} lose more by "
-        "that than by as many patches between the copies.",
+        f"that than by as many patches between the copies. Confidence falls by {FALL:g} or more in {shares('falling')} "
+        f"with one copy, in {shares('falling between')} without as many patches between them.",
         f"The mean confidence with all copies is {of['all kept'][FILLS[0]]}; with one copy {both('one kept')}, with "
         f"none {both('none kept')}; and with as many patches gone from between the copies as leave one, "
         f"{both('as many patches gone')}. In log-odds the copies beyond the first are worth {both('loss')}, patches "

@@ -16,6 +16,8 @@ from qdfool.studies.study import Figures
 COPIES, BETWEEN = range(len(ARMS))
 GRID = np.linspace(0, 1, 11)
 """Shares of the copies beyond the first that are gone, at which courses are drawn."""
+FALL = 0.1
+"""A fall of the confidence that one sees."""
 KEPT = (1, 2, 3, 4, 8, 16, 32)
 """Numbers of copies kept that the table has."""
 ByFill = Mapping[str, Interval]
@@ -41,6 +43,10 @@ class Course(NamedTuple):
         """[fills, arms] by how much the log-odds are lower with one copy kept than with all."""
         return self.log_odds[..., 0] - self.log_odds[..., self.at(1)]
 
+    def fall(self) -> np.ndarray:
+        """[fills, arms] by how much the confidence is lower with one copy kept than with all."""
+        return self.confidence[..., 0] - self.confidence[..., self.at(1)]
+
 
 def courses(gone: Figures) -> list[Course]:
     """Those of a seed's images that were followed."""
@@ -65,6 +71,8 @@ MEASURES: dict[str, Callable[[Course], np.ndarray]] = {
     "losing": lambda c: c.loss()[:, COPIES] > 0,
     "losing between": lambda c: c.loss()[:, BETWEEN] > 0,
     "losing more": lambda c: c.loss()[:, COPIES] > c.loss()[:, BETWEEN],
+    "falling": lambda c: c.fall()[:, COPIES] >= FALL,
+    "falling between": lambda c: c.fall()[:, BETWEEN] >= FALL,
     "first": lambda c: c.log_odds[:, COPIES, c.at(1)] - c.log_odds[:, COPIES, c.at(0)],
     "further": lambda c: c.loss()[:, COPIES] / (c.kept[0] - 1),
     "called with one": lambda c: c.called[:, COPIES, c.at(1)],

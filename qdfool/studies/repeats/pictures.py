@@ -9,20 +9,22 @@ from qdfool.analysis.statistics import bands
 from qdfool.studies.repeats.conditions import Setting, Unit
 from qdfool.studies.repeats.effects import BETWEEN, COPIES, GRID, Effects
 from qdfool.studies.repeats.occlusion import looked_at
-from qdfool.studies.repeats.removal import FILLS, background, without
+from qdfool.studies.repeats.removal import ARMS, FILLS, background, without
 from qdfool.studies.study import Workbench
 
-SHOWN = 6
+SHOWN = 5
 """Images of a setting."""
 SMALLEST = 112
 """Pixels that a side is enlarged to before copies are framed."""
 FRAME = (255, 60, 0)
+NAMES = dict(zip(ARMS, ("copies", "patches between them"), strict=True))
+"""What is gone."""
 COLUMNS = (
     "evolved",
     "its copies",
     "one kept, blur",
     "one kept, border",
-    "patches between gone",
+    "patches gone",
     "where it looks",
     "the same, one kept",
 )
@@ -54,7 +56,7 @@ def _courses(
 ) -> None:
     for setting in chosen:
         panels = {
-            f"{setting.line}, {fill}": {f"{arm} gone": bands(values) for arm, values in by_arm.items()}
+            f"{setting.line}, {fill}": {NAMES[arm]: bands(values) for arm, values in by_arm.items()}
             for fill, by_arm in courses[setting.name].items()
         }
         path = bench.picture(f"{setting.name}-{what}")

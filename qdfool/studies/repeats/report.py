@@ -9,7 +9,7 @@ from qdfool.analysis.statistics import interval
 from qdfool.studies.repeats import detection, pictures
 from qdfool.studies.repeats.answer import answer, percent
 from qdfool.studies.repeats.conditions import FEWEST, Setting, Unit
-from qdfool.studies.repeats.effects import LOOKS, Effects, effects_of, looks_tested, tested
+from qdfool.studies.repeats.effects import FALL, LOOKS, Effects, effects_of, looks_tested, tested
 from qdfool.studies.repeats.removal import FILLS, covered
 from qdfool.studies.study import Workbench
 
@@ -166,14 +166,18 @@ def removal(bench: Workbench, chosen: Sequence[Setting], effects: Mapping[str, E
             for measure in ("loss", "loss between", "difference"):
                 marked = " *" if beyond.get((setting.name, measure, fill), False) else ""
                 row.append(f"{of[measure][fill]}{marked}")
-            row += [percent(of[name][fill]) for name in ("losing", "losing between", "losing more")]
+            row += [
+                percent(of[name][fill])
+                for name in ("losing", "losing between", "losing more", "falling", "falling between")
+            ]
             rows.append([*row, of["steadiness"][fill]])
     bench.report.section("Results: without copies")
     bench.report.text(
         "Confidence with all copies, with one, with as many patches between the copies gone, and with no copy; loss of "
         "log-odds from all copies to one, by as many patches between them, and the difference (* beyond chance); the "
-        "share of images that lose by the first, by the second, and more by the first; and the rank correlation of the "
-        "log-odds with the number of copies kept, one or more, of each image:"
+        "share of images that lose by the first, by the second, and more by the first; the share whose confidence "
+        f"falls by {FALL:g} or more, by the first and by the second; and the rank correlation of the log-odds with the "
+        "number of copies kept, one or more, of each image:"
     )
     bench.report.table(
         [
@@ -188,6 +192,8 @@ def removal(bench: Workbench, chosen: Sequence[Setting], effects: Mapping[str, E
             "lose",
             "lose between",
             "lose more",
+            "fall",
+            "fall between",
             "rank correlation",
         ],
         rows,
@@ -201,7 +207,7 @@ def by_number(bench: Workbench, chosen: Sequence[Setting], effects: Mapping[str,
     for setting in chosen:
         results[setting.name] = {}
         for count, (images, by_fill) in effects[setting.name].by_kept.items():
-            if not images:
+            if not np.isfinite(by_fill[FILLS[0]][0].low):  # of no seed or one
                 continue
             row: list[object] = [f"{setting.line}, {count} kept", images]
             for fill, (whole, kept, between) in by_fill.items():
@@ -210,8 +216,9 @@ def by_number(bench: Workbench, chosen: Sequence[Setting], effects: Mapping[str,
             results[setting.name][count] = {"images": images, **by_fill}
     bench.report.section("Results: confidence by the number of copies kept")
     bench.report.text(
-        "Of the images that have more copies than so many: their number, over all seeds; the mean confidence with all "
-        "copies, with so many kept, and with as many patches gone between the copies, for both backgrounds:"
+        "Of the images that have more copies than so many, where two seeds have any: their number, over all seeds; the "
+        "mean confidence with all copies, with so many kept, and with as many patches gone between the copies, for "
+        "both backgrounds:"
     )
     bench.report.table(
         [
