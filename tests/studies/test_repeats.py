@@ -268,7 +268,7 @@ def test_figures_of_a_seed():
     assert found.by_kept[4][0] == 0
     odds = found.course_of_odds["blur"]["copies"]
     assert odds.shape == (2, len(effects.GRID))
-    np.testing.assert_allclose(odds[0], 4 - 3 * effects.GRID)
+    np.testing.assert_allclose(odds[0], 3 * effects.GRID)
     assert found.looks["area"].mean == pytest.approx(36 / 256)
     assert found.looks["copies"].mean == pytest.approx(256 / 36)
     assert found.looks["between"].mean == 0

@@ -103,7 +103,7 @@ class Effects(NamedTuple):
     courses: Mapping[str, Mapping[str, np.ndarray]]
     """Fill to arm to the mean confidence of each seed [S, grid]."""
     course_of_odds: Mapping[str, Mapping[str, np.ndarray]]
-    """The same of the log-odds."""
+    """The same of how much lower the log-odds are than with all copies."""
     looks: Mapping[str, Interval]
     """Where the network looks; `looks_of` says what."""
 
@@ -121,7 +121,7 @@ def effects_of(units: Sequence[Unit], square: int) -> Effects:
         by_measure=by_measure,
         by_kept={count: by_kept(followed, count) for count in KEPT},
         courses=_drawn(followed, lambda course: course.confidence),
-        course_of_odds=_drawn(followed, lambda course: course.log_odds),
+        course_of_odds=_drawn(followed, lambda course: course.log_odds[..., :1] - course.log_odds),
         looks={name: over_seeds(np.array([of[name] for of in looks])) for name in LOOKS},
     )
 

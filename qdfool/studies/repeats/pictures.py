@@ -12,7 +12,7 @@ from qdfool.studies.repeats.occlusion import looked_at
 from qdfool.studies.repeats.removal import ARMS, FILLS, background, without
 from qdfool.studies.study import Workbench
 
-SHOWN = 5
+SHOWN = 4
 """Images of a setting."""
 SMALLEST = 112
 """Pixels that a side is enlarged to before copies are framed."""
@@ -43,7 +43,7 @@ def draw(
         bench.report.text("No image had repeats: there is nothing to show.")
         return
     _courses(bench, some, {name: each.courses for name, each in effects.items()}, "confidence")
-    _courses(bench, some, {name: each.course_of_odds for name, each in effects.items()}, "log-odds")
+    _courses(bench, some, {name: each.course_of_odds for name, each in effects.items()}, "loss of log-odds")
     for setting in some:
         _images(bench, setting, found[setting.name])
 
@@ -54,26 +54,28 @@ def _courses(
     courses: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]],
     what: str,
 ) -> None:
-    for setting in chosen:
-        panels = {
-            f"{setting.line}, {fill}": {NAMES[arm]: bands(values) for arm, values in by_arm.items()}
-            for fill, by_arm in courses[setting.name].items()
-        }
-        path = bench.picture(f"{setting.name}-{what}")
-        analysis.line_panels(
-            path,
-            100 * GRID,
-            panels,
-            f"{what.capitalize()} as copies go: {setting.line}",
-            f"mean over images; bands: 95 % over {len(setting.seeds)} seeds; at 100 one copy is left",
-            "copies beyond the first that are gone, %",
-            what,
-            y_range=(0.0, 1.0) if what == "confidence" else None,
-        )
-        bench.report.picture(
-            path,
-            f"{what.capitalize()} against the copies that are gone, and against as many patches between them.",
-        )
+    panels = {
+        f"{setting.line}, {fill}": {NAMES[arm]: bands(values) for arm, values in by_arm.items()}
+        for setting in chosen
+        for fill, by_arm in courses[setting.name].items()
+    }
+    seeds = ", ".join(f"{setting.line} {len(setting.seeds)}" for setting in chosen)
+    path = bench.picture(what.replace(" ", "-"))
+    analysis.line_panels(
+        path,
+        100 * GRID,
+        panels,
+        f"{what.capitalize()} as copies, or patches between them, go",
+        f"mean over images; bands: 95 % over seeds ({seeds}); at 100 one copy is left",
+        "copies beyond the first that are gone, %",
+        what,
+        y_range=(0.0, 1.0) if what == "confidence" else None,
+    )
+    bench.report.picture(
+        path,
+        f"{what.capitalize()} against the copies that are gone, and against as many patches between them, for both "
+        "backgrounds.",
+    )
 
 
 def _images(bench: Workbench, setting: Setting, units: Sequence[Unit]) -> None:
@@ -142,8 +144,10 @@ def framed(image: np.ndarray, places: np.ndarray, patch: tuple[int, int]) -> np.
     """The image in colour, enlarged if it is small, with a frame around each patch."""
     times = max(1, -(-SMALLEST // image.shape[0]))
     large = np.repeat(np.repeat(np.broadcast_to(image, (*image.shape[:2], 3)), times, 0), times, 1)
+    thick = len(large) // SMALLEST
     for row, column in times * places:
-        bottom, right = row + times * patch[0] - 1, column + times * patch[1] - 1
-        large[row : bottom + 1, [column, right]] = FRAME
-        large[[row, bottom], column : right + 1] = FRAME
+        bottom, right = row + times * patch[0], column + times * patch[1]
+        within = large[row + thick : bottom - thick, column + thick : right - thick].copy()
+        large[row:bottom, column:right] = FRAME
+        large[row + thick : bottom - thick, column + thick : right - thick] = within
     return large
