@@ -196,11 +196,27 @@ def test_a_course_has_the_log_odds_of_what_is_left():
     np.testing.assert_array_equal(
         one["called"][:, :, 0], np.broadcast_to([1, 1, 1, 1, 0], (3, 2, 5)).astype(bool)
     )
+    assert not course(image, 1, found, controls, 3, brightness, generator())["called"][:, :, 1].any()
     last = one["places"][-1]
     ground = background(image, found.period, "border")
     left = without(image, ground, one["places"][:-1], found.patch)
     assert (left > 0).sum() == 9
     assert left[tuple(last)] > 0
+
+
+def test_the_last_place_is_of_the_copy_that_is_kept():
+    image, found, controls = example()
+    number = np.zeros(image.shape)
+    number[tuple(found.places.T)] = np.arange(1, 5)[:, None]
+
+    def which(images: np.ndarray) -> np.ndarray:
+        sums = ((images > 150) * number).sum((1, 2, 3))
+        return np.stack([sums, -sums], 1).astype(np.float32)
+
+    for seed in range(4):
+        one = course(image, 0, found, controls, 2, which, generator(seed))
+        kept = int(one["log_odds"][0, 0, 0, one["kept"].tolist().index(1)]) - 1
+        assert one["places"][-1].tolist() == found.places[kept].tolist()
 
 
 def test_padded():
@@ -244,7 +260,8 @@ def unit_of(images: int) -> Unit:
     }
     falls = np.zeros((images, 2, 8, 8), np.float32)
     falls[:, 0, 1, 1] = 1.0  # upon the copy at (2, 2)
-    falls[:, 1, 3, 3] = 2.0  # upon a patch between
+    for after, one in zip(falls[:, 1], made, strict=True):
+        after[tuple(one["places"][-1] // 2)] = 2.0  # upon the copy that is kept
     return Unit(elites, gone, {"row": np.arange(images), "falls": falls})
 
 
@@ -271,7 +288,8 @@ def test_figures_of_a_seed():
     np.testing.assert_allclose(odds[0], 3 * effects.GRID)
     assert found.looks["area"].mean == pytest.approx(36 / 256)
     assert found.looks["copies"].mean == pytest.approx(256 / 36)
-    assert found.looks["between"].mean == 0
+    assert found.looks["between"].mean == found.looks["emptied"].mean == 0
+    assert found.looks["kept"].mean == pytest.approx(256 / 9)
     beyond = effects.tested({"one": found})
     assert beyond["one", "loss", "blur"]
     assert len(beyond) == 4
@@ -299,6 +317,16 @@ def test_missing_weights_are_said_before_anything_is_computed(tmp_path, monkeypa
     assert not (tmp_path / "new").exists()
 
 
+def test_losses_are_from_all_copies_to_one():
+    odds = np.array([[[5.0, 4, 2, 0], [5, 4.5, 4, np.nan]], [[5, 3, 1, 0], [5, 5, 5, np.nan]]])
+    one = effects.Course(np.array([3, 2, 1, 0]), odds, 1 / (1 + np.exp(-odds)), np.ones_like(odds))
+    assert effects.MEASURES["loss"](one).tolist() == [3, 4]
+    assert effects.MEASURES["loss between"](one).tolist() == [1, 0]
+    assert effects.MEASURES["difference"](one).tolist() == [2, 4]
+    assert effects.MEASURES["further"](one).tolist() == [1.5, 2]
+    assert effects.MEASURES["first"](one).tolist() == [2, 1]
+
+
 def stand_in(losses: tuple[float, float], differences: tuple[float, float], half: float = 0.1) -> Any:
     def by_fill(values: tuple[float, float]) -> dict[str, Interval]:
         return {fill: Interval(v, v - half, v + half, 5) for fill, v in zip(FILLS, values, strict=True)}
@@ -310,7 +338,7 @@ def stand_in(losses: tuple[float, float], differences: tuple[float, float], half
     ("losses", "differences", "said"),
     [
         ((2, 2), (1, 1), answer.ADDS),
-        ((2, 2), (0.01, 0), answer.AS_MUCH),
+        ((2, 2), (0.01, 0), answer.NOT_TOLD),
         ((2, 2), (-1, -1), answer.MORE),
         ((2, 2), (1, 0), answer.PARTLY),
         ((2, 2), (1, -1), answer.UNDECIDED),

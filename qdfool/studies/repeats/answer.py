@@ -8,18 +8,20 @@ from qdfool.studies.repeats.effects import FALL, Effects, looks_tested, tested
 from qdfool.studies.repeats.removal import FILLS
 
 ADDS = "repetition adds"
-AS_MUCH = "what lies between the copies adds as much"
-MORE = "what lies between the copies adds more"
-PARTLY = "repetition adds, by one background of two more than what lies between the copies"
+NOT_TOLD = (
+    "log-odds fall without the copies, but not told from how they fall without as many patches between them"
+)
+MORE = "log-odds fall without the copies, but more without as many patches between them"
+PARTLY = "log-odds fall without the copies, with one background of two more than without as many patches between them"
 UNDECIDED = "it rests on what takes the place of the copies"
 NOT_SHOWN = "it is not shown that repetition adds"
 MEANS = {
     ADDS: "the copies beyond the first are worth something, whatever takes their place, and more than as many patches "
     "of the same size between them",
-    AS_MUCH: "without the copies beyond the first the network is less sure, whatever takes their place; but they are "
-    "not told from as many patches between them",
-    MORE: "without the copies beyond the first the network is less sure, whatever takes their place; but as many "
-    "patches between them cost more",
+    NOT_TOLD: "the copies beyond the first are worth something, whatever takes their place; that they are worth more "
+    "than what lies between them is not beyond chance, which is no proof that they are not",
+    MORE: "the copies beyond the first are worth something, whatever takes their place, but what lies between them is "
+    "worth more",
     PARTLY: "the copies beyond the first are worth something, whatever takes their place, but more than as many "
     "patches between them only with one of the two backgrounds",
     UNDECIDED: "the two backgrounds do not say the same",
@@ -42,7 +44,7 @@ def verdict(name: str, found: Effects, beyond: Mapping[tuple[str, str, str], boo
         return UNDECIDED
     if len(differs) > 1:
         return PARTLY if differs == {0, 1} else UNDECIDED
-    return {1: ADDS, 0: AS_MUCH, -1: MORE}[differs.pop()]
+    return {1: ADDS, 0: NOT_TOLD, -1: MORE}[differs.pop()]
 
 
 def answer(chosen: Sequence[Setting], found: Mapping[str, Effects]) -> list[str]:

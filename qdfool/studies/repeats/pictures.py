@@ -9,7 +9,7 @@ from qdfool.analysis.statistics import bands
 from qdfool.studies.repeats.conditions import Setting, Unit
 from qdfool.studies.repeats.effects import BETWEEN, COPIES, GRID, Effects
 from qdfool.studies.repeats.occlusion import looked_at
-from qdfool.studies.repeats.removal import ARMS, FILLS, background, without
+from qdfool.studies.repeats.removal import FILLS, background, without
 from qdfool.studies.study import Workbench
 
 SHOWN = 4
@@ -17,7 +17,7 @@ SHOWN = 4
 SMALLEST = 112
 """Pixels that a side is enlarged to before copies are framed."""
 FRAME = (255, 60, 0)
-NAMES = dict(zip(ARMS, ("copies", "patches between them"), strict=True))
+NAMES: dict[str, str] = {"copies": "copies", "between": "patches between them"}
 """What is gone."""
 COLUMNS = (
     "evolved",
