@@ -124,8 +124,10 @@ KINDS: dict[str, Kind] = {
 class Trained(NamedTuple):
     """A trained network."""
 
+    name: str
+    """Its kind and number, as `lenet-3`."""
     classifier: Classifier
-    """Of the ten digits; its name is the kind and the number, as `lenet-3`."""
+    """Of the ten digits. Its name is the kind: what evolution compiled for one of them serves all of that name."""
     error: float
     """Share of MNIST's 10,000 test images that it calls wrongly."""
 
@@ -146,16 +148,15 @@ def trained(bench: Workbench, kind: str, number: int, images: int = IMAGES) -> T
     found = bench.unit(f"network-{kind}", number, lambda: _train(bench, kind, number, images))
     tensors = {name: array for name, array in found.items() if name != "error"}
     expected = jax.eval_shape(lambda: of.initialise(jax.random.key(0)))
-    name = f"{kind}-{number}"
     classifier = Classifier(
-        name=name,
+        name=kind,
         image_shape=lenet.IMAGE_SHAPE,
         class_names=lenet.CLASS_NAMES,
-        parameters=weights.fill(expected, tensors, name),
+        parameters=weights.fill(expected, tensors, kind),
         logits=of.logits,
         fingerprint=fingerprint(*tensors.values()),
     )
-    return Trained(classifier, float(found["error"]))
+    return Trained(f"{kind}-{number}", classifier, float(found["error"]))
 
 
 def _train(bench: Workbench, kind: str, number: int, images: int) -> Mapping[str, Any]:
