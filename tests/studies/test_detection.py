@@ -225,7 +225,9 @@ def test_a_monitor_looks_at_images_of_any_number():
     pixels = images.reshape(103, 4) / 255
     expected = pixels @ np.asarray(parameters)
     np.testing.assert_allclose(seen.logits, expected, rtol=1e-4, atol=1e-5)
-    assert seen.features is not None and seen.perturbed is not None and seen.others is not None
+    assert seen.features is not None
+    assert seen.perturbed is not None
+    assert seen.others is not None
     np.testing.assert_allclose(seen.features, pixels, rtol=1e-6)
     np.testing.assert_allclose(seen.perturbed, expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(seen.others, [2 * expected, -expected], rtol=1e-4, atol=1e-5)
