@@ -109,7 +109,7 @@ def test_a_reference_is_of_the_training_images():
     expected = np.min([fitted.mahalanobis(given - mean) for mean in means], axis=0)
     np.testing.assert_allclose(detectors.mahalanobis(given, known.gaussians), -expected)
     np.testing.assert_allclose(np.linalg.norm(known.neighbours, axis=1), 1)
-    assert known.count == 5
+    assert known.neighbour == 5
 
 
 @pytest.mark.parametrize(

@@ -69,12 +69,12 @@ FULL = Size(
     generations={"pixels": 200, "cppn": 100, "gradient": 10},
     joint={
         ("lenet", "gradient"): tuple(JOINT),
+        ("resnet", "gradient"): tuple(JOINT),
         ("lenet", "pixels"): ("mahalanobis",),
         ("lenet", "cppn"): ("mahalanobis",),
-        ("resnet", "gradient"): tuple(JOINT),
     },
     joint_generations={"pixels": 200, "cppn": 100, "gradient": 30},
-    map_evaluations=40_000,
+    map_evaluations=30_000,
     map_seeds=2,
 )
 QUICK = Size(

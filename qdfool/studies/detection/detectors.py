@@ -47,7 +47,7 @@ class Reference(NamedTuple):
     gaussians: Gaussians
     neighbours: np.ndarray
     """[n, F], their features, each scaled to length 1."""
-    count: int
+    neighbour: int
     """Which neighbour's distance is taken: 1 is the nearest."""
 
 
@@ -89,7 +89,8 @@ def reference(
         )
     means = np.stack([known[labels == label].mean(axis=0) for label in range(classes)])
     fitted = LedoitWolf(assume_centered=True).fit(known - means[labels])
-    return Reference(Gaussians(means, fitted.get_precision()), _of_length_one(known), neighbours)
+    precision = np.asarray(fitted.get_precision())
+    return Reference(Gaussians(means, precision), _of_length_one(known), neighbours)
 
 
 def maximum_softmax(logits: ArrayLike) -> np.ndarray:
@@ -181,7 +182,7 @@ def _by_mahalanobis(seen: Seen, known: Reference | None) -> np.ndarray:
 
 def _by_neighbours(seen: Seen, known: Reference | None) -> np.ndarray:
     features, known = _of_training(seen, known, "neighbours", known and known.neighbours)
-    return nearest_neighbours(features, known.neighbours, known.count)
+    return nearest_neighbours(features, known.neighbours, known.neighbour)
 
 
 def _by_odin(seen: Seen, known: Reference | None) -> np.ndarray:

@@ -157,5 +157,5 @@ def joint_classifier(
         image_shape=alone.image_shape,
         class_names=(*alone.class_names, DETECTED),
         parameters={"network": alone.parameters, "kept": kept(reference), "limits": limits(known)},
-        logits=joint_logits(network, reference.count),
+        logits=joint_logits(network, reference.neighbour),
     )

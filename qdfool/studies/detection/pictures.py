@@ -1,6 +1,7 @@
 """The pictures of the study `detection`."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def _draw_images(
             if (kind, way, name) not in both:
                 continue
             known = [DETECTORS.index(detector) for detector in JOINT[name]]
-            passes = (after[kind, way, name].class_passing[0, known] > 0).all(axis=0)
+            passes = np.all(after[kind, way, name].class_passing[0, known] > 0, axis=0)
             rows.append((f"{way}, and {name}", *_captioned(both[kind, way, name], passes)))
     path = bench.picture("images")
     analysis.image_table(
@@ -75,7 +76,7 @@ def _draw_images(
     bench.report.picture(path, "What is evolved against a network alone, and against it and its monitor")
 
 
-def _captioned(found: Figures, passes: np.ndarray | None = None) -> tuple[list[np.ndarray], list[str]]:
+def _captioned(found: Figures, passes: Any = None) -> tuple[list[np.ndarray], list[str]]:
     captions = [analysis.percent(log_odds=float(odds)) for odds in found["log_odds"][0]]
     if passes is not None:
         captions = [
