@@ -88,13 +88,16 @@ def caught(before: Mapping[tuple[str, str], Rates]) -> str:
 
 def fooled(before: Mapping[tuple[str, str], Rates]) -> str:
     """Which detectors are worse than a coin."""
-    chance = unlike_chance(before)
-    worse = [
-        f"{name} on {NETWORKS[kind].line}'s {way} ({value})"
-        for (kind, way), each in before.items()
-        for number, name in enumerate(DETECTORS)
-        if chance[kind, way, name] and (value := interval(each.auroc[:, number])).mean < 0.5
-    ]
+    chance, worse = unlike_chance(before), []
+    for number, name in enumerate(DETECTORS):
+        means = [
+            mean
+            for of, each in before.items()
+            if (mean := float(each.auroc[:, number].mean())) < 0.5 and chance[(*of, name)]
+        ]
+        if means:
+            span = f"{min(means):.3f}" + (f" to {max(means):.3f}" if len(means) > 1 else "")
+            worse.append(f"{name} in {len(means)} of {len(before)} cases (AUROC {span})")
     said = "; ".join(worse) if worse else "none"
     return f"Worse than a coin, with an AUROC below 0.5 beyond chance: {said}."
 
@@ -118,13 +121,16 @@ def beaten(
     attacks: Mapping[tuple[str, str, str], Attack], gained: Mapping[tuple[str, str, str], bool]
 ) -> str:
     """What attackers get who know the monitor."""
-    lost, held = [], []
+    open_before, opened, held = [], [], []
     for (kind, way, name), each in attacks.items():
         through = interval(each.through)
-        (lost if through.mean >= BEATEN else held).append(
-            f"{NETWORKS[kind].line}, {way}, {name} ({through}; AUROC {interval(each.auroc)})"
+        lost = through.mean >= BEATEN
+        before = lost and each.through_alone.mean() >= BEATEN
+        (open_before if before else opened if lost else held).append(
+            f"{NETWORKS[kind].line}, {way}, {name} ({through}; AUROC {interval(each.auroc_alone)} before, "
+            f"{interval(each.auroc)} afterwards)"
         )
-    verdict = "Beaten" if not held else "Not beaten" if not lost else "Beaten in part"
+    verdict = "Beaten" if not held else "Not beaten" if len(held) == len(attacks) else "Beaten in part"
     more = sum(gained[of] and attacks[of].gained.mean > 0 for of in attacks)
     ways = "; ".join(
         f"{way} {over_attacks(some, 'through')} (alone {over_attacks(some, 'through_alone')})"
@@ -137,9 +143,14 @@ def beaten(
         f"of images evolved against the network alone: {ways}. In {more} of {len(attacks)} attacks it is more than "
         "alone beyond chance."
     )
-    if lost:
-        text += f" At least {BEATEN:.0%} of the digits get through in: {'; '.join(lost)}."
-    return text + (f" Fewer get through in: {'; '.join(held)}." if held else "")
+    half = f"{BEATEN:.0%} of the digits"
+    for said, some in (
+        (f"Known, these let at least {half} through, and fewer when they were not", opened),
+        (f"These let at least {half} through in either case", open_before),
+        (f"These let fewer than {half} through, though they were known", held),
+    ):
+        text += f" {said}: {'; '.join(some)}." if some else ""
+    return text
 
 
 def outside(after: Mapping[tuple[str, str, str], Rates]) -> str:

@@ -64,12 +64,12 @@ def _draw_images(
                 continue
             known = [DETECTORS.index(detector) for detector in JOINT[name]]
             passes = np.all(after[kind, way, name].class_passing[0, known] > 0, axis=0)
-            rows.append((f"{way}, and {name}", *_captioned(both[kind, way, name], passes)))
+            rows.append((f"{way}, {name} known", *_captioned(both[kind, way, name], passes)))
     path = bench.picture("images")
     analysis.image_table(
         path,
         rows,
-        "Images of digits, evolved against a network alone, and against it and its monitor",
+        "Evolved against a network alone, and against it and its monitor",
         "the network's confidence, and whether the known detectors let the image pass; seed 0",
         [str(digit) for digit in range(len(rows[0][1]))],
     )
