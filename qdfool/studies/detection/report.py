@@ -323,6 +323,6 @@ def limits(bench: Workbench) -> None:
         "shared, as those beside. ODIN's step and temperature are its authors', and features are of one layer; tuned "
         "with fooling images they would do better on these, and on these only. Who knows a detector knows its training "
         "images and threshold, too. The threshold is of the images that the rates are measured with. In some images "
-        "that pass the LeNet's monitor the eye finds a digit (the picture above): that they pass is measured, whether they "
-        "still show nothing is not."
+        "that pass the LeNet's monitor the eye finds a digit (the picture above): that they pass is measured, whether "
+        "they still show nothing is not."
     )
