@@ -130,6 +130,15 @@ def logits(parameters: Parameters, images: Image, *, pixel_scale: float = 1.0) -
         return nnx.merge(graph, parameters)(images * pixel_scale)
 
 
+def logits_and_features(parameters: Parameters, images: Image) -> tuple[Array, Array]:
+    """The logits [B, K] of images [B, 28, 28, 1] in [0, 1], and the hidden units before the last layer, [B, 500]."""
+    graph, _ = _network(parameters["ip2"]["bias"].shape[0])
+    with exactly():
+        network = nnx.merge(graph, parameters)
+        hidden = network.hidden(images)
+        return network.ip2(hidden), hidden
+
+
 def logits_with_dropout(parameters: Parameters, images: Image, key: Key, *, rate: float) -> Array:
     """The logits [B, K] of images [B, 28, 28, 1] in [0, 1] while the network learns: of the hidden units a share of
     `rate` is dropped, drawn anew for each image, and the others are raised so that their sum stays what it was.

@@ -33,6 +33,7 @@ STUDIES = {
     "negative-class": "negative_class",
     "ga-operators": "ga_operators",
     "repeats": "repeats",
+    "detection": "detection",
 }
 """Name to the file that has it, as `STUDY`."""
 USAGE = "python -m qdfool.studies NAME [options], or --list; NAME --help has the options"

@@ -10,7 +10,7 @@ import jax
 from qdfool.data import mnist
 
 PACKAGE = Path(__file__).parents[1]
-LIBRARIES = ("jax", "jaxlib", "flax", "numpy", "optax")
+LIBRARIES = ("jax", "jaxlib", "flax", "numpy", "optax", "scikit-learn", "scipy")
 """What computes units beside our own code."""
 AFTERWARDS_FOLDERS = ("analysis", "cli")
 AFTERWARDS = frozenset(

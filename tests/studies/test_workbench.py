@@ -124,7 +124,18 @@ def test_a_unit_of_other_code_data_or_versions_is_computed_again_and_the_log_say
         return float(bench.unit("one", 0, lambda: {"value": of}, inputs=inputs)["value"])
 
     here = origin.origin()
-    assert set(here) == {"code", "data", "device", "jax", "jaxlib", "flax", "numpy", "optax"}
+    assert set(here) == {
+        "code",
+        "data",
+        "device",
+        "jax",
+        "jaxlib",
+        "flax",
+        "numpy",
+        "optax",
+        "scikit-learn",
+        "scipy",
+    }
     assert here["code"] == origin.code_digest(origin.PACKAGE)
     assert here["jax"] == jax.__version__
     with monkeypatch.context() as patched:
