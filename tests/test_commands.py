@@ -68,7 +68,8 @@ def read_command(module: str, arguments: list[str]) -> None:
         for word in arguments:
             assert not word.startswith("tests") or (ROOT / word.partition("::")[0]).exists(), word
         return
-    loaded: Any = importlib.import_module("qdfool.studies.__main__" if module == "qdfool.studies" else module)
+    packages = ("qdfool.studies", "benchmarks.peers")
+    loaded: Any = importlib.import_module(f"{module}.__main__" if module in packages else module)
     if arguments in NOTHING_TYPED:
         return
     if module == "qdfool.run":
