@@ -46,6 +46,7 @@ CONFIGS["turns"] = replace(
     gradient_ascent=GradientAscent(steps=1, rule="sign", learning_rate=1 / 32, sigma=0.0),
 )
 CONFIGS["pictures"] = replace(SMALL, initial="/pictures")
+CONFIGS["the parent's class"] = replace(SMALL, competition="parent")
 RUNS = {"one": [1], "eight, one, two": [8, 1, 2]}
 """On how many devices a run is, and on how many it goes on."""
 GENERATIONS = 12
