@@ -62,7 +62,7 @@ def density_maps(
         colours, scale = style.PARTED, TwoSlopeNorm(centre, low, high)
     columns = min(5, len(arrays))
     rows = math.ceil(len(arrays) / columns)
-    side = min(2.4, (style.WIDTH - 1.2) / columns)
+    side = min(2.4 if len(arrays) > 1 else 4.0, (style.WIDTH - 1.2) / columns)
     figure = Figure(figsize=(style.WIDTH, 1.1 + rows * (side + 0.35)))
     grid = figure.subplots(rows, columns, squeeze=False)
     for area, (name, values) in zip(grid.flat, arrays.items(), strict=False):

@@ -74,7 +74,9 @@ def test_a_child_wins_cells_of_its_parents_class_only(small):
 
 @pytest.mark.slow
 def test_a_run_of_them_stopped_and_gone_on_with_is_the_same(small, tmp_path):
-    config = replace(small, generations=8, competition="parent")
+    # Mutation so strong that a child may be anyone's.
+    mutation = qdfool.Mutation(("gaussian",), rate=1.0, sigma=1.0)
+    config = replace(small, generations=8, mutation=mutation, competition="parent")
     whole = qdfool.evolve(config, fake.classifier, out=tmp_path / "whole")
     qdfool.evolve(replace(config, generations=3), fake.classifier, out=tmp_path / "part")
     resumed = qdfool.resume(tmp_path / "part", fake.classifier, generations=8)
