@@ -96,14 +96,14 @@ class Outcome(NamedTuple):
     """What became of a batch of children, for the emitter that bred them."""
 
     fitness: Array
-    """[B, K] float32, log-odds; -inf for a child that is not valid."""
+    """[B, K] float32, log-odds; -inf for a child that is not valid, and in classes that it does not compete for."""
     measures: Array
     """[B, M] float32."""
     cell_index: Array
     """[B] int32, the grid cell of each child, in [0, G)."""
     gain: Array
     """[B, K] float32, by how much a child's fitness exceeds that of the elite that was in its cell; inf where none
-    was, -inf for a child that is not valid."""
+    was, -inf where `fitness` is."""
 
 
 class Record(NamedTuple):

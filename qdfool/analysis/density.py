@@ -3,7 +3,7 @@
 import math
 import os
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -22,6 +22,8 @@ def density_maps(
     subtitle: str,
     colour_label: str,
     centre: float | None = None,
+    names: Sequence[str] | None = None,
+    axes: tuple[str, str] = ("", ""),
 ) -> None:
     """Draws maps side by side with one scale of colours into the PNG `path`.
 
@@ -33,14 +35,21 @@ def density_maps(
         colour_label: what the colours mean.
         centre: a value from which the colours part to either side, such as 1 for a density relative to the
             uniform one; without it they run from the lowest to the highest.
+        names: of the rows and columns of all maps, which are matrices then; by default they have none.
+        axes: what columns and rows are.
 
     Raises:
-        InputError: there is no map, or one is not [H, W].
+        InputError: there is no map, or one is not [H, W], or has other rows or columns than names.
     """
     arrays = {name: np.asarray(values, np.float64) for name, values in maps.items()}
     if not arrays or any(values.ndim != 2 for values in arrays.values()):
         raise InputError(
             f"Maps must be [H, W], one or more; got {[list(values.shape) for values in arrays.values()]}."
+        )
+    if names is not None and any(values.shape != (len(names), len(names)) for values in arrays.values()):
+        raise InputError(
+            f"Maps with {len(names)} names must have as many rows and columns; got "
+            f"{[list(values.shape) for values in arrays.values()]}."
         )
     everything = np.concatenate([values.ravel() for values in arrays.values()])
     everything = everything[np.isfinite(everything)]
@@ -53,15 +62,19 @@ def density_maps(
         colours, scale = style.PARTED, TwoSlopeNorm(centre, low, high)
     columns = min(5, len(arrays))
     rows = math.ceil(len(arrays) / columns)
-    side = min(2.4, (style.WIDTH - 1.2) / columns)
+    side = min(2.4 if len(arrays) > 1 else 4.0, (style.WIDTH - 1.2) / columns)
     figure = Figure(figsize=(style.WIDTH, 1.1 + rows * (side + 0.35)))
     grid = figure.subplots(rows, columns, squeeze=False)
-    for axes, (name, values) in zip(grid.flat, arrays.items(), strict=False):
-        axes.imshow(values, norm=scale, cmap=colours, interpolation="nearest")
-        axes.set_title("\n".join(textwrap.wrap(name, int(15 * side))), size=style.TEXT_SIZE - 0.5)
-        axes.set(xticks=[], yticks=[])
-    for axes in list(grid.flat)[len(arrays) :]:
-        axes.set_visible(False)
+    for area, (name, values) in zip(grid.flat, arrays.items(), strict=False):
+        area.imshow(values, norm=scale, cmap=colours, interpolation="nearest")
+        area.set_title("\n".join(textwrap.wrap(name, int(15 * side))), size=style.TEXT_SIZE - 0.5)
+        area.set_xticks(range(len(names or ())), names or ())
+        area.set_yticks(range(len(names or ())), names or ())
+        area.tick_params(length=0, labelsize=style.TEXT_SIZE - 1.5)
+        area.set_xlabel(axes[0], size=style.TEXT_SIZE - 0.5)
+        area.set_ylabel(axes[1], size=style.TEXT_SIZE - 0.5)
+    for area in list(grid.flat)[len(arrays) :]:
+        area.set_visible(False)
     beyond = (bool((everything < low).any()), bool((everything > high).any()))
     ends = {(False, False): "neither", (True, False): "min", (False, True): "max", (True, True): "both"}
     bar = figure.colorbar(

@@ -83,6 +83,7 @@ def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, 
         measure=measure,
         cell_index=build_cell_index(config, measures),
         encode=encoding.encode,
+        competition=config.competition,
         shares=build_shares(config),
     )
 

@@ -273,6 +273,9 @@ class Config:
     """Round images to the 256 levels of a PNG before the classifier sees them."""
     archive: Literal["class", "grid"] = "class"
     """class: one elite per class. grid: one per class and cell of two measures."""
+    competition: Literal["all", "parent"] = "all"
+    """Which classes a child competes for. all: every one, as in the paper. parent: that of the cell its (first) parent
+    lives in, and no other; children of the first generation still compete for all."""
     measures: tuple[str | Measure, str | Measure] = ("ink", "eccentricity")
     """The two measures of the grid archive: of --list, or your own, a qdfool.Measure, as
     package.module:attribute."""

@@ -8,6 +8,7 @@ Where devices share the batch (`sharding.py`), B is the share of one of them her
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +55,8 @@ class Evolution:
     """Measures [M] to their grid cell [] int32 in [0, G), and [] bool whether they are in range."""
     encode: Callable[[Image], Genome] | None = None
     """An image to the genome that draws it; needed where a run begins with pictures."""
+    competition: Literal["all", "parent"] = "all"
+    """Whether a child competes for the cells of all classes, or of its parent's class only."""
     shares: Shares = field(default_factory=Shares)
     """Which children are whose, where devices share a batch; `emitter` breeds one device's."""
 
@@ -116,12 +119,11 @@ def tell(
     measures = jax.vmap(evolution.measure)(ask(state))
     cell_index, placed = jax.vmap(evolution.cell_index)(measures)
     valid = jnp.isfinite(logits).all(axis=1) & placed
-    fitness = jnp.where(valid[:, None], jax.vmap(log_odds)(logits.astype(jnp.float32)), -jnp.inf)
+    competes = _competes(evolution, state.parents, valid)
+    fitness = jnp.where(competes, jax.vmap(log_odds)(logits.astype(jnp.float32)), -jnp.inf)
 
     incumbent = elites.fitness.reshape(evolution.classes, grid_cells)[:, cell_index].T
-    outcome = Outcome(
-        fitness, measures, cell_index, gain=jnp.where(valid[:, None], fitness - incumbent, -jnp.inf)
-    )
+    outcome = Outcome(fitness, measures, cell_index, gain=jnp.where(competes, fitness - incumbent, -jnp.inf))
     challengers = Elites(
         genome=state.children,
         fitness=fitness,
@@ -157,6 +159,15 @@ def step(
         return jax.vmap(log_odds)(logits(parameters, images).astype(jnp.float32))
 
     return tell(evolution, state, logits(parameters, ask(state)), score)
+
+
+def _competes(evolution: Evolution, parents: Array, valid: Array) -> Array:
+    """Which classes each child competes for, [B, K] bool, or [B, 1] where that is all or none. A child of the first
+    generation, which has no parent, competes for all of them."""
+    if evolution.competition == "all":
+        return valid[:, None]
+    own = (parents // evolution.grid_cells)[:, None] == jnp.arange(evolution.classes)
+    return valid[:, None] & (own | (parents < 0)[:, None])
 
 
 def _breed(evolution: Evolution, state: State, score: Score | None) -> State:

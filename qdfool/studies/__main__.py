@@ -34,6 +34,7 @@ STUDIES = {
     "ga-operators": "ga_operators",
     "repeats": "repeats",
     "detection": "detection",
+    "lineage": "lineage",
 }
 """Name to the file that has it, as `STUDY`."""
 USAGE = "python -m qdfool.studies NAME [options], or --list; NAME --help has the options"

@@ -23,6 +23,7 @@ AFTERWARDS = frozenset(
         "pictures.py",
         "recognisability.py",
         "report.py",
+        "similarity.py",
     }
 )
 """Files of studies that are at work when all units are there, at every call: they read units and compute none."""

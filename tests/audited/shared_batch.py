@@ -40,9 +40,10 @@ CONFIGS = {
         gradient_ascent=GradientAscent(steps=1, rule="sign", learning_rate=1 / 32, sigma=0.0),
     ),
 }
-CONFIGS["turns from pictures"] = replace(
+CONFIGS["turns from pictures, each class for itself"] = replace(
     SMALL,
     initial="/pictures",
+    competition="parent",
     emitters=Emitters(("variation", "gradient_ascent"), turns=(200,)),
     gradient_ascent=GradientAscent(steps=1, rule="sign", learning_rate=1 / 32, sigma=0.0),
 )
