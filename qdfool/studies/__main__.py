@@ -32,6 +32,7 @@ STUDIES = {
     "make-a-seven": "make_a_seven",
     "negative-class": "negative_class",
     "ga-operators": "ga_operators",
+    "transfer": "transfer",
 }
 """Name to the file that has it, as `STUDY`."""
 USAGE = "python -m qdfool.studies NAME [options], or --list; NAME --help has the options"

@@ -4,8 +4,8 @@ A network is a unit of the workbench, of the condition `network-KIND` and its nu
 for all conditions of a study, and trained once.
 
 Source of the residual network: K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", CVPR
-2016; that a block begins as its shortcut, with a last kernel of zeros, is in the place of batch normalisation: H. Zhang,
-Y. Dauphin, T. Ma, "Fixup Initialization", ICLR 2019.
+2016; that a block begins as its shortcut, with a last kernel of zeros, is in the place of batch normalisation:
+H. Zhang, Y. Dauphin, T. Ma, "Fixup Initialization", ICLR 2019.
 """
 
 import functools
@@ -110,13 +110,13 @@ KINDS: dict[str, Kind] = {
         "LeNet",
         lenet.initialise,
         lenet.logits,
-        Training(epochs=2, batch_size=64, learning_rate=0.05),
+        Training(epochs=1, batch_size=64),
     ),
     "resnet": Kind(
         "small ResNet",
         initialise_resnet,
         resnet_logits,
-        Training(epochs=2, batch_size=64, learning_rate=0.1),
+        Training(epochs=3, batch_size=64, learning_rate=0.05),
     ),
 }
 
