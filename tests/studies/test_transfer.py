@@ -120,15 +120,16 @@ def test_opinions_are_of_the_class_that_an_image_was_evolved_to_be():
 
 def matrix_figures():
     """Two networks, one seed, four images of each for the classes 0 to 3. The first: sure of all four, and the second
-    calls two of them the same and is sure of one. The second: sure of one, unsure of two, and one is another's."""
-    odds = np.array([[[[12.0, 11, 12, 13], [12, 1, -1, -20]]], [[[3.0, -1, -2, -3], [12, 1, 0.5, -1]]]])
-    first = np.array([[[[0, 1, 2, 3], [0, 1, 0, 0]]], [[[0, 2, 2, 2], [0, 1, 2, 0]]]])
+    calls two of them the same and is sure of one. The second: sure of one, unsure of two, and the
+    fourth is a class of which the first alone is sure."""
+    odds = np.array([[[[12.0, 11, 12, 13], [12, 1, -1, -20]]], [[[3.0, -1, -2, 12], [12, 1, 0.5, -1]]]])
+    first = np.array([[[[0, 1, 2, 3], [0, 1, 0, 0]]], [[[0, 2, 0, 3], [0, 1, 2, 0]]]])
     return {"log_odds": odds, "first": first, "classes": np.tile(np.arange(4), (2, 1, 1))}
 
 
 def test_shares_are_of_what_both_networks_say():
     found = shares(matrix_figures())
-    np.testing.assert_allclose(found.same, [[[1, 0.5], [0.5, 0.75]]])
+    np.testing.assert_allclose(found.same, [[[1, 0.5], [0.25, 0.75]]])
     np.testing.assert_allclose(found.sure, [[[1, 0.25], [0, 0.25]]])
     sigmoid = 1 / (1 + np.exp(-matrix_figures()["log_odds"][0, 0, 1]))
     assert found.confidence[0, 0, 1] == pytest.approx(sigmoid.mean())
