@@ -52,8 +52,10 @@ def shares(figures: Figures, least: float = 0.0) -> Shares:
         with np.errstate(invalid="ignore"):
             return np.moveaxis((of * weight).sum(axis=-1) / weight.sum(axis=-1), 0, 1)
 
-    both = [share(of & of[own, :, own][:, :, None]) for of in (right, sure)]
-    return Shares(*both, share(confidences))
+    def of_both(of: np.ndarray) -> np.ndarray:
+        return share(of & of[own, :, own][:, :, None])
+
+    return Shares(of_both(right), of_both(sure), share(confidences))
 
 
 def counted(figures: Figures, least: float) -> np.ndarray:
@@ -112,7 +114,7 @@ def outcome(figures: Figures) -> Outcome:
     all_right = (figures["members_first"] == classes).all(axis=1, keepdims=True)
 
     def mean(of: ArrayLike) -> np.ndarray:
-        return np.mean(of, axis=(1, 2), dtype=np.float64)
+        return np.asarray(of, np.float64).mean(axis=(1, 2))
 
     def shown_to(group: str) -> list[np.ndarray]:
         right = all_right & (figures[f"{group}_first"] == classes)

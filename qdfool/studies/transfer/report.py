@@ -147,7 +147,9 @@ def table(bench: Workbench, matrix: Matrix, found: Mapping[str, Figures]) -> Non
     bench.report.section(f"The matrix: {TITLES[matrix.name]}")
     bench.report.text(
         "A row is the network that images were evolved against, a column the one that they were shown to: called the "
-        "same / both >= 99.99 % / mean confidence, in per cent, means over seeds."
+        "same / both >= 99.99 % / mean confidence, in per cent, means over seeds. On the diagonal is what their own "
+        "network says, which no other entry of the row exceeds in the first two. A network that calls every image "
+        f"the same has at most {100 / len(matrix.networks[0].class_names):g} in the first."
     )
     results = {}
     for encoding, figures in found.items():
