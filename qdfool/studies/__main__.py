@@ -35,6 +35,7 @@ STUDIES = {
     "repeats": "repeats",
     "detection": "detection",
     "lineage": "lineage",
+    "transfer": "transfer",
 }
 """Name to the file that has it, as `STUDY`."""
 USAGE = "python -m qdfool.studies NAME [options], or --list; NAME --help has the options"
