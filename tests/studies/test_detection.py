@@ -1,5 +1,7 @@
 """Detectors and rates on numbers with known answers, the attacker's classifier, and what is said of the figures."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +25,7 @@ from qdfool.studies.detection.joint import (
 )
 from qdfool.studies.detection.monitor import look, perturb, watching
 from qdfool.studies.detection.rates import auroc, false_positives, standing, threshold
-from qdfool.studies.detection.search import NETWORKS
+from qdfool.studies.detection.search import NETWORKS, run
 from qdfool.types import Classifier
 
 CHANCE = np.random.default_rng(0)
@@ -155,6 +157,13 @@ def test_options_out_of_range_are_named(name):
         Settings(**{name: -1}).check()
 
 
+def test_more_neighbours_than_training_images_are_named_before_anything_is_computed():
+    settings = Settings(neighbours=501)
+    settings.check()
+    with pytest.raises(InputError, match=r"--neighbours .* must be between 1 and 500; got 501"):
+        run(SimpleNamespace(quick=True, seeds=range(2), settings=settings))  # pyright: ignore[reportArgumentType]
+
+
 def linear(parameters, images):
     """Features that are the pixels, and logits that are sums of them."""
     features = images.reshape(len(images), -1)
@@ -164,8 +173,8 @@ def linear(parameters, images):
 def test_a_step_of_odin_goes_uphill_on_the_class_that_is_called():
     parameters = jnp.array([[3.0, -1.0], [-2.0, 1.0], [0.5, 0.0]])
     images = jnp.array([[0.5, 0.1, 0.3], [0.1, 0.5, 0.3]]).reshape(2, 1, 3, 1)
-    moved = np.asarray(perturb(linear, parameters, images, 0.25) - images).reshape(2, 3)
-    np.testing.assert_allclose(moved, [[0.25, -0.25, 0.25], [-0.25, 0.25, -0.25]], atol=1e-6)
+    moved = np.asarray(jax.jit(perturb, static_argnums=0)(linear, parameters, images, 0.25) - images)
+    np.testing.assert_allclose(moved.reshape(2, 3), [[0.25, -0.25, 0.25], [-0.25, 0.25, -0.25]], atol=1e-6)
 
 
 def test_the_attackers_detectors_are_those_of_the_monitor():

@@ -32,14 +32,14 @@ class Settings:
     odin_epsilon: float = 0.0014
     """ODIN's step in brightness [0, 1]; its authors' choice."""
     training_images: int | None = None
-    """Training images (10 to 60,000) that detectors compare with. Without it 5,000, with --quick 500."""
+    """Training images (100 to 60,000) that detectors compare with. Without it 2,000, with --quick 500."""
 
     def check(self) -> None:
         """Raises InputError if an option is outside its range."""
         in_range("--neighbours", self.neighbours, 1, 1000)
         in_range("--odin-epsilon", self.odin_epsilon, 0, 1)
         if self.training_images is not None:
-            in_range("--training-images", self.training_images, 10, 60_000)
+            in_range("--training-images", self.training_images, 100, 60_000)
 
 
 class Size(NamedTuple):

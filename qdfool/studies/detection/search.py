@@ -13,6 +13,7 @@ from qdfool.api import evolve
 from qdfool.classifiers import lenet
 from qdfool.config import Config
 from qdfool.engine.objectives import log_odds
+from qdfool.errors import in_range
 from qdfool.presets import preset
 from qdfool.results.result import Result
 from qdfool.studies import mnist_networks
@@ -115,6 +116,8 @@ class Watched:
 def run(bench: Workbench) -> None:
     """Trains networks, evolves against them and against their monitors, and scores what was found."""
     size, seeds = QUICK if bench.quick else FULL, len(bench.seeds)
+    compared = bench.settings.training_images or size.compared
+    in_range("--neighbours (of that many training images)", bench.settings.neighbours, 1, compared)
     joint = [(*of, name) for of, monitors in size.joint.items() for name in monitors]
     maps = min(size.map_seeds, seeds)
     bench.expect(len(KINDS) * (seeds + BESIDE + seeds * (1 + len(WAYS))) + seeds * len(joint) + maps)
