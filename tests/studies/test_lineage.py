@@ -143,6 +143,13 @@ def test_correlation_and_distance_are_those_of_numpy():
     assert similarity.correlation(plain, np.random.default_rng(1).random((1, 9408)).astype(np.float32)) == 0
 
 
+def test_pairs_of_images_are_of_one_class_or_of_two():
+    images = np.arange(6.0).reshape(2, 3, 1)
+    same, other = similarity.by_seeds(images, lambda one, two: one @ two.T)
+    np.testing.assert_allclose(same, [[5 / 3, 14 / 3], [14 / 3, 50 / 3]])
+    np.testing.assert_allclose(other, [[(9 - 5) / 6, (36 - 14) / 6], [(36 - 14) / 6, (144 - 50) / 6]])
+
+
 def test_pairs_of_one_class_are_told_from_those_of_two():
     draw = np.random.default_rng(0)
     of_class = draw.integers(0, 256, (1, 5, 6, 6, 1))
