@@ -183,7 +183,8 @@ def test_gains_are_paired_with_one_network_and_the_conclusion_names_what_is_beyo
     said = conclusion(compared(found))
     assert "To LeNets held out, more is carried over from 1 of 2 ensembles (pixels, minimum of 8)." in said
     assert "To networks of another architecture, more is carried over from none of the ensembles." in said
-    assert "Confidence is lost with 1 of 2 ensembles (pixels, minimum of 8)" in said
+    assert "Confidence of the members is lost with 1 of 2 ensembles (pixels, minimum of 8)." in said
+    assert "LeNets held out are surer with none of the ensembles." in said
 
 
 @pytest.mark.parametrize(

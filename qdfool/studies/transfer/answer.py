@@ -145,8 +145,11 @@ def conclusion(moved: Mapping[str, Mapping[tuple[str, Several], Change]]) -> str
         sentences.append(f"To {of}, more is carried over from {_listed(up, moved[measure])}")
         if down:
             sentences[-1] += f", less from {_listed(down, moved[measure])}"
-    lost = [name for name, each in moved["members"].items() if each.beyond_chance and each.value.mean < 0]
-    sentences.append(f"Confidence is lost with {_listed(lost, moved['members'])}")
+    surer = [name for name, each in moved["held"].items() if each.beyond_chance and each.value.mean > 0]
+    sentences.append(f"LeNets held out are surer with {_listed(surer, moved['held'])}")
+    for measure, what in (("members", "Confidence of the members"), ("all_sure", "Certainty of all members")):
+        lost = [name for name, each in moved[measure].items() if each.beyond_chance and each.value.mean < 0]
+        sentences.append(f"{what} is lost with {_listed(lost, moved[measure])}")
     return ". ".join(sentences) + ", each against one network and beyond chance."
 
 

@@ -304,13 +304,13 @@ def limits(bench: Workbench, outcomes: Ensembles) -> None:
     text = (
         "The networks of a matrix are the same for all seeds, so that an interval is over evolutions against these "
         "networks; how far networks differ is seen in the range by pair. An image is counted for its own class alone: "
-        "two networks that both call it something else count as apart."
+        "two networks that both call it something else count as apart. Evaluations are few: what a network is itself "
+        "not sure of, two cannot be."
     )
     if outcomes:
         text += (
             " For ensembles the seed also decides which LeNets are members and which held out. More members cost more "
-            "time for the same evaluations; with more of these the confidence lost would be less. The ResNets held out "
-            "are the same for all seeds."
+            "time for the same evaluations. The ResNets held out are the same for all seeds."
         )
     bench.report.section("Limits")
     bench.report.text(text)
