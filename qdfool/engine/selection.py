@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from qdfool.engine.archive import occupied
 from qdfool.types import Array, Elites, Key
 
-BLOCK = 256
+BLOCK = 64
 """Cells that are counted together."""
 
 
@@ -29,8 +29,7 @@ class Scored(Protocol):
 
 def uniform(key: Key, elites: Scored, size: int) -> Array:
     """Every occupied cell has the same chance: the choice of Nguyen, Yosinski and Clune 2015."""
-    present = occupied(elites.fitness)
-    return _nth(present, jax.random.randint(key, (size,), 0, jnp.sum(present)))
+    return _drawn(key, occupied(elites.fitness), size)
 
 
 def fitness_proportional(key: Key, elites: Scored, size: int) -> Array:
@@ -58,9 +57,8 @@ def tournament(key: Key, elites: Scored, size: int, *, tournament_size: int = 20
 
     Of equals, the first drawn wins. Source: Timbe et al. 2021, Breaking CNNs (tournament selection of 20).
     """
-    present = occupied(elites.fitness)
-    drawn = jax.random.randint(key, (size, tournament_size), 0, jnp.sum(present))
-    entrants = _nth(present, drawn.reshape(-1)).reshape(drawn.shape)
+    drawn = _drawn(key, occupied(elites.fitness), size * tournament_size)
+    entrants = drawn.reshape(size, tournament_size)
     winner = jnp.argmax(elites.fitness[entrants], axis=1)
     return jnp.take_along_axis(entrants, winner[:, None], axis=1)[:, 0]
 
@@ -104,18 +102,19 @@ def lowest(key: Key, elites: Scored, size: int) -> Array:
     return lowest_first[jnp.arange(size) % jnp.sum(occupied(elites.fitness))].astype(jnp.int32)
 
 
-def _nth(present: Array, number: Array) -> Array:
-    """[n] int32, the cells that `number` [n] counts of those that are present [N].
+def _drawn(key: Key, present: Array, size: int) -> Array:
+    """[size] int32, cells drawn uniformly, with replacement, of those that are present [N].
 
     By blocks, so that a large archive is read once and written nowhere.
     """
-    size = min(BLOCK, present.shape[0])
-    blocks = jnp.pad(present, (0, -present.shape[0] % size)).reshape(-1, size)
+    cells = min(BLOCK, present.shape[0])
+    blocks = jnp.pad(present, (0, -present.shape[0] % cells)).reshape(-1, cells)
     counts = blocks.sum(axis=1, dtype=jnp.int32)
     ends = jnp.cumsum(counts)
+    number = jax.random.randint(key, (size,), 0, ends[-1])
     block = jnp.searchsorted(ends, number, side="right")
     before = jnp.cumsum(blocks[block], axis=1) <= (number - ends[block] + counts[block])[:, None]
-    return (block * size + before.sum(axis=1)).astype(jnp.int32)
+    return (block * cells + before.sum(axis=1)).astype(jnp.int32)
 
 
 def _occupied_cells(elites: Scored) -> tuple[Array, Array]:
