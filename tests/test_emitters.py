@@ -52,6 +52,11 @@ def advance(config, generations):
     return state, record
 
 
+def slow(*values: object):
+    """A case that compiles more than a newcomer need wait for; .ci/run runs it."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("shares", "sizes"),
     [
@@ -65,8 +70,8 @@ def test_shares_of_a_batch_are_of_the_largest_remainders(shares, sizes):
     assert Emitters(("a", "b", "c"), shares).sizes(10) == sizes
 
 
-@pytest.mark.parametrize("archive", ["class", "grid"])
-@pytest.mark.parametrize("ranking", ["improvement", "annealed"])
+@pytest.mark.parametrize("archive", ["class", slow("grid")])
+@pytest.mark.parametrize("ranking", ["improvement", slow("annealed")])
 def test_a_mixture_evolves(small, archive, ranking):
     config = mixture(replace(small, archive=archive, cells=(3, 3)), ranking=ranking, strategy="sep_cma_es")
     state, record = advance(config, 4)
@@ -108,6 +113,7 @@ def test_gradients_raise_the_log_odds_of_the_parent_s_class(small):
     assert (after > before).all()
 
 
+@pytest.mark.slow
 def test_cppns_climb_by_their_weights_alone(small):
     """Most steps go up, and what is no weight stays as it was."""
     config = replace(
@@ -131,7 +137,9 @@ def test_cppns_climb_by_their_weights_alone(small):
     assert (scores[np.arange(16), state.parents] > before).mean() > 0.7
 
 
-@pytest.mark.parametrize(("schedule", "way"), [("constant", 3 * 0.02), ("linear", (1 + 0.55 + 0.1) * 0.02)])
+@pytest.mark.parametrize(
+    ("schedule", "way"), [("constant", 3 * 0.02), slow("linear", (1 + 0.55 + 0.1) * 0.02)]
+)
 @pytest.mark.parametrize("rule", ["normalised", "sign", "sgd", "adam"])
 def test_every_step_rule_climbs(small, rule, schedule, way):
     settings = GradientAscent(steps=3, rule=rule, learning_rate=0.02, schedule=schedule, sigma=0.0)
@@ -146,7 +154,7 @@ def test_every_step_rule_climbs(small, rule, schedule, way):
         assert np.linalg.norm(step, axis=1).max() <= way + 1e-6
 
 
-@pytest.mark.parametrize("strategy", ["cma_es", "sep_cma_es", "lm_ma_es"])
+@pytest.mark.parametrize("strategy", ["cma_es", slow("sep_cma_es"), slow("lm_ma_es")])
 def test_every_strategy_climbs(small, strategy):
     """In one class of a linear classifier alone: the best log-odds of a run of strategies grow."""
     settings = EvolutionStrategy(strategy=strategy, strategies=1)
@@ -175,6 +183,7 @@ def test_a_gradient_is_charged_what_it_costs(small, tmp_path):
     assert qdfool.evolve(own, fake.classifier).generations == 100 // (8 + 6 + 12)
 
 
+@pytest.mark.slow
 def test_a_gradient_that_children_share_is_charged_once(small):
     """16 children in four populations: four gradients of four evaluations."""
     config = replace(
@@ -241,6 +250,7 @@ def test_ones_own_emitter_by_object_and_by_name(small, tmp_path):
     assert int(state.emitter) == 3
 
 
+@pytest.mark.slow
 def test_what_ones_own_emitter_leaves_can_be_read_again(small, tmp_path):
     """Nobody but its author knows in which range it leaves pixels."""
     config = replace(small, emitters=Emitters(("own_parts:beyond",)), rounding=False)

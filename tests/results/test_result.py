@@ -39,9 +39,10 @@ def log_odds_of(classifier, images, batch):
     [
         ("pixels", "class"),
         ("pixels", "grid"),
-        ("binary", "class"),
-        ("binary", "grid"),
-        pytest.param("cppn", "class", marks=pytest.mark.slow),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (("binary", "class"), ("binary", "grid"), ("cppn", "class"))
+        ),
     ],
 )
 def test_a_png_classified_again_has_the_confidence_of_the_archive(tmp_path, archive, encoding):
