@@ -13,7 +13,7 @@ from qdfool.classifiers import custom, hub, lenet, porting
 from qdfool.classifiers.adapters import adapter
 from qdfool.classifiers.architecture import Architecture
 from qdfool.classifiers.batch_minor import BATCH_MINOR
-from qdfool.classifiers.layers import CHANNELS_LAST
+from qdfool.classifiers.layers import CHANNELS_LAST, CHANNELS_LAST_ON_CPU, Formulation
 from qdfool.classifiers.networks import ARCHITECTURES, architecture
 from qdfool.classifiers.views import grouped, ten_crops
 from qdfool.config import Config, Preprocessing
@@ -53,9 +53,15 @@ def _network(config: Config, target: Target) -> Classifier:
         found,
         _weights(config, found),
         image_size=size,
-        formulation=BATCH_MINOR if found.depthwise and target.platform == "cpu" else CHANNELS_LAST,
+        formulation=_formulation(found, target),
         dtype=jnp.dtype(config.precision),
     )
+
+
+def _formulation(found: Architecture, target: Target) -> Formulation:
+    if target.platform != "cpu":
+        return CHANNELS_LAST
+    return BATCH_MINOR if found.depthwise else CHANNELS_LAST_ON_CPU
 
 
 CLASSIFIERS: dict[str, tuple[str, Callable[[Config, Target], Classifier]]] = {
