@@ -226,3 +226,11 @@ def test_what_does_not_fit_is_said_before_anything_is_computed(tmp_path, monkeyp
     bench = Workbench(STUDY, tmp_path, settings=Settings(("lenet-3", "lenet-1000")), quick=True)
     with pytest.raises(InputError, match="number of 'lenet-1000' must be between 0 and 999"):
         STUDY.run(bench)
+
+
+def test_an_unknown_network_is_told_what_those_are_called_that_are_trained(tmp_path):
+    bench = Workbench(STUDY, tmp_path, settings=Settings(("lenet-3", "nonsense")), quick=True)
+    with pytest.raises(
+        InputError, match=r"Unknown classifier 'nonsense'.* called lenet-NUMBER and resnet-NUMBER"
+    ):
+        STUDY.run(bench)

@@ -85,7 +85,11 @@ def network(bench: Workbench, name: str, training_images: int) -> Network:
     config = Config(classifier=name)
     if name in WEIGHTS:
         config = replace(config, weights=str(bench.weights(WEIGHTS[name])), image_shape=(SIDE, SIDE, 3))
-    found = build_classifier(config)
+    try:
+        found = build_classifier(config)
+    except InputError as error:
+        trained_here = " and ".join(f"{kind}-NUMBER" for kind in KINDS)
+        raise InputError(f"{error} Networks that the study trains are called {trained_here}.") from error
     return Network(
         name, name, found.image_shape, found.class_names, lambda: Trained(name, found, np.nan), False
     )
