@@ -5,12 +5,15 @@ warm-up, in rounds that alternate between the two, waiting for the device at the
 taken within each round, so that a machine that drifts does not decide it; its median and quartiles are shown.
 
 With --torch a third contender takes part: the same network with the same parameters in PyTorch, on the CPU, in
-its channels-last format (MobileNet v1 and v2). Its logits are compared with ours first.
+its channels-last format. It is tried in every form that PyTorch has for speed, eager and compiled, with batch norms
+and with them folded away; the fastest is measured against. The logits of each are compared with ours first. With
+--weights random both have the weights that torchvision begins to train with.
 """
 
 import os
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,6 +30,7 @@ from rich.table import Table
 
 from benchmarks.report import write
 from qdfool.build import build_classifier, build_evolution
+from qdfool.classifiers.porting import RANDOM
 from qdfool.config import Config, name_of
 from qdfool.engine.loop import LONGEST_CHUNK, empty_records, run_generations
 from qdfool.engine.step import ask, init
@@ -83,7 +87,11 @@ class Row:
     updates: float
     """Cells that changed hands in a generation, mean over those measured last."""
     torch_per_second: float | None
-    """PyTorch's forward pass."""
+    """PyTorch's forward pass, in its fastest form."""
+    torch_form: str | None
+    """Which that is."""
+    torch_forms: dict[str, float] | None
+    """Images per second of each form, when they were tried."""
     forward_vs_torch: float | None
     """Our forward pass to PyTorch's, median over the rounds."""
     forward_vs_torch_low: float | None
@@ -98,12 +106,20 @@ class Row:
 def main() -> None:
     """Measures, prints the table, and writes the JSON file that was asked for."""
     options = tyro.cli(Options, prog="python -m benchmarks.throughput")
+    with tempfile.TemporaryDirectory() as folder:
+        run(options, folder)
+
+
+def run(options: Options, folder: str) -> None:
+    """The same, with a folder for weights that are made for it."""
     try:
         in_range("--rounds", options.rounds, 3)
         in_range("--seconds", options.seconds, 1e-3)
         config = preset(options.preset)
         given = {"classifier": options.classifier, "weights": options.weights, "encoding": options.encoding}
         config = replace(config, **{name: value for name, value in given.items() if value is not None})
+        if options.torch and config.weights == RANDOM:
+            config = replace(config, weights=str(random_weights(config.classifier, folder) or RANDOM))
         classifier = build_classifier(config)
         if not classifier.traceable:
             raise InputError(f"{classifier.name} is called from the host; expected one that JAX can trace.")
@@ -124,11 +140,12 @@ def measure(options: Options, config: Config, classifier: Classifier) -> Row:
     """One line of the table."""
     forward, step, updates = contenders(config, classifier, options.warm_up)
     functions = [forward, step]
-    if options.torch:
-        functions.append(torch_contender(config, classifier))
+    in_pytorch = torch_contender(config, classifier, options.seconds) if options.torch else None
+    if in_pytorch is not None:
+        functions.append(in_pytorch.forward)
     rates = alternate(functions, config.batch_size, options.rounds, options.seconds)
     low, ratio, high = quartiles(rates[1], rates[0])
-    against = quartiles(rates[0], rates[2]) if options.torch else (None, None, None)
+    against = quartiles(rates[0], rates[2]) if in_pytorch else (None, None, None)
     return Row(
         classifier=config.classifier,
         encoding=name_of(config.encoding),
@@ -140,7 +157,9 @@ def measure(options: Options, config: Config, classifier: Classifier) -> Row:
         ratio_high=high,
         warm_up=options.warm_up,
         updates=updates(),
-        torch_per_second=statistics.median(rates[2]) if options.torch else None,
+        torch_per_second=statistics.median(rates[2]) if in_pytorch else None,
+        torch_form=in_pytorch.form if in_pytorch else None,
+        torch_forms=in_pytorch.rates if in_pytorch else None,
         forward_vs_torch=against[1],
         forward_vs_torch_low=against[0],
         forward_vs_torch_high=against[2],
@@ -168,6 +187,7 @@ def share_of_peak(options: Options, config: Config, classifier: Classifier, rate
     return rate * counted["flops"] / config.batch_size / (options.peak_tflops * 1e12)
 
 
+NO_TORCH = "--torch needs PyTorch and torchvision: pip install torch==2.13.0 torchvision==0.28.0."
 Contender = Callable[[int], None]
 """Does its work as often as it is told, and waits for the end of it."""
 
@@ -196,34 +216,64 @@ def contenders(
     return forward, step, lambda: float(carried[1].updates[: counts[0]].sum()) / counts[0]
 
 
-def torch_contender(config: Config, classifier: Classifier) -> Contender:
+@dataclass(frozen=True)
+class InPyTorch:
+    """PyTorch's forward pass in its fastest form, and how fast every form was when it was tried."""
+
+    forward: Contender
+    form: str
+    rates: dict[str, float]
+
+
+def torch_contender(config: Config, classifier: Classifier, seconds: float) -> InPyTorch:
     """PyTorch's forward pass on all cores.
 
     Raises:
-        InputError: PyTorch is not installed, the network is no MobileNet, or its logits are others than ours.
+        InputError: PyTorch is not installed, has no such network here, or its logits are others than ours.
     """
-    if not config.classifier.startswith("mobilenet"):
-        raise InputError(f"--torch has MobileNet v1 and v2 only; got {config.classifier}.")
     try:
         import torch
 
-        from benchmarks.torch_mobilenet import torch_forward
+        from benchmarks.torch_networks import forms
     except ImportError as error:
-        raise InputError("--torch needs PyTorch: pip install torch==2.13.0.") from error
+        raise InputError(NO_TORCH) from error
     torch.set_num_threads(cores())
-    network = torch_forward(classifier)
     images = np.random.default_rng(0).random((config.batch_size, *classifier.image_shape), np.float32)
     given = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
     ours = np.asarray(jax.jit(classifier.logits)(classifier.parameters, images))
-    error = float(np.abs(network(given).numpy() - ours).max() / np.abs(ours).max())
-    if error > 1e-4:
-        raise InputError(f"PyTorch's logits differ from ours by {error:.1e} of the largest; expected 1e-4.")
+    contenders = {}
+    for name, network in forms(classifier, Path(config.weights) if config.weights else None).items():
+        error = float(np.abs(network(given).numpy() - ours).max() / np.abs(ours).max())
+        if error > 1e-4:
+            raise InputError(
+                f"PyTorch's logits ({name}) differ from ours by {error:.1e} of the largest; expected 1e-4."
+            )
 
-    def forward(count: int) -> None:
-        for _ in range(count):
-            network(given)
+        def forward(count: int, network: Any = network) -> None:
+            for _ in range(count):
+                network(given)
 
-    return forward
+        contenders[name] = forward
+    tried = alternate(list(contenders.values()), config.batch_size, 3, seconds)
+    rates = {name: statistics.median(rate) for name, rate in zip(contenders, tried, strict=True)}
+    form = max(rates, key=lambda name: rates[name])
+    return InPyTorch(contenders[form], form, rates)
+
+
+def random_weights(name: str, folder: str) -> Path | None:
+    """The file of random weights that both sides read, where PyTorch's side needs one.
+
+    Raises:
+        InputError: PyTorch or torchvision is not installed.
+    """
+    try:
+        from benchmarks import torch_networks
+
+        return (
+            torch_networks.random_weights(name, Path(folder)) if name in torch_networks.TORCHVISION else None
+        )
+    except ImportError as error:
+        raise InputError(NO_TORCH) from error
 
 
 def alternate(functions: list[Contender], batch_size: int, rounds: int, seconds: float) -> list[list[float]]:
@@ -262,9 +312,12 @@ def show(rows: list[Row]) -> None:
         "whole step",
         "step / forward",
         "forward / PyTorch",
+        "PyTorch's form",
     )
     for name in names:
-        table.add_column(name, justify="left" if name in ("classifier", "encoding") else "right")
+        table.add_column(
+            name, justify="left" if name in ("classifier", "encoding", "PyTorch's form") else "right"
+        )
     for entry in rows:
         table.add_row(
             entry.classifier,
@@ -274,6 +327,7 @@ def show(rows: list[Row]) -> None:
             f"{entry.step_per_second:,.0f}",
             _ratio(entry.ratio, entry.ratio_low, entry.ratio_high),
             _ratio(entry.forward_vs_torch, entry.forward_vs_torch_low, entry.forward_vs_torch_high),
+            entry.torch_form or "",
         )
     Console().print(table)
 

@@ -1,10 +1,7 @@
-"""MobileNet v1 and v2 in PyTorch with the parameters of our own, to be timed beside them.
-
-As fast as PyTorch has them on a CPU: batch norms folded away, activations in place, channels last, no gradients.
-"""
+"""MobileNet v1 and v2 in PyTorch with the parameters of our own: batch norms folded away, activations in place."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, cast
 
 import jax
@@ -36,30 +33,21 @@ class Residual(nn.Module):
         return images + self.inner(images)
 
 
-def torch_forward(classifier: Classifier) -> Callable[[Any], torch.Tensor]:
-    """The classifier in PyTorch: from a tensor [B, 3, H, W] in [0, 1], channels last, to logits [B, 1000].
+def mobilenet(classifier: Classifier, variant: Variant) -> nn.Module:
+    """The classifier in PyTorch, behind its preprocessing: [B, 3, H, W] to logits [B, 1000].
 
     Args:
         classifier: MobileNet v1 or v2, as `qdfool.classifiers.porting.classifier` made it.
+        variant: which of their variants it is.
     """
-    variant: Variant = cast(functools.partial, classifier.logits).keywords["variant"]
     same = "SAME" in cast(functools.partial, variant.make).args
-    mean, std = (torch.tensor(value).reshape(1, 3, 1, 1) for value in (variant.mean, variant.std))
     parameters = jax.tree.map(np.asarray, classifier.parameters)
     layers = _v1(parameters, same) if "pairs" in parameters else _v2(parameters, same)
     dense = nn.Linear(*parameters["classifier"]["kernel"].shape)
-    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), dense)
     with torch.no_grad():
         dense.weight.copy_(torch.from_numpy(parameters["classifier"]["kernel"].T.copy()))
         dense.bias.copy_(torch.from_numpy(parameters["classifier"]["bias"].copy()))
-    network = network.eval()
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  (its stubs forget this form)
-
-    def forward(images: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode():
-            return network((images - mean) / std)
-
-    return forward
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), dense)
 
 
 def _v1(parameters: dict[str, Any], same: bool) -> Iterator[nn.Module]:

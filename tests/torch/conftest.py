@@ -1,5 +1,6 @@
 """PyTorch's own networks, which the ports are compared with."""
 
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -15,17 +16,12 @@ def torch() -> Any:
 
 
 @pytest.fixture(scope="session")
-def _operators(torch: Any) -> Any:
-    """torchvision without its compiled part, which no network of ours needs, wants two operators declared."""
-    library = torch.library.Library("torchvision", "DEF")
-    for operator in ("nms", "qnms"):
-        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library  # its declarations last as long as it does
+def torchvision(torch: Any) -> Any:
+    if find_spec("torchvision") is None:
+        pytest.skip(f"torchvision {MISSING}")
+    from benchmarks.torch_networks import torchvision
 
-
-@pytest.fixture(scope="session")
-def torchvision(_operators: Any) -> Any:
-    return pytest.importorskip("torchvision", reason=f"torchvision {MISSING}")
+    return torchvision()
 
 
 @pytest.fixture(scope="session")
