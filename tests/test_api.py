@@ -58,6 +58,7 @@ def test_on_chunk_sees_the_run_grow(small):
     assert all(count == 4 for _, count in seen)
 
 
+@pytest.mark.slow
 def test_cppns_evolve_and_repeat(small):
     config = replace(small, encoding="cppn", mutation=Mutation(operators=("cppn",)), generations=40)
     first = qdfool.evolve(config, fake.classifier)
@@ -223,6 +224,7 @@ def test_an_image_drawn_again_has_the_bits_that_were_scored():
         np.testing.assert_array_equal(again, run.state.images[:count])
 
 
+@pytest.mark.slow
 def test_nan_from_the_first_generation_on_leaves_an_empty_run(small):
     config = replace(small, encoding="cppn", mutation=Mutation(operators=("cppn",)))
     run = Run(config, replace(fake.classifier, logits=lambda p, images: fake.always_nan(images)))

@@ -141,6 +141,7 @@ def test_every_crossover_evolves_or_is_refused(small, encoding, name):
     assert valid_genomes(state, encoding)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_every_selection_evolves(small, name):
     _, state, _ = after(replace(small, selection=Selection(name, tournament_size=3)))
@@ -163,10 +164,10 @@ def test_the_rate_is_halved_again_and_again(small):
     vary, _ = variation_of(config)
     genome = jnp.zeros(fake.SHAPE)
 
+    @jax.jit
     def share(generation):
         keys = jax.random.split(jax.random.key(1), 500)
-        children = jax.vmap(lambda key: vary(key, jnp.int32(generation), genome, None))(keys)
-        return float(children.mean())
+        return jax.vmap(lambda key: vary(key, generation, genome, None))(keys).mean()
 
     shares = [share(generation) for generation in (0, 9, 10, 25)]
     np.testing.assert_allclose(shares, [0.5, 0.5, 0.25, 0.125], atol=0.02)
@@ -321,6 +322,7 @@ def test_groups_and_crops_are_views_of_the_same_network(small):
     np.testing.assert_allclose(found[:, 0], softmax[:, 281:286].sum(axis=1), rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formulated", ["mobilenet_v1_025", "mobilenet_v2"])
 def test_both_formulations_of_a_network_agree(formulated):
     images = np.random.default_rng(0).random((11, 64, 64, 3), np.float32)

@@ -167,6 +167,7 @@ def test_what_is_no_answer_for_an_image_is_named(
     assert error.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classifier", "file"),
     [

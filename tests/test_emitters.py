@@ -81,7 +81,7 @@ def test_a_mixture_evolves(small, archive, ranking):
     assert np.asarray(state.parents).min() >= 0
 
 
-@pytest.mark.parametrize("coefficients", ["random", "adapted"])
+@pytest.mark.parametrize("coefficients", [slow("random"), "adapted"])
 def test_an_arborescence_fills_a_map(small, coefficients):
     """More of it, and with higher log-odds, than the first generation."""
     config = replace(

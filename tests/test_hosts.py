@@ -107,6 +107,7 @@ def test_two_processes_go_on_with_the_run_of_one_and_find_the_same(undisturbed, 
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"gallery.png", "summary.json"}
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_a_signal_to_one_ends_both_after_the_same_chunk_and_one_goes_on(undisturbed, tmp_path):
     out = tmp_path / "run"
@@ -137,6 +138,7 @@ def test_one_is_killed_the_other_names_it_and_the_run_goes_on(undisturbed, tmp_p
     assert found(out) == undisturbed
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_the_coordinator_is_killed_and_the_other_ends_with_a_line(tmp_path):
     with pair("mnist-direct", *RUN, "--seconds", "600", *KEPT, "--out", str(tmp_path / "run")) as both:
@@ -155,9 +157,10 @@ def test_the_coordinator_is_killed_and_the_other_ends_with_a_line(tmp_path):
             ("--mutation.rate", "0.3"),
             "do not agree on --mutation.rate: it is 0.2 in process 0 and 0.3 in process 1",
         ),
-        (
+        pytest.param(
             ("--out", "elsewhere"),
             "elsewhere is not the folder that process 0 writes into. --out must be one that",
+            marks=pytest.mark.release,
         ),
     ],
 )
@@ -171,7 +174,13 @@ def test_processes_that_disagree_both_name_the_setting(of_second, message, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("process", "said"), [("0", "Not all 2 processes"), ("1", "The coordinator at ")])
+@pytest.mark.parametrize(
+    ("process", "said"),
+    [
+        ("0", "Not all 2 processes"),
+        pytest.param("1", "The coordinator at ", marks=pytest.mark.release),
+    ],
+)
 def test_a_wait_for_others_that_do_not_come_is_bounded(process, said, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parent
 PROGRAM = """
 import logging, os, signal, sys, tempfile, warnings
@@ -113,6 +115,7 @@ assert ocp.type_handlers.get_type_handler(np.ndarray)._deepcopy_host_arrays
 """
 
 
+@pytest.mark.slow
 def test_the_process_is_what_it_was():
     """One process for all, because most of it is importing."""
     root = TESTS.parent

@@ -318,6 +318,7 @@ def test_a_genetic_algorithm():
     assert not spent_twice()
 
 
+@pytest.mark.slow
 def test_the_study_of_the_negative_class(monkeypatch, spending):
     monkeypatch.setattr(search, "evolve", spending)
     monkeypatch.setattr(search, "accuracy", lambda *_: 1.0)

@@ -49,6 +49,7 @@ def test_ctrl_c_saves_a_checkpoint_and_the_pictures(tmp_path):
     assert f"generation {int(stopped[1]) + 3} |" in out
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
     # One chunk of many generations: the first Ctrl-C has to wait for its end, the second must not.
@@ -159,6 +160,7 @@ def killed_again_and_again(folder: Path, arguments: list[str], kills: int, longe
         return done
 
 
+@pytest.mark.release
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",

@@ -15,9 +15,10 @@ EXTRAS = {
     name: [Requirement(line) for line in lines]
     for name, lines in PYPROJECT["project"]["optional-dependencies"].items()
 }
-# Tests, also in a browser, and the documentation as a site are not what a user installs. An accelerator's libraries are
-# NVIDIA's and Google's, under their own terms. Keras needs namex, whose package does not say its licence.
-LEFT_OUT = {"test", "browser", "docs", "cuda12", "cuda13", "tpu", "aot-cuda13", "aot-tpu", "keras"}
+# Tests, also in a browser, the documentation as a site, and the peers of a benchmark are not what a user installs. An
+# accelerator's libraries are NVIDIA's and Google's, under their own terms. Keras needs namex, whose package does not
+# say its licence.
+LEFT_OUT = {"test", "browser", "docs", "bench", "cuda12", "cuda13", "tpu", "aot-cuda13", "aot-tpu", "keras"}
 
 
 def dependencies() -> dict[str, Distribution]:

@@ -110,6 +110,7 @@ def test_on_a_torus_no_place_is_special():
     assert abs(found[3] - found[0]).max() > 1e-2 * scale
 
 
+@pytest.mark.slow
 def test_a_whole_network_in_both_layouts():
     """Also down to a map of one pixel, where nothing can be mirrored."""
     images = np.random.default_rng(0).random((3, 32, 32, 3), np.float32)

@@ -38,10 +38,10 @@ def log_odds_of(classifier, images, batch):
     ("encoding", "archive"),
     [
         ("pixels", "class"),
-        ("pixels", "grid"),
+        pytest.param("binary", "grid", marks=pytest.mark.slow),
         *(
-            pytest.param(*case, marks=pytest.mark.slow)
-            for case in (("binary", "class"), ("binary", "grid"), ("cppn", "class"))
+            pytest.param(*case, marks=[pytest.mark.slow, pytest.mark.release])
+            for case in (("pixels", "grid"), ("binary", "class"), ("cppn", "class"))
         ),
     ],
 )
@@ -217,6 +217,7 @@ def cppns():
     return qdfool.evolve(config)
 
 
+@pytest.mark.slow
 def test_the_network_of_an_elite_is_drawn(tmp_path, cppns):
     cppns.draw_cppn(tmp_path / "seven.png", "7")
     cppns.draw_cppn(tmp_path / "three.png", "3")
@@ -261,6 +262,7 @@ def test_what_cannot_be_drawn_is_named(tmp_path, cppns, result):
     assert not (tmp_path / "x.png").exists()
 
 
+@pytest.mark.slow
 def test_a_cppn_run_comes_back_with_its_networks(tmp_path, cppns):
     cppns.save(tmp_path / "run")
     loaded = qdfool.load(tmp_path / "run")

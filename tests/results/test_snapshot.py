@@ -26,7 +26,7 @@ def same(first, second):
     np.testing.assert_array_equal(first.images(), second.images())
 
 
-@pytest.mark.parametrize("archive", ["class", "grid"])
+@pytest.mark.parametrize("archive", [pytest.param("class", marks=pytest.mark.slow), "grid"])
 def test_a_result_stays_what_it_was(small, archive):
     config = replace(small, archive=archive, cells=(3, 3))
     audit = told(qdfool.AskTell(config, fake.SHAPE, NAMES), 2)

@@ -71,6 +71,7 @@ def test_fitness_is_minus_the_loss():
     np.testing.assert_allclose(found, -(entropy + 0.25 * np.array([2, 0, 12])), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_found():
     condition = Condition("restricted", 1000, restricted=500)
     found = evolution.unit(condition, fake.classifier, SIZE, 0.01)(0)

@@ -104,7 +104,9 @@ def test_ink_and_patches_of_real_sevens(bred):
 @pytest.mark.parametrize("mutation", loop.MUTATIONS.values(), ids=lambda mutation: mutation.__name__)
 def test_mutations_stay_in_range_and_blocks_are_blocks(mutation):
     images = distinct()
-    mutated = np.asarray(jax.vmap(mutation)(jax.random.split(jax.random.key(1), len(images)), images))
+    mutated = np.asarray(
+        jax.jit(jax.vmap(mutation))(jax.random.split(jax.random.key(1), len(images)), images)
+    )
     assert ((mutated >= 0) & (mutated <= 1)).all()
     rows, columns = ((mutated != images).any(axis)[..., 0].sum(1) for axis in (2, 1))
     assert (mutated != images).any()

@@ -11,6 +11,8 @@ from qdfool.studies.__main__ import STUDIES, main
 
 PACKAGE = Path(__file__).parents[2] / "qdfool"
 DOCS = Path(__file__).parents[2] / "docs" / "studies"
+SHORT = ("ga-operators", "lineage")
+"""Run at every submission."""
 IN_ALL = {"Question", "Method", "Answer", "What the document names, and where it is", "How this was made"}
 FILE = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.py)`")
 NAME = re.compile(r"`([A-Za-z_]+)(?:\([^`]*\))?`")
@@ -51,8 +53,10 @@ def check_named(report: str) -> None:
     assert seen >= 10
 
 
-@pytest.mark.slow  # A minute in all; .ci/run runs them at every submission.
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in SHORT else pytest.mark.release) for name in STUDIES]
+)
 def test_quick_study(name, tmp_path, data_folder):
     run(name, tmp_path)
     report = (tmp_path / "report.md").read_text()
@@ -73,6 +77,7 @@ def test_quick_study(name, tmp_path, data_folder):
     assert len(numbers(results["results"])) >= 20
 
 
+@pytest.mark.release
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_rerun_gives_the_same_numbers(name, tmp_path, data_folder):

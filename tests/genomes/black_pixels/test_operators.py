@@ -190,7 +190,13 @@ def test_redraw_keeps_out_of_the_margin():
         np.testing.assert_array_equal(found, [*allowed, 96])
 
 
-@pytest.mark.parametrize("names", [["rectangle_swap"], list(CROSSOVERS)], ids=["rectangle_swap", "all"])
+@pytest.mark.parametrize(
+    "names",
+    [
+        pytest.param(["rectangle_swap"], marks=pytest.mark.slow, id="rectangle_swap"),
+        pytest.param(list(CROSSOVERS), id="all"),
+    ],
+)
 def test_ink_drifts_to_no_place(names):
     """With random fitness the ink of many independent populations is uniform, at the edge as in the middle."""
     height = width = 6

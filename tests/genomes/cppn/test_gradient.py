@@ -44,7 +44,7 @@ def by_finite_differences(graph, outputs, cotangent):
     return found
 
 
-@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("outputs", [pytest.param(1, marks=pytest.mark.slow), 3])
 @pytest.mark.parametrize("name", FORMULATIONS)
 def test_gradients_are_those_of_finite_differences(name, outputs, monkeypatch):
     monkeypatch.setattr(evaluation, "LONGEST_PIECE", 6)
@@ -95,7 +95,7 @@ def test_what_is_shown_has_the_derivative_of_finite_differences(outputs):
         check_grads(jax.jit(shown), (graphs.weight,), order=1, modes=["rev"], rtol=1e-3)
 
 
-@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("outputs", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_images_are_those_of_the_decoding_and_rounding_is_gone_straight_through(outputs):
     rounded, exact = encoding((6, 6, outputs), finish=round_to_levels), encoding((6, 6, outputs))
     graphs = jax.tree.map(jnp.asarray, grown(5, outputs, 20, MANY))
@@ -113,6 +113,7 @@ def test_images_are_those_of_the_decoding_and_rounding_is_gone_straight_through(
     assert (gradients[0][~np.asarray(graphs.present)] == 0).all()
 
 
+@pytest.mark.slow
 def test_one_and_many_have_the_same_gradient():
     decode = differentiable(encoding((5, 4, 3)))
     graphs = jax.tree.map(jnp.asarray, grown(7, 3, 10, 3))
