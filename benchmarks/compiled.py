@@ -34,7 +34,7 @@ from benchmarks.report import write
 from qdfool.build import Target, build_classifier, build_evolution, with_batch_size, with_defaults
 from qdfool.build.devices import SHARED
 from qdfool.config import Config, Emitters
-from qdfool.engine.loop import effort, empty_records, jitted_init, run_generations
+from qdfool.engine.loop import compile_loop, empty_records, jitted_init, run_generations
 from qdfool.engine.sharding import AXIS, STATE
 from qdfool.errors import InputError, in_range, known_name, one_line
 from qdfool.presets import preset
@@ -170,7 +170,7 @@ def compiled(config: Config, name: str) -> Row:
     traced, spent = time.perf_counter(), time.process_time()
     row = replace(row, trace_seconds=traced - begun)
     try:
-        program = lowered.compile(compiler_options=effort(topology.platform))
+        program = compile_loop(lowered, classifier, topology.platform)
     except jax.errors.JaxRuntimeError as error:
         return replace(row, load=os.getloadavg()[0], error=one_line(str(error)))
     row = replace(

@@ -99,8 +99,11 @@ def measure(options: Options, name: str, classifier: Classifier) -> Row:
         odds = jax.vmap(log_odds)(classifier.logits(parameters, images))
         return jnp.take_along_axis(odds, classes[:, None], axis=1).sum()
 
-    forward, forward_seconds = compiled(classifier.logits, classifier.parameters, images)
-    gradient, gradient_seconds = compiled(jax.value_and_grad(score), images, classifier.parameters)
+    options_of = dict(classifier.compiler_options)
+    forward, forward_seconds = compiled(options_of, classifier.logits, classifier.parameters, images)
+    gradient, gradient_seconds = compiled(
+        options_of, jax.value_and_grad(score), images, classifier.parameters
+    )
     rates = alternate([forward, gradient], options.batch_size, options.rounds, options.seconds)
     low, ratio, high = quartiles(rates[0], rates[1])
     return Row(
@@ -116,10 +119,12 @@ def measure(options: Options, name: str, classifier: Classifier) -> Row:
     )
 
 
-def compiled(function: Callable[..., Any], *arguments: Any) -> tuple[Contender, float]:
+def compiled(
+    compiler_options: dict[str, str], function: Callable[..., Any], *arguments: Any
+) -> tuple[Contender, float]:
     """The function ready to be run with these arguments, and the seconds that it took to compile."""
     begun = time.perf_counter()
-    program = jax.jit(function).lower(*arguments).compile()
+    program = jax.jit(function, compiler_options=compiler_options).lower(*arguments).compile()
     seconds = time.perf_counter() - begun
 
     def run(count: int) -> None:

@@ -29,7 +29,7 @@ from qdfool.build import build_classifier, build_evolution
 from qdfool.build.target import Target
 from qdfool.config import Config
 from qdfool.engine import archive
-from qdfool.engine.loop import LONGEST_CHUNK, empty_records, run_generations
+from qdfool.engine.loop import LONGEST_CHUNK, compile_loop, empty_records, run_generations
 from qdfool.engine.objectives import log_odds
 from qdfool.engine.step import Evolution, init
 from qdfool.errors import InputError, in_range
@@ -197,11 +197,13 @@ def time_parts(options: Options, config: Config, classifier: Classifier) -> dict
 def contenders(config: Config, classifier: Classifier, warm_up: int) -> dict[str, Contender]:
     """The parts of a generation and the whole of it, after a warm-up."""
     evolution = build_evolution(config, classifier)
-    run = run_generations(evolution, classifier.logits)
     carried: list[Any] = [
         jax.jit(partial(init, evolution))(jax.random.key(config.seed)),
         empty_records(evolution.classes),
     ]
+    loop = run_generations(evolution, classifier.logits)
+    lowered = loop.lower(*carried, classifier.parameters, jnp.int32(1))
+    run = compile_loop(lowered, classifier, jax.default_backend())
 
     def step(times: int) -> None:
         carried[:] = jax.block_until_ready(run(*carried, classifier.parameters, jnp.int32(times)))
@@ -209,7 +211,7 @@ def contenders(config: Config, classifier: Classifier, warm_up: int) -> dict[str
     for begun in range(0, warm_up, LONGEST_CHUNK):
         step(min(LONGEST_CHUNK, warm_up - begun))
     state: State = jax.tree.map(jnp.copy, carried[0])  # The step's own is overwritten by it.
-    logits = jax.jit(classifier.logits)
+    logits = jax.jit(classifier.logits, compiler_options=dict(classifier.compiler_options))
     scored = logits(classifier.parameters, state.images)
     decode = jax.jit(jax.vmap(evolution.decode))
     emit = evolution.emitter.emit

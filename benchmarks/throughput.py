@@ -30,9 +30,10 @@ from rich.table import Table
 
 from benchmarks.report import write
 from qdfool.build import build_classifier, build_evolution
+from qdfool.classifiers.asking import asked
 from qdfool.classifiers.porting import RANDOM
 from qdfool.config import Config, name_of
-from qdfool.engine.loop import LONGEST_CHUNK, empty_records, run_generations
+from qdfool.engine.loop import LONGEST_CHUNK, compile_loop, empty_records, run_generations
 from qdfool.engine.step import ask, init
 from qdfool.errors import InputError, in_range
 from qdfool.presets import preset
@@ -199,9 +200,11 @@ def contenders(
     evolution = build_evolution(config, classifier)
     state = jax.jit(partial(init, evolution))(jax.random.key(config.seed))
     images = jnp.copy(ask(state))
-    logits = jax.jit(classifier.logits)
-    run = run_generations(evolution, classifier.logits)
+    logits = jax.jit(classifier.logits, compiler_options=dict(classifier.compiler_options))
     carried: list[Any] = [state, empty_records(evolution.classes)]
+    loop = run_generations(evolution, classifier.logits)
+    lowered = loop.lower(*carried, classifier.parameters, jnp.int32(1))
+    run = compile_loop(lowered, classifier, jax.default_backend())
     counts = [0]
 
     def forward(count: int) -> None:
@@ -240,7 +243,7 @@ def torch_contender(config: Config, classifier: Classifier, seconds: float) -> I
     torch.set_num_threads(cores())
     images = np.random.default_rng(0).random((config.batch_size, *classifier.image_shape), np.float32)
     given = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
-    ours = np.asarray(jax.jit(classifier.logits)(classifier.parameters, images))
+    ours = asked(classifier)(images, "random images")
     contenders = {}
     for name, network in forms(classifier, Path(config.weights) if config.weights else None).items():
         error = float(np.abs(network(given).numpy() - ours).max() / np.abs(ours).max())

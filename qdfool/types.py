@@ -9,8 +9,8 @@ Shape legend, used in every docstring:
     M  measures of the archive: 0 for the class archive, 2 for the grid archive
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
@@ -179,6 +179,8 @@ class Classifier:
     """Where its code is, as package.module:attribute; empty where it has no such name."""
     file_hash: str = ""
     """SHA-256 of the Python file that `reference` lies in; empty where there is none."""
+    compiler_options: Mapping[str, str] = field(default_factory=dict)
+    """What XLA is told where it compiles a program with these logits, as `jax.jit` takes it."""
 
 
 Score = Callable[[Image], Array]

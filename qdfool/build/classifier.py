@@ -7,6 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from qdfool.build.compiler import compiler_options
 from qdfool.build.reference import is_reference, named_object
 from qdfool.build.target import Target, here
 from qdfool.classifiers import custom, hub, lenet, porting
@@ -49,13 +50,14 @@ def _network(config: Config, target: Target) -> Classifier:
                 f"{_spaced(config.image_shape)}."
             )
         size = height
-    return porting.classifier(
+    network = porting.classifier(
         found,
         _weights(config, found),
         image_size=size,
         formulation=_formulation(found, target),
         dtype=jnp.dtype(config.precision),
     )
+    return replace(network, compiler_options=compiler_options(found, target))
 
 
 def _formulation(found: Architecture, target: Target) -> Formulation:

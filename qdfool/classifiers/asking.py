@@ -18,7 +18,9 @@ def asked(classifier: Classifier) -> Callable[[Any, str], np.ndarray]:
 
     The function raises an InputError where the classifier fails, or where its answer is no logits or not finite.
     """
-    logits = jax.jit(classifier.logits) if classifier.traceable else classifier.logits
+    logits = classifier.logits
+    if classifier.traceable:
+        logits = jax.jit(logits, compiler_options=dict(classifier.compiler_options))
 
     def ask(images: Any, called: str) -> np.ndarray:
         failing, name = f"{classifier.name} failed on {called}", f"{classifier.name} on {called}"

@@ -20,7 +20,7 @@ from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
 from qdfool.engine.sharding import STATE, P, replicated, sharded
 from qdfool.engine.step import Evolution, ask, init, step, tell
-from qdfool.errors import ClassifierInterrupt, InputError, code_of_a_user, described, without_copies
+from qdfool.errors import ClassifierInterrupt, InputError, code_of_a_user, described, shown, without_copies
 from qdfool.types import Array, Classifier, Parameters, Record, State
 
 LONGEST_CHUNK = 1024
@@ -97,6 +97,24 @@ def effort(platform: str) -> dict[str, Any] | None:
     """
     told = getattr(jax.config, "jax_optimization_level", "UNKNOWN") != "UNKNOWN"
     return {"optimization_level": _O1} if platform == "tpu" and not told else None
+
+
+def compile_loop(lowered: Any, classifier: Classifier, platform: str) -> Any:
+    """The loop that `run_generations(...).lower(...)` gave, compiled as its platform and its classifier want it.
+
+    Raises:
+        InputError: XLA does not take the classifier's options.
+    """
+    options = dict(classifier.compiler_options)
+    try:
+        return lowered.compile(compiler_options={**(effort(platform) or {}), **options} or None)
+    except jax.errors.JaxRuntimeError as error:
+        if not options or not any(said in str(error) for said in ("compile option", "setting option")):
+            raise
+        raise InputError(
+            f"XLA does not take the `compiler_options` of {classifier.name}, {shown(str(options))}: "
+            f"{shown(str(error))}. Leave them out."
+        ) from error
 
 
 @functools.lru_cache(maxsize=16)
@@ -195,7 +213,7 @@ class _Traced:
         run = run_generations(evolution, classifier.logits, self.name)
         one = replicated(jnp.int32(1), self.shares)
         lowered = run.lower(state, self.records, self.parameters, one)
-        self.run = lowered.compile(compiler_options=effort(jax.default_backend()))
+        self.run = compile_loop(lowered, classifier, jax.default_backend())
 
     def __call__(self, state: State, count: int) -> tuple[State, Record]:
         first = int(state.generation)
