@@ -1,5 +1,8 @@
 """Every measure stays inside its range and has the values that can be worked out by hand."""
 
+from dataclasses import replace
+
+import fake
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qdfool.build import build_evolution
 from qdfool.measures import MEASURES, luminance_map
 
 # Compiled once a shape, and so only a few shapes: compiling is what takes the time.
@@ -141,3 +145,17 @@ def test_mirroring_changes_no_measure(seed):
     mirrored = ALL(image[:, ::-1])
     for name, value in ALL(image).items():
         assert mirrored[name] == pytest.approx(float(value), abs=1e-6), name
+
+
+@pytest.mark.parametrize("archive", ["class", "grid"])
+def test_runs_that_differ_in_their_seed_share_their_functions(small, archive):
+    config = replace(small, archive=archive, measures=(fake.darkness, "ink"))
+    evolution = build_evolution(config, fake.classifier)
+    assert build_evolution(replace(config, seed=1, generations=3), fake.classifier) is evolution
+    assert build_evolution(replace(config, batch_size=13), fake.classifier) is not evolution
+
+
+def test_a_measure_that_is_named_may_change_under_its_name(small):
+    config = replace(small, archive="grid", measures=("fake:darkness", "ink"))
+    evolution = build_evolution(config, fake.classifier)
+    assert build_evolution(config, fake.classifier) is not evolution

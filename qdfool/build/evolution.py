@@ -23,7 +23,7 @@ def build_evolution(config: Config, classifier: Classifier, target: Target | Non
     """The functions of a run, on the devices that are here unless a target is given.
 
     Runs that differ only in seed, budget or weights get the same functions, so that what one compiled serves all;
-    but for the grid archive and parts named as package.module:attribute, which may change under the same name.
+    but for parts named as package.module:attribute, which may change under the same name.
 
     Raises:
         InputError: an unknown name, parts that do not fit together, or devices that are not there.
@@ -44,9 +44,10 @@ def build_evolution(config: Config, classifier: Classifier, target: Target | Non
         *(alike.mutation.operators or ()),
         *(alike.crossover.operators or ()),
         *alike.emitters.operators,
+        *(alike.measures if alike.archive == "grid" else ()),
     )
     named_elsewhere = any(isinstance(part, str) and is_reference(part) for part in parts)
-    build = _evolution if config.archive == "grid" or named_elsewhere else _cached_evolution
+    build = _evolution if named_elsewhere else _cached_evolution
     return build(alike, classifier.image_shape, len(classifier.class_names), classifier.traceable)
 
 

@@ -156,7 +156,6 @@ def test_python_gets_a_result_of_each_seed(small, tmp_path, alone):
 
 @pytest.mark.parametrize("archive", [pytest.param("class", marks=pytest.mark.slow), "grid"])
 def test_all_share_what_was_compiled(small, tmp_path, monkeypatch, archive):
-    """Also on a grid, whose functions no two runs of their own share."""
     for function in (jitted_init, run_generations):
         function.cache_clear()
     _decoder.cache_clear()
