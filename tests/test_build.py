@@ -185,7 +185,7 @@ def test_images_have_the_levels_of_a_png(small, encoding):
 
 def test_rounding_can_be_turned_off(small):
     encoding = build_encoding(replace(small, rounding=False), fake.SHAPE)
-    genome = encoding.initialise(jax.random.key(0))
+    genome = jax.jit(encoding.initialise)(jax.random.key(0))
     np.testing.assert_array_equal(encoding.decode(genome), genome)
 
 

@@ -65,7 +65,7 @@ def test_what_is_traced_is_formulated_for_the_platform_that_it_is_lowered_for(pl
     shape, keys = (8, 8, 3), jax.random.split(jax.random.key(0), 2)
     settings = {"nodes": 12, "connections": 24, "weight_range": 3.0, "activations": (0, 1)}
     encoding = cppn(shape, coordinates="normalised", **settings)
-    graphs = jax.vmap(encoding.initialise)(keys)
+    graphs = jax.jit(jax.vmap(encoding.initialise))(keys)
     points = jnp.ones((4, 64))
 
     def formulation(one):

@@ -129,7 +129,7 @@ def test_a_run_has_its_settings_resolved(small):
 def test_an_encoding_and_a_mutation_of_ones_own(small, encoding, mutation):
     config = replace(small, encoding=encoding, mutation=Mutation(operators=(mutation,)))
     evolution = build_evolution(config, fake.classifier)
-    genome = evolution.initialise(jax.random.key(0))
+    genome = jax.jit(evolution.initialise)(jax.random.key(0))
     vary, _ = build_variation(with_defaults(config, fake.SHAPE), fake.SHAPE, genome)
     child = vary(jax.random.key(1), jnp.int32(0), genome, None)
     assert (child.shape, child.dtype, child.weak_type) == ((8,), jnp.float32, False)

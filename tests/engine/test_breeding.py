@@ -99,7 +99,7 @@ def test_the_first_children_have_no_parents(generations):
     assert int(first.generation) == 0
     assert (np.asarray(first.parents) == -1).all()
     assert (np.asarray(first.children.first) == NONE).all()
-    np.testing.assert_array_equal(first.images, jax.vmap(TOY.decode)(first.children))
+    np.testing.assert_array_equal(first.images, jax.jit(jax.vmap(TOY.decode))(first.children))
     assert set(np.asarray(after.elites.parent_class)) == {-1}
     # Nobody is rewarded for the first generation.
     assert not np.asarray(after.elites.curiosity).any()
@@ -118,7 +118,7 @@ def test_a_generation_is_told_as_it_was(generations):
         assert record.coverage == np.float32((fitness > -np.inf).mean())
         assert record.invalid == 0
         assert int(after.generation) == int(before.generation) + 1
-        np.testing.assert_array_equal(after.images, jax.vmap(TOY.decode)(after.children))
+        np.testing.assert_array_equal(after.images, jax.jit(jax.vmap(TOY.decode))(after.children))
         new = changed.ravel() == 1
         np.testing.assert_array_equal(np.asarray(after.elites.birth_generation)[new], int(before.generation))
         np.testing.assert_array_equal(after.elites.measures[:, 0], after.elites.genome.number % 2)

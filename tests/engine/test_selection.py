@@ -154,12 +154,10 @@ def test_equal_curiosity_is_uniform():
 
 def test_defaults_are_the_published_ones():
     elites, key = make_elites([3.0, 1.0, 2.0, 4.0, 0.0] * 8, np.arange(40.0)), jax.random.key(0)
-    np.testing.assert_array_equal(
-        selection.tournament(key, elites, 300), selection.tournament(key, elites, 300, tournament_size=20)
-    )
-    np.testing.assert_array_equal(
-        selection.curiosity(key, elites, 300), selection.curiosity(key, elites, 300, least=0.01)
-    )
+    twenty = jax.jit(partial(selection.tournament, size=300, tournament_size=20))(key, elites)
+    np.testing.assert_array_equal(COMPILED["tournament"](key, elites, 300), twenty)
+    hundredth = jax.jit(partial(selection.curiosity, size=300, least=0.01))(key, elites)
+    np.testing.assert_array_equal(COMPILED["curiosity"](key, elites, 300), hundredth)
 
 
 def test_the_lowest_come_one_after_the_other():

@@ -18,7 +18,7 @@ def test_a_random_genome_decodes_to_an_image(name, initial):
     config = Config(initial=initial, black_pixels=BlackPixels(capacity=10))
     encoding = ENCODINGS[name][1](config, SHAPE)
     assert encoding.name == name
-    genomes = jax.vmap(encoding.initialise)(jax.random.split(jax.random.key(0), 1000))
+    genomes = jax.jit(jax.vmap(encoding.initialise))(jax.random.split(jax.random.key(0), 1000))
     images = np.asarray(jax.jit(jax.vmap(encoding.decode))(genomes))
     assert images.shape == (1000, *SHAPE)
     assert images.dtype == np.float32
@@ -32,7 +32,7 @@ def test_a_random_genome_decodes_to_an_image(name, initial):
 
 def test_binary_is_black_and_white():
     encoding = ENCODINGS["binary"][1](Config(), SHAPE)
-    genome = encoding.initialise(jax.random.key(0))
+    genome = jax.jit(encoding.initialise)(jax.random.key(0))
     assert genome.dtype == np.uint8
     assert set(np.unique(encoding.decode(genome))) == {0.0, 1.0}
 
@@ -43,7 +43,7 @@ def test_varied_noise_spreads_over_ink_and_eccentricity():
     for noise in (uniform_noise, varied_noise):
         images = jax.vmap(noise((28, 28, 1)))(jax.random.split(jax.random.key(0), 500))
         for name in ("ink", "eccentricity"):
-            values = jax.vmap(MEASURES[name].measure)(images)
+            values = jax.jit(jax.vmap(MEASURES[name].measure))(images)
             spread[noise, name] = float(np.ptp(np.asarray(values)))
     assert spread[uniform_noise, "ink"] < 0.15
     assert spread[uniform_noise, "eccentricity"] < 0.1

@@ -283,7 +283,9 @@ def test_a_history_that_cannot_be_is_refused(folder, how):
 def graphs() -> Graph:
     """Two random networks, of 5 x 5 grey pixels, with one hidden node in the first."""
     encoding = build_encoding(replace(Config(), encoding="cppn"), (5, 5, 1))
-    drawn = jax.tree.map(np.array, jax.vmap(encoding.initialise)(jax.random.split(jax.random.key(0), 2)))
+    drawn = jax.tree.map(
+        np.array, jax.jit(jax.vmap(encoding.initialise))(jax.random.split(jax.random.key(0), 2))
+    )
     drawn.alive[0, 5] = True
     return drawn
 

@@ -331,7 +331,7 @@ def test_the_answer_follows_from_the_figures():
 @pytest.mark.parametrize("kind", list(NETWORKS))
 def test_features_are_what_the_last_layer_is_given(kind):
     of = mnist_networks.KINDS[kind]
-    parameters = of.initialise(jax.random.key(0))
+    parameters = jax.jit(of.initialise)(jax.random.key(0))
     images = jnp.asarray(CHANCE.random((3, 28, 28, 1)), jnp.float32)
     logits, features = jax.jit(NETWORKS[kind])(parameters, images)
     np.testing.assert_allclose(logits, jax.jit(of.logits)(parameters, images), atol=1e-5)

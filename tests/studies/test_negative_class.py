@@ -91,7 +91,7 @@ def test_with_class_adds_at_the_end():
 
 
 def test_an_ensemble_answers_with_the_mean_softmax():
-    parameters = jax.vmap(lenet.initialise)(jax.random.split(jax.random.key(0), 3))
+    parameters = jax.jit(jax.vmap(lenet.initialise))(jax.random.split(jax.random.key(0), 3))
     images = jnp.asarray(DIGITS.images[:4], jnp.float32) / 255
     each = [
         jax.nn.softmax(lenet.logits(jax.tree.map(lambda leaf, n=n: leaf[n], parameters), images))

@@ -52,7 +52,7 @@ def test_both_formulations_agree(seed, generations):
 def test_an_image_is_the_magnitude_of_the_outputs():
     grey, colour = encoding((5, 7, 1)), encoding((5, 7, 3))
     for one, outputs in ((grey, 1), (colour, 3)):
-        graphs = jax.vmap(one.initialise)(jax.random.split(jax.random.key(3), 8))
+        graphs = jax.jit(jax.vmap(one.initialise))(jax.random.split(jax.random.key(3), 8))
         images = np.asarray(jax.jit(jax.vmap(one.decode))(graphs))
         assert images.shape == (8, 5, 7, outputs)
         for index in range(8):
@@ -67,8 +67,8 @@ def test_an_image_is_the_magnitude_of_the_outputs():
 
 def test_pixel_coordinates_count_from_zero():
     one = encoding((5, 7, 1), coordinates="pixels")
-    genome = one.initialise(jax.random.key(0))
-    image = np.asarray(one.decode(genome))
+    genome = jax.jit(one.initialise)(jax.random.key(0))
+    image = np.asarray(jax.jit(one.decode)(genome))
     graph = plain(unbatched(jax.tree.map(lambda leaf: leaf[None], genome), 0), 1)
     for row in range(5):
         for column in range(7):
@@ -80,7 +80,7 @@ def test_pixel_coordinates_count_from_zero():
 @pytest.mark.optimised
 def test_alone_and_among_many_a_network_shows_the_same():
     one = encoding((6, 6, 3))
-    graphs = jax.vmap(one.initialise)(jax.random.split(jax.random.key(1), 5))
+    graphs = jax.jit(jax.vmap(one.initialise))(jax.random.split(jax.random.key(1), 5))
     images = np.asarray(jax.vmap(one.decode)(graphs))
     for index in range(5):
         alone = one.decode(jax.tree.map(lambda leaf, i=index: leaf[i], graphs))
@@ -89,7 +89,7 @@ def test_alone_and_among_many_a_network_shows_the_same():
 
 def test_pieces_do_not_show(monkeypatch):
     one = encoding((8, 8, 3))
-    graphs = jax.vmap(one.initialise)(jax.random.split(jax.random.key(1), 5))
+    graphs = jax.jit(jax.vmap(one.initialise))(jax.random.split(jax.random.key(1), 5))
     whole = np.asarray(jax.jit(jax.vmap(one.decode))(graphs))
     monkeypatch.setattr(evaluation, "LONGEST_PIECE", 16)
     # Traced again: JAX keeps what it has traced by the function.

@@ -142,7 +142,7 @@ def test_slopes(name, number):
 def test_a_gradient_beyond_float32_is_none():
     """A chain of seven sines, each of a weight of a million: the slopes multiply."""
     steep = encoding((4, 4, 1), nodes=12, connections=12, weight_range=1e6)
-    graph = steep.initialise(jax.random.key(0))
+    graph = jax.jit(steep.initialise)(jax.random.key(0))
     source, target = [0, *range(5, 12)], [*range(5, 12), 4]
     graph = graph._replace(
         activation=jnp.zeros(12, jnp.int32),
@@ -161,7 +161,7 @@ def test_a_gradient_beyond_float32_is_none():
 
 def test_weights_that_were_moved_out_of_their_range_are_brought_back():
     one = encoding((4, 4, 1))
-    graph = one.initialise(jax.random.key(0))
+    graph = jax.jit(one.initialise)(jax.random.key(0))
     moved = one.project(graph._replace(weight=graph.weight * 100))
     np.testing.assert_array_equal(moved.weight, np.clip(np.asarray(graph.weight) * 100, -10, 10))
     assert abs(np.asarray(moved.weight)).max() == 10
