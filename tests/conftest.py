@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 # Compiling is most of what tests take, and most programs run once: XLA optimises little, except where OPTIMISED is
 # set, as tests/test_optimised.py does for the tests of bits. XLA ends the process at a flag that it does not know, so
@@ -76,11 +77,19 @@ def at_exit(monkeypatch) -> list[tuple]:
 
 @pytest.fixture(autouse=True)
 def page(request, monkeypatch) -> None:
-    """A run leaves an empty page where no test looks at it: making one takes longer than most tests evolve."""
+    """A run leaves an empty page, and grey curves and maps, where no test looks at them: they take longer than most
+    tests evolve."""
     if "page" not in request.keywords:
         monkeypatch.setattr(
             "qdfool.results.report.write_page", lambda directory, *_: (directory / "report.html").touch()
         )
+    if "drawn" not in request.keywords:
+        for name in ("curves", "seed_curves", "class_heatmap", "grid_heatmaps"):
+            monkeypatch.setattr(f"qdfool.results.pictures.analysis.{name}", _grey)
+
+
+def _grey(path: Path, *_: object, **__: object) -> None:
+    Image.new("L", (8, 8), 128).save(path)
 
 
 def _folder(variable: str) -> Path:
