@@ -14,7 +14,7 @@ from qdfool.classifiers import custom, hub, lenet, porting
 from qdfool.classifiers.adapters import adapter
 from qdfool.classifiers.architecture import Architecture
 from qdfool.classifiers.batch_minor import BATCH_MINOR
-from qdfool.classifiers.layers import CHANNELS_LAST, CHANNELS_LAST_ON_CPU, Formulation
+from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
 from qdfool.classifiers.networks import ARCHITECTURES, architecture
 from qdfool.classifiers.views import grouped, ten_crops
 from qdfool.config import Config, Preprocessing
@@ -61,9 +61,7 @@ def _network(config: Config, target: Target) -> Classifier:
 
 
 def _formulation(found: Architecture, target: Target) -> Formulation:
-    if target.platform != "cpu":
-        return CHANNELS_LAST
-    return BATCH_MINOR if found.depthwise else CHANNELS_LAST_ON_CPU
+    return BATCH_MINOR if target.platform == "cpu" and found.depthwise else CHANNELS_LAST
 
 
 CLASSIFIERS: dict[str, tuple[str, Callable[[Config, Target], Classifier]]] = {

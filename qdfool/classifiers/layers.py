@@ -3,10 +3,9 @@
 A network is defined once, in Flax NNX; how its feature maps lie in memory is an argument of its call. All
 formulations compute the same numbers, up to rounding (tests compare them):
 
-    CHANNELS_LAST         [B, H, W, C] and XLA's own convolution: the fast one on a GPU or TPU
-    CHANNELS_LAST_ON_CPU  the same, put so that XLA's CPU backend keeps all cores busy
-    BATCH_MINOR           [C, H, W, B] and sums of products: on a CPU many times faster where a network's
-                          convolutions are depthwise or 1 x 1, which XLA's CPU convolution is slow at
+    CHANNELS_LAST  [B, H, W, C] and XLA's own convolution: the fast one on a GPU or TPU
+    BATCH_MINOR    [C, H, W, B] and sums of products: on a CPU many times faster where a network's
+                   convolutions are depthwise or 1 x 1, which XLA's CPU convolution is slow at
 
 Networks only infer: a batch normalisation is folded into the convolution before it when weights are read, so
 every convolution has a bias.
@@ -140,38 +139,7 @@ def exactly() -> contextlib.AbstractContextManager[Any]:
     return jax.default_matmul_precision("highest")
 
 
-class ChannelsLastOnCpu(ChannelsLast):
-    """Feature maps [B, H, W, C], and convolutions that XLA's CPU backend computes itself.
-
-    As they are it would hand them to a library (YNNPACK, as of jax 0.10), which keeps two cores less busy: a 1 x 1
-    kernel it hands over as a product, unless the kernel is turned, and a larger one unless the outcome is larger than
-    the map, which one row of zeros makes it.
-    """
-
-    def convolve(
-        self, features: Array, kernel: Array, bias: Array, stride: int, padding: Padding, groups: int
-    ) -> Array:
-        """See `Formulation.convolve`."""
-        height, width, inputs, _ = kernel.shape
-        if height == width == groups == 1 and padding in UNPADDED:
-            met = features[:, ::stride, ::stride]
-            turned = kernel[0, 0].T
-            product = lax.dot_general(met.reshape(-1, inputs), turned, (((1,), (1,)), ((), ())))
-            return bias + product.reshape(*met.shape[:3], -1)
-        if isinstance(padding, str):
-            down, across = lax.padtype_to_pads(
-                features.shape[1:3], (height, width), (stride, stride), padding
-            )
-            padding = (down, across)
-        if stride != 1 or sum(padding[0]) != height - 1:
-            return super().convolve(features, kernel, bias, stride, padding, groups)
-        (above, below), across = padding
-        more = super().convolve(features, kernel, bias, stride, ((above, below + 1), across), groups)
-        return more[:, :-1]
-
-
 CHANNELS_LAST: Formulation = ChannelsLast()
-CHANNELS_LAST_ON_CPU: Formulation = ChannelsLastOnCpu()
 
 
 class Conv(nnx.Module):
