@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+import torch._inductor.config
 from safetensors.numpy import save_file
 from torch import nn
 from torch.fx.experimental.optimization import fuse
@@ -65,6 +66,8 @@ def forms(classifier: Classifier, weights: Path | None) -> dict[str, Forward]:
     Raises:
         InputError: it is another network, or the file is of another variant than torchvision's.
     """
+    # Its compiler's workers would go on beside what is measured.
+    torch._inductor.config.compile_threads = 1
     variant: Variant = cast(functools.partial, classifier.logits).keywords["variant"]
     if classifier.name.startswith("mobilenet"):
         networks = {"folded": mobilenet(classifier, variant)}
