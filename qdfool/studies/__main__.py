@@ -36,6 +36,7 @@ STUDIES = {
     "detection": "detection",
     "lineage": "lineage",
     "transfer": "transfer",
+    "retraining": "retraining",
 }
 """Name to the file that has it, as `STUDY`."""
 USAGE = "python -m qdfool.studies NAME [options], or --list; NAME --help has the options"
