@@ -125,6 +125,19 @@ def test_nothing_is_a_logit_without_weights(last_layer):
     assert (np.asarray(without[:, DIGITS]) < ABSENT / 2).all()
 
 
+def test_a_network_goes_on_with_what_it_has_and_gets_columns_for_new_classes():
+    former, start = small_lenet(DIGITS), small_lenet(DIGITS + 2)
+    start["ip2"]["kernel"] += 1
+    found = networks.grown({**start, "conv1": "new"}, {**former, "conv1": "old"})
+    assert found["conv1"] == "old"
+    for name, array in found["ip2"].items():
+        assert array.shape == start["ip2"][name].shape
+        np.testing.assert_array_equal(array[..., :DIGITS], former["ip2"][name])
+        np.testing.assert_array_equal(array[..., DIGITS:], start["ip2"][name][..., DIGITS:])
+    counts = {name: networks.classes_of(defence, 3) for name, defence in DEFENCES.items()}
+    assert counts == {**dict.fromkeys(DEFENCES, 11), "classes": 13, "nothing": 10}
+
+
 def test_evaluations_until_it_is_so():
     reached = np.array([[False, True, True], [False, False, False], [True, False, False]])
     np.testing.assert_array_equal(effects.until(reached, np.array([200, 400, 600])), [400, np.nan, 200])
@@ -280,7 +293,10 @@ def test_retraining_that_is_interrupted_goes_on_at_its_round(tmp_path, monkeypat
         search,
         "network_of",
         lambda row, number, *_: SimpleNamespace(
-            row=row, number=number, parameters={}, classifier=SimpleNamespace(fingerprint=f"{row} {number}")
+            row=row,
+            number=number,
+            parameters={},
+            classifier=SimpleNamespace(fingerprint=f"{row} {number} {made}"),
         ),
     )
     reported = []
@@ -295,7 +311,7 @@ def test_retraining_that_is_interrupted_goes_on_at_its_round(tmp_path, monkeypat
         search.run(bench)
         return computed[before:]
 
-    log: list[str] = []
+    log, made = [], "once"
     computed.end_at = f"{DEFENCES['cppns'].line}, 2 rounds"
     with pytest.raises(KeyboardInterrupt):
         once()
@@ -315,6 +331,10 @@ def test_retraining_that_is_interrupted_goes_on_at_its_round(tmp_path, monkeypat
     # Every round begins with images of its own.
     seeds = {int(of["first"][0, 0, 0, 0]) for key, of in fooled[0].items() if key[0] in (BEFORE, "cppns")}
     assert seeds == set(range(QUICK.rounds + 1))
+    made = "twice"  # Whatever goes on from networks with other weights is computed again.
+    again = once()
+    assert f"{DEFENCES['cppns'].line}, 1 rounds" in again
+    assert not any(BEFORE in what for what in again)
 
 
 @pytest.mark.slow  # Compiling takes some seconds.
@@ -355,7 +375,8 @@ def test_a_network_learns_to_refuse_what_it_is_shown(name):
     defence = DEFENCES.get(name)
     key = networks.training_key(0, name, 2)
     former = KINDS["lenet"].initialise(jax.random.key(0), networks.classes_of(defence, 1))
-    figures = networks.learned(defence, former, rounds if defence else [], data, QUICK, key)
+    size = QUICK._replace(learned=3000, learned_again=3000)
+    figures = networks.learned(defence, former, rounds if defence else [], data, size, key)
     assert figures["error"] < 0.05
     assert figures["real"].shape == (500,)
     network = networks.network_of(name, 2, dict(figures), defence is not None and defence.nothing)
