@@ -37,6 +37,7 @@ STUDIES = {
     "lineage": "lineage",
     "transfer": "transfer",
     "gradient-ascent": "gradient_ascent",
+    "retraining": "retraining",
 }
 """Name to the file that has it, as `STUDY`."""
 USAGE = "python -m qdfool.studies NAME [options], or --list; NAME --help has the options"
