@@ -140,9 +140,10 @@ def test_cppns_climb_by_their_weights_alone(small):
 @pytest.mark.parametrize(
     ("schedule", "way"), [("constant", 3 * 0.02), slow("linear", (1 + 0.55 + 0.1) * 0.02)]
 )
-@pytest.mark.parametrize("rule", ["normalised", "sign", "sgd", "adam"])
+@pytest.mark.parametrize("rule", ["normalised", "sign", "sgd", "adam", slow("progress")])
 def test_every_step_rule_climbs(small, rule, schedule, way):
-    settings = GradientAscent(steps=3, rule=rule, learning_rate=0.02, schedule=schedule, sigma=0.0)
+    rate = 1.0 if rule == "progress" else 0.02  # of what a step should win, and of its length
+    settings = GradientAscent(steps=3, rule=rule, learning_rate=rate, schedule=schedule, sigma=0.0)
     state, _ = advance(replace(small, emitters=Emitters(("gradient_ascent",)), gradient_ascent=settings), 1)
     scores = np.asarray(jax.vmap(log_odds)(fake.logits(state.images)))
     before = np.asarray(state.elites.fitness)[state.parents]

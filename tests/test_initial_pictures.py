@@ -99,7 +99,10 @@ def test_pictures_are_taken_evenly(pictured, tmp_path, count):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"initial": "unifrom"}, "Unknown initial image 'unifrom'. Known: uniform, varied; or the path"),
+        (
+            {"initial": "unifrom"},
+            "Unknown initial image 'unifrom'. Known: uniform, varied, grey; or the path",
+        ),
         ({"initial": "x" * 5000}, "Unknown initial image 'xxx"),
         ({"initial": "a\0b"}, "Unknown initial image"),
         ({"encoding": "black_pixels"}, "The encoding black_pixels does not draw pictures"),

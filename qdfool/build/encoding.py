@@ -18,7 +18,7 @@ from qdfool.genomes.cppn.evaluation import ACTIVATIONS
 from qdfool.genomes.levels import round_to_levels
 from qdfool.genomes.pixels.binary import binary
 from qdfool.genomes.pixels.encoding import pixels
-from qdfool.genomes.pixels.noise import uniform_noise, varied_noise
+from qdfool.genomes.pixels.noise import grey_noise, uniform_noise, varied_noise
 from qdfool.types import Encoding, Genome, Image, Key
 
 Shape = tuple[int, int, int]
@@ -28,6 +28,7 @@ DEFAULT_CAPACITY = 512
 INITIAL: dict[str, tuple[str, Callable[[Shape], Callable[[Key], Image]]]] = {
     "uniform": ("uniform noise, as in the paper", uniform_noise),
     "varied": ("noise that varies in how much ink there is and how far out", varied_noise),
+    "grey": ("grey and a little noise, as the paper's gradient ascent begins", grey_noise),
 }
 
 

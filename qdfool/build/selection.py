@@ -15,6 +15,7 @@ SELECTIONS: dict[str, tuple[str, Callable[..., Array]]] = {
     "ranking": ("in proportion to rank", selection.ranking),
     "curiosity": ("in proportion to how often an elite's children entered the archive", selection.curiosity),
     "lowest": ("the elites of the lowest confidence, one after the other", selection.lowest),
+    "unsure": ("those below 99.99 % in turn, at random, as the paper's gradient ascent", selection.unsure),
 }
 
 

@@ -1,7 +1,9 @@
 """From a config to what a gradient becomes: steps of Optax, and what regularises them."""
 
 from collections.abc import Callable
+from typing import Any, cast
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -23,17 +25,49 @@ RULES: dict[str, Callable[[], optax.GradientTransformation]] = {
 }
 
 
-def build_step_rule(settings: GradientAscent) -> optax.GradientTransformation:
-    """The rule of a config, which descends."""
+def build_step_rule(settings: GradientAscent) -> optax.GradientTransformationExtraArgs:
+    """The rule of a config, which descends; `value` is what it descends, the negative log-odds."""
     first = settings.learning_rate
     last = first if settings.schedule == "constant" else first * LAST_STEP
     rate = optax.linear_schedule(first, last, max(1, settings.steps - 1))
-    return optax.chain(RULES[settings.rule](), optax.scale_by_learning_rate(rate))
+    if settings.rule == "progress":
+        scaled = scale_by_progress(settings.early, settings.late, settings.most)
+    else:
+        scaled = RULES[settings.rule]()
+    return optax.chain(scaled, optax.scale_by_learning_rate(rate))
 
 
 def build_point_rule(settings: GradientArborescence) -> optax.GradientTransformation:
     """The rule by which a point moves that children branch off from; it descends."""
     return optax.chain(RULES[settings.rule](), optax.scale_by_learning_rate(settings.learning_rate))
+
+
+def scale_by_progress(early: float, late: float, most: float) -> optax.GradientTransformationExtraArgs:
+    """Steps that win a probability so much, as far as it is linear: those of Nguyen et al. 2015.
+
+    Of a probability p with the gradient g the step is min(most, min(early, late (1 - p)) / |g|^2) g. It is computed
+    from the log-odds, whose gradient is g / (p (1 - p)): the same step, but p need not be told from 0 and 1 in float32.
+
+    Source: `find_image` of the authors' program (github.com/Evolving-AI-Lab/fooling, caffe/ascent).
+
+    Args:
+        early: what p should win, at most.
+        late: the share of 1 - p that it should win, at most.
+        most: the factor of g, at most.
+    """
+
+    def update(
+        updates: Any, state: Any, params: Any = None, *, value: Array, **extra: Any
+    ) -> tuple[Any, optax.EmptyState]:
+        p, missing = jax.nn.sigmoid(-value), jax.nn.sigmoid(value)
+        # Of the log-odds, whose slope of p is p (1 - p). Both are infinite where p is 0, and the step is 0 then.
+        wanted = jnp.minimum(early / (p * missing), late / p)
+        squared = sum(jnp.square(leaf).sum() for leaf in jax.tree.leaves(updates))
+        factor = jnp.minimum(most * p * missing, wanted / squared)
+        return jax.tree.map(lambda leaf: factor * leaf, updates), state
+
+    # Optax's own type of `update` knows of no arguments that a rule may need.
+    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), cast(Any, update))
 
 
 def build_regulariser(settings: GradientAscent, encoding: Encoding) -> Regulariser:

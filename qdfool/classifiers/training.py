@@ -37,6 +37,9 @@ class Training:
     """Share of every weight, times the step size, that a step takes away; in [0, 1]."""
     shift: int = 1
     """Every image is moved at random by up to so many pixels along both axes at each visit; 0 to 14."""
+    label_smoothing: float = 0.0
+    """Share of every label that is spread evenly over all classes; in [0, 0.9] (C. Szegedy et al., "Rethinking
+    the Inception Architecture for Computer Vision", CVPR 2016)."""
 
     def check(self) -> None:
         """Raises InputError if a setting is outside its range."""
@@ -46,6 +49,7 @@ class Training:
         in_range("momentum", self.momentum, 0, 1 - 1e-6)
         in_range("weight decay", self.weight_decay, 0, 1)
         in_range("shift", self.shift, 0, 14)
+        in_range("label smoothing", self.label_smoothing, 0, 0.9)
 
 
 class Epoch(NamedTuple):
@@ -136,6 +140,9 @@ def _optimiser_and_step(
             logits(parameters, images) if learner is None or key is None else learner(parameters, images, key)
         )
         wrong = jnp.mean(jnp.argmax(outputs, -1) != labels)
+        if training.label_smoothing:
+            wanted = optax.smooth_labels(jax.nn.one_hot(labels, outputs.shape[-1]), training.label_smoothing)
+            return jnp.mean(optax.softmax_cross_entropy(outputs, wanted)), wrong
         return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(outputs, labels)), wrong
 
     @jax.jit

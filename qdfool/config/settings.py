@@ -162,11 +162,19 @@ class GradientAscent:
 
     steps: int = 10
     """Steps (1 to 10,000) that a child is away from its parent."""
-    rule: Literal["normalised", "sign", "sgd", "adam"] = "normalised"
+    rule: Literal["normalised", "sign", "sgd", "adam", "progress"] = "normalised"
     """Which step a gradient makes, of Optax. normalised: one of a fixed length. sign: one of a fixed size in
-    every gene."""
+    every gene. progress: the paper's, which wins so much confidence, as far as that is linear; with a constant
+    learning rate of 1."""
     learning_rate: float = 0.5
     """Length or size of the first step, or the factor of one (> 0, at most 10^6)."""
+    early: float = 0.03
+    """Confidence (> 0, at most 1) that a step should win, at most; for progress."""
+    late: float = 0.1
+    """Share (> 0, at most 1) of what confidence lacks of 1 that a step should win, at most; for progress."""
+    most: float = 1.5e7
+    """Factor (> 0, at most 10^9) of the gradient of the confidence, at most; for progress. The paper's program has
+    10^12 for images of 0 to 255."""
     schedule: Literal["linear", "constant"] = "linear"
     """linear: steps fall to a tenth of the first, so that an elite near the top is not overshot."""
     lengths: int = 1

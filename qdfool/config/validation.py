@@ -78,6 +78,9 @@ ABOVE_ZERO: dict[str, float] = {
     "gradient_arborescence.sigma": 10**6,
     "gradient_arborescence.learning_rate": 10**6,
     "gradient_ascent.learning_rate": 10**6,
+    "gradient_ascent.early": 1,
+    "gradient_ascent.late": 1,
+    "gradient_ascent.most": 10**9,
 }
 """Highest of a setting that must be above 0."""
 

@@ -6,6 +6,7 @@ them, and so counts k times, as in Nguyen, Yosinski and Clune 2015. Those that l
 population of a genetic algorithm as well, whose cells are its individuals.
 """
 
+import math
 from typing import Protocol
 
 import jax
@@ -16,6 +17,8 @@ from qdfool.types import Array, Elites, Key
 
 BLOCK = 64
 """Cells that are counted together."""
+CERTAIN = math.log(0.9999 / 0.0001)
+"""Log-odds of 99.99 %."""
 
 
 class Scored(Protocol):
@@ -100,6 +103,19 @@ def lowest(key: Key, elites: Scored, size: int) -> Array:
     """
     lowest_first = jnp.argsort(jnp.where(occupied(elites.fitness), elites.fitness, jnp.inf), stable=True)
     return lowest_first[jnp.arange(size) % jnp.sum(occupied(elites.fitness))].astype(jnp.int32)
+
+
+def unsure(key: Key, elites: Scored, size: int) -> Array:
+    """The elites below 99.99 % in a random order, all of them in turn where there are fewer than `size`; where none is
+    below, all elites.
+
+    What is certain is followed no more: where the gradient ascent of Nguyen et al. 2015 (section 3.3) stops.
+    """
+    present = occupied(elites.fitness)
+    below = present & (elites.fitness < CERTAIN)
+    wanted = jnp.where(jnp.any(below), below, present)
+    order = jnp.argsort(jnp.where(wanted, jax.random.uniform(key, present.shape), jnp.inf))
+    return order[jnp.arange(size) % jnp.sum(wanted)].astype(jnp.int32)
 
 
 def _drawn(key: Key, present: Array, size: int) -> Array:

@@ -36,6 +36,8 @@ STUDIES = {
     "detection": "detection",
     "lineage": "lineage",
     "transfer": "transfer",
+    "gradient-ascent": "gradient_ascent",
+    "retraining": "retraining",
 }
 """Name to the file that has it, as `STUDY`."""
 USAGE = "python -m qdfool.studies NAME [options], or --list; NAME --help has the options"

@@ -77,6 +77,18 @@ def test_callbacks_see_every_step_and_epoch():
     assert epochs == history
 
 
+def test_labels_that_are_smoothed_leave_the_other_classes_their_share():
+    images, labels = np.zeros((64, 1, 1, 1), np.uint8), np.zeros(64, np.int32)
+    start = {"bias": jnp.zeros(4)}
+    smooth = Training(epochs=60, batch_size=64, learning_rate=1.0, label_smoothing=0.2)
+
+    def biases(parameters: Parameters, images: Array) -> Array:
+        return jnp.broadcast_to(parameters["bias"], (len(images), 4))
+
+    found, _ = train(biases, start, images, labels, jax.random.key(0), smooth)
+    np.testing.assert_allclose(jax.nn.softmax(found["bias"]), [0.85, 0.05, 0.05, 0.05], atol=0.01)
+
+
 def test_error_counts_every_image_once():
     images, labels = _stripes()
     always_zero = {"kernel": jnp.zeros((16, 2)), "bias": jnp.array([1.0, 0.0])}
@@ -97,6 +109,8 @@ def test_error_counts_every_image_once():
         Training(momentum=1.0),
         Training(weight_decay=-1.0),
         Training(shift=-1),
+        Training(label_smoothing=-0.1),
+        Training(label_smoothing=1.0),
         Training(batch_size=201),
     ],
 )

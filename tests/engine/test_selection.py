@@ -19,6 +19,7 @@ SELECTIONS = {
     "ranking": selection.ranking,
     "curiosity": selection.curiosity,
     "lowest": selection.lowest,
+    "unsure": selection.unsure,
 }
 COMPILED = {name: jax.jit(operator, static_argnums=2) for name, operator in SELECTIONS.items()}
 INFINITY = float("inf")
@@ -165,3 +166,17 @@ def test_the_lowest_come_one_after_the_other():
     select = COMPILED["lowest"]
     assert np.asarray(select(jax.random.key(0), elites, 3)).tolist() == [1, 5, 4]
     assert np.asarray(select(jax.random.key(0), elites, 6)).tolist() == [1, 5, 4, 2, 1, 5]
+
+
+def test_unsure_takes_each_of_those_below_in_turn_and_all_where_none_is():
+    below = [1, 3, 5]
+    elites = make_elites([12.0, 0.0, 9.22, -4.0, -INFINITY, 9.2])  # 99.99 % is 9.2102
+    orders = set()
+    for seed in range(20):
+        cells = np.asarray(COMPILED["unsure"](jax.random.key(seed), elites, 7)).tolist()
+        assert sorted(cells[:3]) == sorted(cells[3:6]) == below
+        assert cells[6] == cells[0]
+        orders.add(tuple(cells[:3]))
+    assert len(orders) > 3
+    certain = make_elites([12.0, 9.22, -INFINITY])
+    assert sorted(np.asarray(COMPILED["unsure"](jax.random.key(0), certain, 2)).tolist()) == [0, 1]

@@ -12,8 +12,16 @@ from qdfool.measures import MEASURES
 SHAPE = (6, 5, 3)
 
 
-@pytest.mark.parametrize("initial", INITIAL)
-@pytest.mark.parametrize("name", ENCODINGS)
+# Lists of pixels and networks do not begin with noise: to them all are the same.
+@pytest.mark.parametrize(
+    ("name", "initial"),
+    [
+        (name, initial)
+        for name in ENCODINGS
+        for initial in INITIAL
+        if initial == "uniform" or name in ("pixels", "binary")
+    ],
+)
 def test_a_random_genome_decodes_to_an_image(name, initial):
     config = Config(initial=initial, black_pixels=BlackPixels(capacity=10))
     encoding = ENCODINGS[name][1](config, SHAPE)
@@ -24,8 +32,9 @@ def test_a_random_genome_decodes_to_an_image(name, initial):
     assert images.dtype == np.float32
     assert images.min() >= 0
     assert images.max() <= 1
-    # No pixel is the same in all: the initial generation covers what the encoding can show.
-    assert images.std(axis=0).min() > 0.1
+    # No pixel is the same in all: the initial generation covers what the encoding can show, but where it is grey.
+    grey = (name, initial) == ("pixels", "grey")
+    assert images.std(axis=0).min() > (0.9 / 255 if grey else 0.1)
     if initial == "uniform" and name in ("pixels", "binary"):
         np.testing.assert_allclose(images.mean(), 0.5, atol=0.02)
 

@@ -16,7 +16,7 @@ SHORTER = 0.25
 
 
 class StepRule(Protocol):
-    """From gradients to steps: an `optax.GradientTransformation`."""
+    """From gradients to steps: an `optax.GradientTransformationExtraArgs`, as `optax.chain` makes them."""
 
     @property
     def init(self) -> Callable[[Any], Any]:
@@ -25,7 +25,8 @@ class StepRule(Protocol):
 
     @property
     def update(self) -> Callable[..., tuple[Any, Any]]:
-        """(gradient to descend, state, numbers) to what is added to them, and the state."""
+        """(gradient to descend, state, numbers, value=...) to what is added to them, and the state. `value` is what is
+        descended, as Optax calls it, [] float32."""
         ...
 
 
@@ -52,7 +53,7 @@ def gradient_ascent(
         grid_cells: G; the class of a cell is its number divided by it.
         encoding: differentiable. Of a genome the leaves of floating-point numbers move.
         select: (key, elites, size) to [size] int32 occupied cells.
-        rule: which step a gradient makes; it sees the gradient of the negative log-odds.
+        rule: which step a gradient makes; it sees the gradient of the negative log-odds, and their value.
         steps: how many, each a pass forward and back for every child.
         sigma: standard deviation of the noise that is added to what moves, before the first step.
         lengths: L, a divisor of b: children on one way, at its end and each a quarter as far as the one before. A
@@ -83,14 +84,18 @@ def gradient_ascent(
         def moving_leaves(genome: Genome) -> list[Array]:
             return [leaf for leaf, moved in zip(jax.tree.leaves(genome), moves, strict=True) if moved]
 
-        def loss(moving: list[Array]) -> Array:
+        def loss(moving: list[Array]) -> tuple[Array, Array]:
             log_odds = score(jax.vmap(decode)(genomes(moving)))
-            return -jnp.take_along_axis(log_odds, (parents // grid_cells)[:, None], axis=1).sum()
+            each = -jnp.take_along_axis(log_odds, (parents // grid_cells)[:, None], axis=1)[:, 0]
+            return each.sum(), each
+
+        def descend(gradient: list[Array], memory: Any, numbers: list[Array], value: Array) -> Any:
+            return rule.update(gradient, memory, numbers, value=value)
 
         def step(number: Array, carry: tuple[list[Array], Any]) -> tuple[list[Array], Any]:
             moving, memory = carry
-            descent = jax.grad(loss)(moving)
-            change, memory = jax.vmap(rule.update)(descent, memory, moving)
+            descent, each = jax.grad(loss, has_aux=True)(moving)
+            change, memory = jax.vmap(descend)(descent, memory, moving, each)
             moved = genomes([leaf + part for leaf, part in zip(moving, change, strict=True)])
             gradient = genomes([-part for part in descent])
             moved = jax.vmap(regularise, in_axes=(None, 0, 0))(number, moved, gradient)

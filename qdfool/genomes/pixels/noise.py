@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from qdfool.genomes.levels import LEVELS
 from qdfool.types import Image, Key
 
 
@@ -12,6 +13,12 @@ def uniform_noise(image_shape: tuple[int, int, int]) -> Callable[[Key], Image]:
     """Every value uniform in [0, 1] (Nguyen et al. 2015, section 2.3). All such images are alike in their
     measures: half of it is ink, evenly spread."""
     return lambda key: jax.random.uniform(key, image_shape)
+
+
+def grey_noise(image_shape: tuple[int, int, int]) -> Callable[[Key], Image]:
+    """Grey with normal noise of one level: where the gradient ascent of Nguyen et al. 2015 begins, whose program adds
+    N(0, 1) to the mean image, which is grey here."""
+    return lambda key: 0.5 + jax.random.normal(key, image_shape) / LEVELS
 
 
 def varied_noise(image_shape: tuple[int, int, int]) -> Callable[[Key], Image]:

@@ -1,6 +1,6 @@
 """Children uphill: checked by hand on a linear classifier, whose gradient is known."""
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -92,3 +92,18 @@ def test_children_on_one_way_are_each_a_quarter_as_far_and_have_one_parent():
     expected = np.concatenate([0.5 + way, 0.5 + way / 4, 0.5 + way / 16])
     np.testing.assert_allclose(children["x"], expected, rtol=1e-6)
     np.testing.assert_array_equal(children["kind"], parents)
+
+
+def test_a_rule_is_told_what_it_descends():
+    """The negative log-odds of each child's class, before the step."""
+
+    def update(updates, state, params=None, *, value):
+        return jax.tree.map(lambda part: 0 * part - 0.1 * value, updates), state
+
+    rule: Any = optax.GradientTransformationExtraArgs(lambda params: (), cast(Any, update))
+    emitter = gradient_ascent(2, GRID, ENCODING, lowest, rule, steps=1, sigma=0.0)
+    elites = filled([2.0, 0.0, 3.0, 1.0])
+    children, _, _ = emitter.emit(jax.random.key(0), jnp.int32(1), (), elites, score)
+    # Of cells 1 and 3, of classes 0 and 1: half the sum of the weights.
+    expected = 0.5 + 0.1 * 0.5 * np.asarray(WEIGHTS).sum(axis=0)
+    np.testing.assert_allclose(children["x"], np.repeat(expected[:, None], 3, axis=1), rtol=1e-6)
