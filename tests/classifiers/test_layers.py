@@ -28,8 +28,8 @@ def test_convolutions_and_their_gradients_are_those_of_xla(window, groups, strid
             features, kernel, (stride, stride), padding, dimension_numbers=form, feature_group_count=groups
         )
 
-    def ours(*given):
-        return CHANNELS_LAST.convolve(*given, stride, padding, groups)
+    def ours(features, kernel, bias):
+        return CHANNELS_LAST.convolve(features, kernel, bias, stride, padding, groups)
 
     def with_gradient(convolve):
         return lambda *given: (
