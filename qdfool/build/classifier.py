@@ -14,7 +14,7 @@ from qdfool.classifiers import custom, hub, lenet, porting
 from qdfool.classifiers.adapters import adapter
 from qdfool.classifiers.architecture import Architecture
 from qdfool.classifiers.batch_minor import BATCH_MINOR
-from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
+from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.networks import ARCHITECTURES, architecture
 from qdfool.classifiers.views import grouped, ten_crops
 from qdfool.config import Config, Preprocessing
@@ -54,14 +54,10 @@ def _network(config: Config, target: Target) -> Classifier:
         found,
         _weights(config, found),
         image_size=size,
-        formulation=_formulation(found, target),
+        formulation=BATCH_MINOR if found.depthwise and target.platform == "cpu" else CHANNELS_LAST,
         dtype=jnp.dtype(config.precision),
     )
     return replace(network, compiler_options=compiler_options(found, target))
-
-
-def _formulation(found: Architecture, target: Target) -> Formulation:
-    return BATCH_MINOR if target.platform == "cpu" and found.depthwise else CHANNELS_LAST
 
 
 CLASSIFIERS: dict[str, tuple[str, Callable[[Config, Target], Classifier]]] = {

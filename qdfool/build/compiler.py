@@ -14,15 +14,16 @@ LIBRARY = "xla_cpu_experimental_ynn_fusion_type"
 
 def compiler_options(architecture: Architecture, target: Target) -> Mapping[str, str]:
     """The options of XLA for a network, where this version of XLA takes them; docs/networks.md has what they bring."""
-    options = {LIBRARY: ""} if target.platform == "cpu" and not architecture.depthwise else {}
-    return options if _taken(tuple(options.items())) else {}
+    if target.platform != "cpu" or architecture.depthwise:
+        return {}
+    return {LIBRARY: ""} if _taken(LIBRARY, "") else {}
 
 
 @lru_cache
-def _taken(options: tuple[tuple[str, str], ...]) -> bool:
-    """Whether XLA takes them, which it says only when it compiles."""
+def _taken(option: str, value: str) -> bool:
+    """Whether XLA takes it, which it says only when it compiles."""
     try:
-        jax.jit(lambda number: number).lower(0.0).compile(compiler_options=dict(options))
+        jax.jit(lambda number: number).lower(0.0).compile(compiler_options={option: value})
     except jax.errors.JaxRuntimeError:
         return False
     return True

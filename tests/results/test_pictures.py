@@ -5,6 +5,7 @@ from dataclasses import replace
 import fake
 import numpy as np
 import pytest
+from PIL import Image
 
 import qdfool
 from qdfool import analysis
@@ -85,3 +86,14 @@ def test_curves_over_seeds_count_what_is_charged(tmp_path, monkeypatch):
     ((_, evaluations), named) = drawn[0]
     assert evaluations.tolist() == [410, 820, 1640]
     assert named["evaluations_a_generation"] == 410
+
+
+@pytest.mark.drawn
+@pytest.mark.parametrize("archive", ["class", "grid"])
+def test_what_is_drawn_of_a_run_is_a_picture(small, tmp_path, caplog, archive):
+    config = replace(small, generations=2, archive=archive, cells=(3, 3))
+    qdfool.evolve(config, fake.host_logits, out=tmp_path, seeds=range(1, 3))
+    assert not caplog.messages
+    for path in (tmp_path / "curves.png", *(tmp_path / "seed1" / name for name in PICTURES)):
+        with Image.open(path) as picture:
+            assert min(picture.size) > 100, path
