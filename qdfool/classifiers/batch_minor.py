@@ -22,9 +22,8 @@ from qdfool.types import Array, Image
 
 PIECE = 8
 """Images side by side."""
-FEW, FEWER = 32, 16
-"""Products in a sum up to which adding them one by one is faster than a matrix product: of a kernel that
-would have to be laid out for it first, and of a 1 x 1 one."""
+FEW = 32
+"""Products in a sum up to which adding them one by one is faster than XLA's convolution."""
 
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
@@ -56,10 +55,10 @@ class BatchMinor:
         height, width, inputs, outputs = kernel.shape
         if groups == features.shape[0] == outputs:
             sum_up = _depthwise
-        elif groups == 1 and height * width * inputs <= (FEW if height * width > 1 else FEWER):
-            sum_up = _one_by_one
         elif groups == height == width == stride == 1:
             sum_up = _product
+        elif groups == 1 and height * width * inputs <= FEW:
+            sum_up = _one_by_one
         else:
             moved = features.transpose(3, 1, 2, 0)
             moved = CHANNELS_LAST.convolve(moved, kernel, bias, stride, padding, groups)
@@ -91,15 +90,15 @@ class BatchMinor:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
 def _convolution(features: Array, kernel: Array, bias: Array, stride: int, pads: Pads, sum_up: Sums) -> Array:
     """A convolution whose sums are one of the three below."""
-    padded = _padded(features, pads)
-    return _biased(sum_up, padded, kernel, bias, stride, witness=padded)
+    return _biased(features, kernel, bias, stride, pads, sum_up)
 
 
-def _biased(sum_up: Sums, padded: Array, kernel: Array, bias: Array, stride: int, witness: Array) -> Array:
+def _biased(features: Array, kernel: Array, bias: Array, stride: int, pads: Pads, sum_up: Sums) -> Array:
     def biased(padded: Array) -> Array:
         return sum_up(padded, kernel, stride) + bias[:, None, None, None]
 
-    return biased(padded) if sum_up is _product else _apart(biased, padded, witness)
+    padded = _padded(features, pads)
+    return biased(padded) if sum_up is _product else _apart(biased, padded, witness=features)
 
 
 def _depthwise(padded: Array, kernel: Array, stride: int) -> Array:
@@ -142,10 +141,7 @@ def _shifted(padded: Array, shape: tuple[int, ...], stride: int) -> Iterator[tup
 def _convolution_and_residuals(
     features: Array, kernel: Array, bias: Array, stride: int, pads: Pads, sum_up: Sums
 ) -> tuple[Array, tuple[Array, Array]]:
-    # The next layer uses the outcome, and so does the gradient of the activation between them. Computed apart it is
-    # computed once; zeros around the map must not undo that.
-    outcome = _biased(sum_up, _padded(features, pads), kernel, bias, stride, witness=features)
-    return outcome, (features, kernel)
+    return _biased(features, kernel, bias, stride, pads, sum_up), (features, kernel)
 
 
 def _gradients(
@@ -218,9 +214,10 @@ def _apart(function: Callable[[Array], Array], features: Array, witness: Array) 
 
     XLA would otherwise merge the layers into one loop and compute each value of one layer anew for every
     value of the next that needs it: ten times the work for three depthwise layers. A barrier does not keep
-    the CPU backend from it; a branch does. Its condition always holds, unless the first value of `witness` is -inf, and
-    then the outcome is broken anyway. XLA cannot know that value, but where it is a zero of the padding: then there is
-    no branch, which is as fast where the outcome is used once.
+    the CPU backend from it; a branch does. A matrix product behind the branch does not reach into the loop either: it
+    would have it walk the map as a matrix, and gather value by value what lies side by side, three times slower.
+    The condition always holds, unless the first value of `witness` is -inf, and then the outcome is broken anyway. XLA
+    must not know that value, as it knows a zero of the padding.
     """
     outcome = jax.eval_shape(function, features)
     whole = witness.reshape(-1)[0] != -jnp.inf
