@@ -33,6 +33,7 @@ from qdfool.engine.loop import LONGEST_CHUNK, compile_loop, empty_records, run_g
 from qdfool.engine.objectives import log_odds
 from qdfool.engine.step import Evolution, init
 from qdfool.errors import InputError, in_range
+from qdfool.keys import root_key
 from qdfool.types import Array, Classifier, Elites, Genome, State
 
 NETWORKS = ("lenet", "mobilenet_v1_025", "mobilenet_v2", "resnet18", "resnet50")
@@ -198,7 +199,7 @@ def contenders(config: Config, classifier: Classifier, warm_up: int) -> dict[str
     """The parts of a generation and the whole of it, after a warm-up."""
     evolution = build_evolution(config, classifier)
     carried: list[Any] = [
-        jax.jit(partial(init, evolution))(jax.random.key(config.seed)),
+        jax.jit(partial(init, evolution))(root_key(config.seed, "evolution")),
         empty_records(evolution.classes),
     ]
     loop = run_generations(evolution, classifier.logits)

@@ -36,6 +36,7 @@ from qdfool.config import Config, name_of
 from qdfool.engine.loop import LONGEST_CHUNK, compile_loop, empty_records, run_generations
 from qdfool.engine.step import ask, init
 from qdfool.errors import InputError, in_range
+from qdfool.keys import root_key
 from qdfool.presets import preset
 from qdfool.types import Classifier
 
@@ -198,7 +199,7 @@ def contenders(
 ) -> tuple[Contender, Contender, Callable[[], float]]:
     """The forward pass, the whole generation after a warm-up, and how many cells a generation changed of late."""
     evolution = build_evolution(config, classifier)
-    state = jax.jit(partial(init, evolution))(jax.random.key(config.seed))
+    state = jax.jit(partial(init, evolution))(root_key(config.seed, "evolution"))
     images = jnp.copy(ask(state))
     logits = jax.jit(classifier.logits, compiler_options=dict(classifier.compiler_options))
     carried: list[Any] = [state, empty_records(evolution.classes)]

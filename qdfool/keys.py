@@ -2,13 +2,23 @@
 
 A key is split, or folded, or drawn from: never two of these, and it is never folded with one value twice. The first
 rule is needed because `jax.random.split(key, n)[i]` is `jax.random.fold_in(key, i)`.
+
+The keys are JAX's own, Threefry's, and give the same numbers. Only their program is another: JAX's for a CPU goes
+through the twenty rounds in a loop, whose steps cost more than the rounds where few numbers are drawn at a time. Here
+they are written out, as JAX does it for a GPU or TPU.
 """
 
+import math
 import zlib
 
 import jax
+import jax.numpy as jnp
+from jax.extend.random import define_prng_impl, threefry_prng_impl
 
-from qdfool.types import Key
+from qdfool.types import Array, Key
+
+ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+PARITY = 0x1BD11BDA
 
 
 def root_key(seed: int, purpose: str) -> Key:
@@ -21,4 +31,49 @@ def root_key(seed: int, purpose: str) -> Key:
         seed: at least 0 and below 2**32.
         purpose: its name, such as "evolution"; the same name gives the same root on every machine.
     """
-    return jax.random.fold_in(jax.random.key(zlib.crc32(purpose.encode())), seed)
+    return jax.random.fold_in(jax.random.key(zlib.crc32(purpose.encode()), impl=WRITTEN_OUT), seed)
+
+
+@jax.jit
+def _threefry(key: Array, low: Array) -> tuple[Array, Array]:
+    """Threefry-2x32 (Salmon et al. 2011, Parallel random numbers) of each count, [...] uint32, below 2**32."""
+    keys = (key[0], key[1], key[0] ^ key[1] ^ jnp.uint32(PARITY))
+    left, right = jnp.full_like(low, keys[0]), low + keys[1]
+    for group in range(5):
+        for rotation in ROTATIONS[group % 2]:
+            left = left + right
+            right = left ^ ((right << rotation) | (right >> (32 - rotation)))
+        left = left + keys[(group + 1) % 3]
+        right = right + keys[(group + 2) % 3] + jnp.uint32(group + 1)
+    return left, right
+
+
+def _counted(shape: tuple[int, ...]) -> Array:
+    return jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
+
+
+def _split(key: Array, shape: tuple[int, ...]) -> Array:
+    return jnp.stack(_threefry(key, _counted(shape)), axis=-1)
+
+
+def _fold_in(key: Array, data: int | Array) -> Array:
+    return jnp.stack(_threefry(key, jnp.asarray(data, jnp.uint32)))
+
+
+def _random_bits(key: Array, bit_width: int, shape: tuple[int, ...]) -> Array:
+    if bit_width != 32 or math.prod(shape) > 2**32:
+        return threefry_prng_impl.random_bits(key, bit_width, shape)
+    left, right = _threefry(key, _counted(shape))
+    return left ^ right
+
+
+WRITTEN_OUT = define_prng_impl(
+    key_shape=(2,),
+    seed=threefry_prng_impl.seed,
+    split=_split,
+    random_bits=_random_bits,
+    fold_in=_fold_in,
+    name="threefry2x32, written out",
+    tag="fry",
+)
+"""JAX's default keys in another program, for `jax.random.key(seed, impl=WRITTEN_OUT)`."""

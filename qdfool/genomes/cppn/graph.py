@@ -12,6 +12,9 @@ import jax.numpy as jnp
 
 from qdfool.types import Array
 
+WORD = 32
+"""Bits of a word."""
+
 
 class Graph(NamedTuple):
     """One network; with a leading axis where many are meant. It has no cycles, and no two connections alike."""
@@ -42,10 +45,17 @@ def adjacency(graph: Graph) -> Array:
 def reachability(connected: Array) -> Array:
     """[N, N] bool: whether a way of one connection or more leads from the first node to the second.
 
-    Warshall's algorithm (1962, A theorem on Boolean matrices), a step for each node that ways may pass.
+    Warshall's algorithm (1962, A theorem on Boolean matrices), a step for each node that ways may pass. Rows are
+    of bits: of bytes, they took a third of the time that a generation of small images takes on a CPU.
     """
+    nodes = connected.shape[0]
 
     def through(node: Array, reach: Array) -> Array:
-        return reach | (reach[:, node, None] & reach[node])
+        reaches_node = (reach[:, node // WORD] >> (node % WORD).astype(reach.dtype)) & 1
+        return reach | jnp.where(reaches_node[:, None] == 1, reach[node], jnp.uint32(0))
 
-    return jax.lax.fori_loop(0, connected.shape[0], through, connected)
+    bit = jnp.arange(WORD, dtype=jnp.uint32)
+    padded = jnp.pad(connected, ((0, 0), (0, -nodes % WORD))).reshape(nodes, -1, WORD)
+    words = (padded.astype(jnp.uint32) << bit).sum(axis=2, dtype=jnp.uint32)
+    words = jax.lax.fori_loop(0, nodes, through, words)
+    return ((words[:, :, None] >> bit) & 1).astype(bool).reshape(nodes, -1)[:, :nodes]
