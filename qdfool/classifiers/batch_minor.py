@@ -28,8 +28,9 @@ FEW = 32
 
 Pads = tuple[tuple[int, int], tuple[int, int]]
 """Zeros before and after, vertically and horizontally."""
-Sums = Callable[[Array, Array, int], Array]
-"""(padded map, kernel, stride) to the map of a convolution without its bias."""
+Sums = Callable[[Array, Array, int, int], Array]
+"""(padded map, kernel, stride, apart) to the map of a convolution without its bias. `apart` places of the third axis
+are a column: those of all its images, or one where images have an axis of their own."""
 
 
 class BatchMinor:
@@ -94,48 +95,67 @@ def _convolution(features: Array, kernel: Array, bias: Array, stride: int, pads:
 
 
 def _biased(features: Array, kernel: Array, bias: Array, stride: int, pads: Pads, sum_up: Sums) -> Array:
-    def biased(padded: Array) -> Array:
-        return sum_up(padded, kernel, stride) + bias[:, None, None, None]
-
     padded = _padded(features, pads)
-    return biased(padded) if sum_up is _product else _apart(biased, padded, witness=features)
+    height, width = kernel.shape[:2]
+    rows, columns = (padded.shape[1] - height) // stride + 1, (padded.shape[2] - width) // stride + 1
+    apart = 1
+    if stride == 1:
+        # Every column is met, so the images of all columns can be one axis, along which a compiler makes vectors. An
+        # axis of eight images alone it takes for a loop to be written out, value by value.
+        apart = features.shape[3]
+        padded = padded.reshape(*padded.shape[:2], -1)
+
+    def biased(padded: Array) -> Array:
+        total = sum_up(padded, kernel, stride, apart)
+        return total + _of_channels(bias, total.ndim)
+
+    outcome = biased(padded) if sum_up is _product else _apart(biased, padded, witness=features)
+    return outcome.reshape(-1, rows, columns, features.shape[3])
 
 
-def _depthwise(padded: Array, kernel: Array, stride: int) -> Array:
+def _depthwise(padded: Array, kernel: Array, stride: int, apart: int) -> Array:
     """A sum of maps, each times a number per channel."""
     total = jnp.zeros((), padded.dtype)
-    for row, column, shifted in _shifted(padded, kernel.shape, stride):
-        total += shifted * kernel[row, column, 0][:, None, None, None]
+    for row, column, shifted in _shifted(padded, kernel.shape, stride, apart):
+        total += shifted * _of_channels(kernel[row, column, 0], shifted.ndim)
     return total
 
 
-def _one_by_one(padded: Array, kernel: Array, stride: int) -> Array:
+def _one_by_one(padded: Array, kernel: Array, stride: int, apart: int) -> Array:
     """A sum of planes, each times a number per output channel."""
     total = jnp.zeros((), padded.dtype)
-    for row, column, shifted in _shifted(padded, kernel.shape, stride):
+    for row, column, shifted in _shifted(padded, kernel.shape, stride, apart):
         for channel, plane in enumerate(shifted):
-            total += plane * kernel[row, column, channel][:, None, None, None]
+            total += plane * _of_channels(kernel[row, column, channel], shifted.ndim)
     return total
 
 
-def _product(padded: Array, kernel: Array, stride: int) -> Array:
+def _product(padded: Array, kernel: Array, stride: int, apart: int) -> Array:
     """A matrix product, which is what a 1 x 1 kernel of stride 1 amounts to."""
     product = kernel[0, 0].T @ padded.reshape(padded.shape[0], -1)
     return product.reshape(-1, *padded.shape[1:])
+
+
+def _of_channels(values: Array, axes: int) -> Array:
+    """Numbers [C] beside maps with so many axes, of which the first is C."""
+    return values.reshape(-1, *[1] * (axes - 1))
 
 
 def _padded(features: Array, pads: Pads) -> Array:
     return jnp.pad(features, ((0, 0), *pads, (0, 0)))
 
 
-def _shifted(padded: Array, shape: tuple[int, ...], stride: int) -> Iterator[tuple[int, int, Array]]:
+def _shifted(
+    padded: Array, shape: tuple[int, ...], stride: int, apart: int = 1
+) -> Iterator[tuple[int, int, Array]]:
     """For each row and column of a kernel, the values of the map that it meets."""
     height, width = shape[:2]
     rows = (padded.shape[1] - height) // stride * stride + 1
-    columns = (padded.shape[2] - width) // stride * stride + 1
+    places = (padded.shape[2] - (width - 1) * apart - 1) // stride * stride + 1
     for row in range(height):
         for column in range(width):
-            yield row, column, padded[:, row : row + rows : stride, column : column + columns : stride]
+            place = column * apart
+            yield row, column, padded[:, row : row + rows : stride, place : place + places : stride]
 
 
 def _convolution_and_residuals(
