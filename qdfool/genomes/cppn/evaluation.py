@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from qdfool.genomes.cppn.graph import Graph, adjacency, reachability
+from qdfool.genomes.together import together
 from qdfool.types import Array
 
 LONGEST_PIECE = 12544
@@ -62,32 +63,6 @@ def evaluate(graph: Graph, points: Array, outputs: int, show: Show) -> Array:
         return jax.lax.platform_dependent(graphs, cpu=cpu, default=other)
 
     return together(shown)(graph)
-
-
-def together(many: Callable[[Any], Array]) -> Callable[[Any], Array]:
-    """Of a function of a batch, that of one: under `vmap` the batch is computed by the function itself.
-
-    Args:
-        many: a pytree of arrays with a leading axis to an array with one.
-    """
-
-    @jax.custom_batching.custom_vmap
-    def one(each: Any) -> Array:
-        return many(jax.tree.map(lambda leaf: leaf[None], each))[0]
-
-    @one.def_vmap
-    def _(size: int, batched: Any, batch: Any) -> tuple[Array, bool]:
-        leaves, tree = jax.tree.flatten(batch)
-        every = jax.tree.unflatten(
-            tree,
-            [
-                leaf if along else jnp.broadcast_to(leaf, (size, *leaf.shape))
-                for leaf, along in zip(leaves, jax.tree.leaves(batched), strict=True)
-            ],
-        )
-        return many(every), True
-
-    return one
 
 
 def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
