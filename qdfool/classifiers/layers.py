@@ -12,6 +12,8 @@ every convolution has a bias.
 """
 
 import contextlib
+import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -96,7 +98,20 @@ class ChannelsLast:
 
     def max_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
         """See `Formulation.max_pool`."""
-        return _windows(features, -jnp.inf, lax.max, (1, window, window, 1), (1, stride, stride, 1), padding)
+        shape, strides = (1, window, window, 1), (1, stride, stride, 1)
+
+        def of_windows(features: Array) -> Array:
+            return _windows(features, -jnp.inf, lax.max, shape, strides, padding)
+
+        pads = _pads(padding, features, shape, strides)
+        if any(before for before, _ in pads) or any(
+            (size + after - window) // stride * stride + window > size
+            for size, (_, after) in zip(features.shape[1:3], pads[1:3], strict=True)
+        ):
+            return of_windows(features)
+        # No window goes beyond the map. A CPU then takes the larger of whole maps several times faster.
+        larger = functools.partial(_larger, window=window, stride=stride)
+        return lax.platform_dependent(features, cpu=larger, default=of_windows)
 
     def mean_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
         """See `Formulation.mean_pool`."""
@@ -110,6 +125,16 @@ class ChannelsLast:
         return features.mean((1, 2))
 
 
+def _larger(features: Array, window: int, stride: int) -> Array:
+    """The largest of the maps [B, H', W', C] that the places of a window meet."""
+    height, width = ((size - window) // stride * stride + 1 for size in features.shape[1:3])
+    met = [
+        features[:, row : row + height : stride, column : column + width : stride]
+        for row, column in itertools.product(range(window), repeat=2)
+    ]
+    return functools.reduce(jnp.maximum, met)
+
+
 def _windows(
     features: Array,
     start: float,
@@ -118,17 +143,24 @@ def _windows(
     strides: tuple[int, ...],
     padding: Padding,
 ) -> Array:
-    if isinstance(padding, str):
-        pads: Sequence[tuple[int, int]] = lax.padtype_to_pads(features.shape, window, strides, padding)
-    else:
-        spatial = [axis for axis, size in enumerate(window) if size > 1]
-        pads = [(0, 0)] * 4
-        for axis, pad in zip(spatial, padding, strict=True):
-            pads[axis] = pad
+    pads = _pads(padding, features, window, strides)
     # A constant of NumPy's: by its value JAX knows a maximum or a sum, which have a gradient, even while it traces.
     constant = np.asarray(start, features.dtype)
     # Its annotations know no NumPy.
     return lax.reduce_window(features, constant, combine, window, strides, pads)  # type: ignore[arg-type]
+
+
+def _pads(
+    padding: Padding, features: Array, window: tuple[int, ...], strides: tuple[int, ...]
+) -> Sequence[tuple[int, int]]:
+    """What is put before and after each axis."""
+    if isinstance(padding, str):
+        return lax.padtype_to_pads(features.shape, window, strides, padding)
+    spatial = [axis for axis, size in enumerate(window) if size > 1]
+    pads = [(0, 0)] * 4
+    for axis, pad in zip(spatial, padding, strict=True):
+        pads[axis] = pad
+    return pads
 
 
 def exactly() -> contextlib.AbstractContextManager[Any]:

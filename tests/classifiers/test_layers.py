@@ -41,3 +41,15 @@ def test_convolutions_and_their_gradients_are_those_of_xla(window, groups, strid
     found, expected = (jax.tree.leaves(jax.jit(with_gradient(one))(*given)) for one in (ours, of_xla))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("padding", ["VALID", "SAME", ((0, 1), (0, 1)), ((1, 1), (0, 1))])
+@pytest.mark.parametrize("size", [6, 7])
+def test_largest_values_of_windows(size, padding):
+    """Windows that end with the map, before it, and beyond it."""
+    features = np.random.default_rng(size).normal(size=(2, size, 9, 3)).astype(np.float32)
+    found = jax.jit(lambda features: CHANNELS_LAST.max_pool(features, 3, 2, padding))(features)
+    pads = lax.padtype_to_pads((size, 9), (3, 3), (2, 2), padding) if isinstance(padding, str) else padding
+    padded = np.pad(features, ((0, 0), *pads, (0, 0)), constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::2, ::2]
+    np.testing.assert_array_equal(found, windows.max((-2, -1)))

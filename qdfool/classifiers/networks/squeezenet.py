@@ -25,8 +25,9 @@ class Fire(nnx.Module):
     def __call__(self, features: Array, formulation: Formulation) -> Array:
         """Feature map to feature map."""
         features = nnx.relu(self.squeeze(features, formulation))
-        expanded = [layer(features, formulation) for layer in (self.expand1x1, self.expand3x3)]
-        return nnx.relu(jnp.concatenate(expanded, formulation.channel_axis))
+        # Each side is activated where its bias is added: afterwards it would be one more way through memory.
+        expanded = [nnx.relu(layer(features, formulation)) for layer in (self.expand1x1, self.expand3x3)]
+        return jnp.concatenate(expanded, formulation.channel_axis)
 
 
 class SqueezeNet(nnx.Module):
