@@ -128,3 +128,9 @@ def test_the_process_is_what_it_was():
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout + done.stderr == ""
+
+
+def test_pictures_of_a_class_archive_need_no_pyribs():
+    """It takes two seconds to import, which the main job would wait for."""
+    program = "import sys, qdfool.results.pictures, qdfool.results.report; sys.exit('ribs' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -12,7 +12,6 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
-from ribs.visualize import grid_archive_heatmap
 
 from qdfool.analysis import style
 from qdfool.analysis.confidence import (
@@ -145,6 +144,9 @@ def grid_heatmaps(
             f"Measure maps need a class or more, as many names, and two measures; got {len(maps)} maps, "
             f"{len(names)} names and measures {list(measure_names)}."
         )
+    # Only here: it takes as long to import as all else that a run of the class archive needs.
+    from ribs.visualize import grid_archive_heatmap
+
     rows, columns = style.grid(len(maps))
     frames = [archive.data(["index", "objective"], return_type="pandas") for archive in maps]
     values = log_odds(np.concatenate([frame["objective"].to_numpy() for frame in frames]))

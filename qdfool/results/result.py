@@ -272,8 +272,12 @@ class Result:
         """
         # Imported here because matplotlib and pyribs take as long to import as JAX, and not every use needs them.
         from qdfool.results.pictures import draw
-        from qdfool.results.pyribs import class_maps
         from qdfool.results.report import write_page
+
+        def maps() -> list[Any]:
+            from qdfool.results.pyribs import class_maps
+
+            return class_maps(self.archive)
 
         best = self.best()
         draw(
@@ -284,7 +288,7 @@ class Result:
             images=lambda classes: self.levels(best[classes]),
             history=self.history,
             generations=self.generations,
-            maps=lambda: class_maps(self.archive),
+            maps=maps,
             page=lambda: write_page(directory, self, classifier),
         )
 
