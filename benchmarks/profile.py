@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -116,7 +116,7 @@ def forward(config: Config, classifier: Classifier) -> tuple[str, Callable[[int]
         for _ in range(times):
             jax.block_until_ready(compiled(classifier.parameters, images))
 
-    return compiled.as_text(), run
+    return compiled.as_text() or "", run
 
 
 def generation(config: Config, classifier: Classifier) -> tuple[str, Callable[[int], None]]:
@@ -134,7 +134,7 @@ def generation(config: Config, classifier: Classifier) -> tuple[str, Callable[[i
     def run(times: int) -> None:
         carried[:] = jax.block_until_ready(compiled(*carried, classifier.parameters, jnp.int32(times)))
 
-    return compiled.as_text(), run
+    return compiled.as_text() or "", run
 
 
 def time_alone(run: Callable[[int], None], repetitions: int) -> float:
@@ -154,8 +154,8 @@ def record(options: Options, name: str, program: str, run: Callable[[int], None]
             run(options.repetitions)
         (path,) = Path(folder).rglob("*.trace.json.gz")
         events = json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]
-    microseconds: Counter[str] = Counter()
-    calls: Counter[str] = Counter()
+    microseconds: defaultdict[str, float] = defaultdict(float)
+    calls: defaultdict[str, float] = defaultdict(float)
     shapes, inner = operations_of(program)
     for event in events:
         operation = event.get("args", {}).get("hlo_op")
@@ -165,7 +165,7 @@ def record(options: Options, name: str, program: str, run: Callable[[int], None]
     total = sum(microseconds.values())
     return [
         Row(name, options.batch_size, operation, shapes[operation], taken, calls[operation], taken / total)
-        for operation, taken in microseconds.most_common()
+        for operation, taken in sorted(microseconds.items(), key=lambda item: -item[1])
     ]
 
 
