@@ -1,5 +1,6 @@
 """A picture that fails costs that picture."""
 
+import sys
 from dataclasses import replace
 
 import fake
@@ -16,6 +17,14 @@ from qdfool.results import pictures, report
 from qdfool.results.run_folder import ELITES, PICTURES, REPORT, SUMMARY
 
 pytestmark = pytest.mark.page
+
+
+def test_a_class_archive_is_drawn_without_pyribs(small, tmp_path, monkeypatch, caplog):
+    for name in ("ribs", "ribs.archives", "ribs.visualize", "qdfool.results.pyribs"):
+        monkeypatch.setitem(sys.modules, name, None)
+    qdfool.evolve(replace(small, generations=2), fake.host_logits, out=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} >= {*PICTURES, REPORT}
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize("archive", ["class", "grid"])
