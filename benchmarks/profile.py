@@ -31,13 +31,15 @@ from benchmarks.report import write
 from qdfool.build import build_classifier, build_evolution
 from qdfool.classifiers.porting import RANDOM
 from qdfool.config import Config, override
-from qdfool.engine.loop import compile_loop, empty_records, run_generations
+from qdfool.engine.loop import LONGEST_CHUNK, compile_loop, empty_records, run_generations
 from qdfool.engine.step import init
 from qdfool.errors import InputError, in_range
 from qdfool.keys import root_key
 from qdfool.presets import preset
 from qdfool.types import Classifier
 
+MOST_EVENTS = 1_000_000
+"""Of a record that JAX's profiler writes; what is beyond is dropped in silence."""
 AROUND = ("while", "conditional", "call")
 """Operations that others are in."""
 
@@ -55,9 +57,9 @@ class Options:
     batch_size: int = 64
     """Images in a batch (>= 1)."""
     warm_up: int = 10
-    """Repetitions before the record begins (>= 1)."""
+    """Repetitions before the record begins (1 to 1,024)."""
     repetitions: int = 10
-    """Repetitions that are recorded (>= 1)."""
+    """Repetitions that are recorded (1 to 1,024)."""
     operations: int = 25
     """How many operations are shown, those that take longest first (>= 1)."""
     json: Path | None = None
@@ -86,8 +88,10 @@ def main() -> None:
     """Records, prints the table, and writes the JSON file that was asked for."""
     options = tyro.cli(Options, prog="python -m benchmarks.profile")
     try:
-        for name in ("batch_size", "warm_up", "repetitions", "operations"):
+        for name in ("batch_size", "operations"):
             in_range(f"--{name.replace('_', '-')}", getattr(options, name), 1)
+        in_range("--warm-up", options.warm_up, 1, LONGEST_CHUNK)
+        in_range("--repetitions", options.repetitions, 1, LONGEST_CHUNK)
         config = preset(options.preset, batch_size=options.batch_size)
         if options.classifier:
             weights = None if options.classifier == "lenet" else RANDOM
@@ -100,7 +104,11 @@ def main() -> None:
     program, run = make(config, classifier)
     run(options.warm_up)
     microseconds = time_alone(run, options.repetitions)
-    rows = record(options, f"{classifier.name}, {options.part}", program, run)
+    try:
+        rows = record(options, f"{classifier.name}, {options.part}", program, run)
+    except InputError as error:
+        print(f"profile: {error}", file=sys.stderr)
+        sys.exit(2)
     show(rows[: options.operations], microseconds)
     if options.json:
         write(options.json, rows)
@@ -154,6 +162,8 @@ def record(options: Options, name: str, program: str, run: Callable[[int], None]
             run(options.repetitions)
         (path,) = Path(folder).rglob("*.trace.json.gz")
         events = json.loads(gzip.decompress(path.read_bytes()))["traceEvents"]
+    if len(events) >= MOST_EVENTS:
+        raise InputError(f"A record has room for {MOST_EVENTS:,} events: fewer --repetitions fit in whole.")
     microseconds: defaultdict[str, float] = defaultdict(float)
     calls: defaultdict[str, float] = defaultdict(float)
     shapes, inner = operations_of(program)
@@ -163,6 +173,8 @@ def record(options: Options, name: str, program: str, run: Callable[[int], None]
             microseconds[operation] += event["dur"] / options.repetitions
             calls[operation] += 1 / options.repetitions
     total = sum(microseconds.values())
+    if not total:
+        raise InputError("JAX's profiler recorded no operation of the program on this device.")
     return [
         Row(name, options.batch_size, operation, shapes[operation], taken, calls[operation], taken / total)
         for operation, taken in sorted(microseconds.items(), key=lambda item: -item[1])

@@ -31,7 +31,17 @@ def root_key(seed: int, purpose: str) -> Key:
         seed: at least 0 and below 2**32.
         purpose: its name, such as "evolution"; the same name gives the same root on every machine.
     """
-    return jax.random.fold_in(jax.random.key(zlib.crc32(purpose.encode()), impl=WRITTEN_OUT), seed)
+    return jax.random.fold_in(new_key(zlib.crc32(purpose.encode())), seed)
+
+
+def new_key(seed: int) -> Key:
+    """`jax.random.key(seed)`, of the kind that a root is of."""
+    return jax.random.key(seed, impl=WRITTEN_OUT)
+
+
+def key_of(data: Array) -> Key:
+    """Keys of the kind that a root is of, from what `jax.random.key_data` gives of them, [..., 2] uint32."""
+    return jax.random.wrap_key_data(data, impl=WRITTEN_OUT)
 
 
 @jax.jit
@@ -48,11 +58,18 @@ def _threefry(key: Array, low: Array) -> tuple[Array, Array]:
     return left, right
 
 
+def _partitionable() -> bool:
+    """Whether JAX numbers what is drawn as it does by default; the other way is an option of its own."""
+    return getattr(jax.config, "jax_threefry_partitionable", True)
+
+
 def _counted(shape: tuple[int, ...]) -> Array:
     return jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
 
 
 def _split(key: Array, shape: tuple[int, ...]) -> Array:
+    if not _partitionable():
+        return threefry_prng_impl.split(key, shape)
     return jnp.stack(_threefry(key, _counted(shape)), axis=-1)
 
 
@@ -61,7 +78,7 @@ def _fold_in(key: Array, data: int | Array) -> Array:
 
 
 def _random_bits(key: Array, bit_width: int, shape: tuple[int, ...]) -> Array:
-    if bit_width != 32 or math.prod(shape) > 2**32:
+    if bit_width != 32 or math.prod(shape) > 2**32 or not _partitionable():
         return threefry_prng_impl.random_bits(key, bit_width, shape)
     left, right = _threefry(key, _counted(shape))
     return left ^ right
@@ -74,6 +91,6 @@ WRITTEN_OUT = define_prng_impl(
     random_bits=_random_bits,
     fold_in=_fold_in,
     name="threefry2x32, written out",
-    tag="fry",
+    tag="qdfool",
 )
-"""JAX's default keys in another program, for `jax.random.key(seed, impl=WRITTEN_OUT)`."""
+"""JAX's default keys in another program."""

@@ -37,7 +37,6 @@ from qdfool.engine.emitters.variation import variation
 from qdfool.engine.generational import GeneticAlgorithm, Population
 from qdfool.engine.step import Evolution, init, step
 from qdfool.genomes.pixels import repair
-from qdfool.keys import WRITTEN_OUT, root_key
 from qdfool.results import run as runs
 from qdfool.studies import judges
 from qdfool.studies.decision_boundary import evolution as boundary
@@ -374,26 +373,3 @@ def test_the_study_of_sevens(monkeypatch, spending):
     seven.evolved(made, seven.Loop(*jnp.zeros(len(seven.Loop._fields), jnp.int32)), GENERATIONS, 0)
     judges.train_judges(mnist(), 3, 100)
     assert not spent_twice()
-
-
-@pytest.mark.parametrize("traced", [False, True])
-@pytest.mark.parametrize(
-    "draw",
-    [
-        lambda key: jax.random.key_data(jax.random.split(key, (3, 5))),
-        lambda key: jax.random.key_data(jax.random.fold_in(key, 2**32 - 1)),
-        lambda key: jax.random.uniform(key, (7, 5)),
-        lambda key: jax.random.randint(key, (), 0, 1000),
-        lambda key: jax.random.bits(key, (9,), "uint8"),
-        lambda key: jax.vmap(jax.random.normal)(jax.random.split(key, 4)),
-    ],
-    ids=["split", "fold in", "uniform", "randint", "bytes", "vmap"],
-)
-def test_keys_give_the_numbers_of_those_of_jax(draw, traced):
-    draw = jax.jit(draw) if traced else draw
-    ours, theirs = (jax.random.key(2**31, impl=impl) for impl in (WRITTEN_OUT, None))
-    np.testing.assert_array_equal(draw(ours), draw(theirs))
-
-
-def test_a_root_is_a_key_of_ours():
-    assert jax.random.key_impl(root_key(1, "evolution")) == WRITTEN_OUT

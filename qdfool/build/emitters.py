@@ -21,6 +21,7 @@ from qdfool.engine.emitters.in_turn import in_turn
 from qdfool.engine.emitters.mixed import mixed
 from qdfool.engine.emitters.variation import variation
 from qdfool.errors import InputError, code_of_a_user, known_name, shown
+from qdfool.keys import new_key
 from qdfool.types import Array, Emitter, EmitterMaker, Encoding, Genome, Image, Key, Outcome
 
 
@@ -227,7 +228,7 @@ def _tried(emitter: Emitter, size: int, parts: Parts) -> tuple[Any, ...]:
     elites = empty(genome, parts.classes, parts.grid_cells, measures)
     score = (lambda images: jnp.zeros((images.shape[0], parts.classes))) if parts.traceable else None
     before = emitter.init(genome)
-    children, parents, state = emitter.emit(jax.random.key(0), jnp.int32(1), before, elites, score)
+    children, parents, state = emitter.emit(new_key(0), jnp.int32(1), before, elites, score)
     by_class = jnp.zeros((size, parts.classes))
     outcome = Outcome(by_class, jnp.zeros((size, measures)), jnp.zeros(size, jnp.int32), by_class)
     return children, parents, before, emitter.update(state, elites, children, parents, outcome)

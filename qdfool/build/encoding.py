@@ -19,6 +19,7 @@ from qdfool.genomes.levels import round_to_levels
 from qdfool.genomes.pixels.binary import binary
 from qdfool.genomes.pixels.encoding import pixels
 from qdfool.genomes.pixels.noise import grey_noise, uniform_noise, varied_noise
+from qdfool.keys import new_key
 from qdfool.types import Encoding, Genome, Image, Key
 
 Shape = tuple[int, int, int]
@@ -145,7 +146,7 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
                 f"The encoding {name} is of type {type(found).__name__}. Expected a qdfool.Encoding, or a function "
                 "from (height, width, channels) to one."
             )
-        drawn = jax.eval_shape(lambda key: found.decode(found.initialise(key)), jax.random.key(0))
+        drawn = jax.eval_shape(lambda key: found.decode(found.initialise(key)), new_key(0))
     if getattr(drawn, "shape", None) != image_shape or drawn.dtype != jnp.float32:
         raise InputError(
             f"The encoding {name} must draw one image, float32{list(image_shape)}; it draws {shapes(drawn)}."

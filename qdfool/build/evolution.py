@@ -16,6 +16,7 @@ from qdfool.build.target import Target
 from qdfool.build.variation import build_variation
 from qdfool.config import Config
 from qdfool.engine.step import Evolution
+from qdfool.keys import new_key
 from qdfool.types import Array, Classifier, Image
 
 
@@ -54,7 +55,7 @@ def build_evolution(config: Config, classifier: Classifier, target: Target | Non
 def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, traceable: bool) -> Evolution:
     encoding = build_encoding(config, image_shape)
     measures = build_measures(config)
-    genome = jax.eval_shape(encoding.initialise, jax.random.key(0))
+    genome = jax.eval_shape(encoding.initialise, new_key(0))
     vary, two_parents = build_variation(config, image_shape, genome)
 
     def measure(image: Image) -> Array:

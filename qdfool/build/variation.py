@@ -16,6 +16,7 @@ from qdfool.genomes.cppn import encoding as cppns
 from qdfool.genomes.cppn import mutation as cppn
 from qdfool.genomes.pixels import crossover, mutation
 from qdfool.genomes.tree import tree_where
+from qdfool.keys import new_key
 from qdfool.types import Array, Genome, Key, Operator
 
 Shape = tuple[int, int, int]
@@ -266,7 +267,7 @@ def _own_operator(kind: str, part: str | Operator, parents: tuple[Genome, ...]) 
 def _check(kind: str, name: str, operator: Callable[..., Genome], parents: tuple[Genome, ...]) -> None:
     """Whether what comes out is a genome as what went in; nothing is computed."""
     with code_of_a_user(f"The {kind} {name} failed on a genome of {shapes(parents[0])}"):
-        child = jax.eval_shape(operator, jax.random.key(0), *parents)
+        child = jax.eval_shape(operator, new_key(0), *parents)
     if not alike(child, parents[0]):
         raise InputError(
             f"The {kind} {name} must return a genome like its parents, {shapes(parents[0])}; it returns "

@@ -90,7 +90,7 @@ class BatchMinor:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
 def _convolution(features: Array, kernel: Array, bias: Array, stride: int, pads: Pads, sum_up: Sums) -> Array:
-    """A convolution whose sums are one of the three below."""
+    """A convolution by `_depthwise`, `_one_by_one` or `_product`."""
     return _biased(features, kernel, bias, stride, pads, sum_up)
 
 
@@ -234,8 +234,8 @@ def _apart(function: Callable[[Array], Array], features: Array, witness: Array) 
 
     XLA would otherwise merge the layers into one loop and compute each value of one layer anew for every
     value of the next that needs it: ten times the work for three depthwise layers. A barrier does not keep
-    the CPU backend from it; a branch does. A matrix product behind the branch does not reach into the loop either: it
-    would have it walk the map as a matrix, and gather value by value what lies side by side, three times slower.
+    the CPU backend from it; a branch does. Nor can a matrix product that follows become part of the loop then, which
+    would walk the map as a matrix and gather value by value what lies side by side, three times slower.
     The condition always holds, unless the first value of `witness` is -inf, and then the outcome is broken anyway. XLA
     must not know that value, as it knows a zero of the padding.
     """

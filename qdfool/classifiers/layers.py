@@ -97,7 +97,7 @@ class ChannelsLast:
         )
 
     def max_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
-        """See `Formulation.max_pool`."""
+        """See `Formulation.max_pool`. Of equal values in a window one has the gradient, or on a CPU several."""
         shape, strides = (1, window, window, 1), (1, stride, stride, 1)
 
         def of_windows(features: Array) -> Array:
@@ -105,7 +105,7 @@ class ChannelsLast:
 
         pads = _pads(padding, features, shape, strides)
         if any(before for before, _ in pads) or any(
-            (size + after - window) // stride * stride + window > size
+            size < window or (size + after - window) // stride * stride + window > size
             for size, (_, after) in zip(features.shape[1:3], pads[1:3], strict=True)
         ):
             return of_windows(features)

@@ -23,7 +23,7 @@ from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
 from qdfool.engine.sharding import SHARDED, Shares, gathered, local, replicated, spread
 from qdfool.engine.step import Evolution
 from qdfool.errors import InputError, shown
-from qdfool.keys import WRITTEN_OUT, root_key
+from qdfool.keys import key_of, root_key
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.config_file import record_of
 from qdfool.results.history import MOST_ROWS, Metrics, empty_history, extend, metrics
@@ -200,7 +200,7 @@ class Run:
         state = jax.tree.map(jnp.array, state)
         emitter = [state["emitter"][name] for name in _emitter(self.state)]
         restored = State(
-            key=jax.random.wrap_key_data(state["key"], impl=WRITTEN_OUT),
+            key=key_of(state["key"]),
             generation=state["generation"],
             elites=Elites(**state["elites"]),
             children=state["children"],

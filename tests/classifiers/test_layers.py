@@ -53,3 +53,18 @@ def test_largest_values_of_windows(size, padding):
     padded = np.pad(features, ((0, 0), *pads, (0, 0)), constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::2, ::2]
     np.testing.assert_array_equal(found, windows.max((-2, -1)))
+
+
+def test_gradients_of_largest_values():
+    features = np.random.default_rng(0).normal(size=(2, 7, 9, 3)).astype(np.float32)
+
+    def plain(features):
+        return lax.reduce_window(features, -np.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "VALID")
+
+    def pooled(features):
+        return CHANNELS_LAST.max_pool(features, 3, 2, "VALID")
+
+    found, right = (
+        jax.jit(jax.grad(lambda x, f=f: jnp.sum(jnp.sin(f(x)))))(features) for f in (pooled, plain)
+    )
+    np.testing.assert_allclose(found, right, rtol=1e-6, atol=1e-6)

@@ -15,6 +15,7 @@ from qdfool.engine.emitters.ranking import (
     where_each,
 )
 from qdfool.engine.selection import uniform
+from qdfool.keys import key_of, new_key
 from qdfool.types import Array, Elites, Emitter, Encoding, Genome, Key, Outcome, Score
 
 
@@ -96,15 +97,17 @@ def evolution_strategy(
 
     def init(genome: Genome) -> StrategyState:
         mean, _ = ravel_pytree(genome)
-        key = jax.random.key(0)  # What a strategy draws here is replaced before it is used.
-        one = jax.vmap(strategy.init, in_axes=(None, 0))(key, jnp.broadcast_to(mean, (strategies, mean.size)))
+        unused = new_key(0)  # What a strategy draws here is replaced before it is used.
+        one = jax.vmap(strategy.init, in_axes=(None, 0))(
+            unused, jnp.broadcast_to(mean, (strategies, mean.size))
+        )
         return StrategyState(
             strategies=strongly_typed(one),
             populations=jnp.zeros((strategies, population, mean.size)),
             cells=jnp.full(strategies, -1, jnp.int32),
             restart=jnp.ones(strategies, bool),
             threshold=jnp.full(cells if ranking == "annealed" else 0, threshold, jnp.float32),
-            tell_key=jax.random.key_data(key),
+            tell_key=jax.random.key_data(unused),
         )
 
     def emit(
@@ -143,7 +146,7 @@ def evolution_strategy(
             cells_of_children = classes[:, None] * grid_cells + outcome.cell_index.reshape(fitness.shape)
             ranks = ranked(fitness - state.threshold[cells_of_children])
             got_in = jnp.ones(strategies, bool)
-        keys = jax.random.split(jax.random.wrap_key_data(state.tell_key), strategies)
+        keys = jax.random.split(key_of(state.tell_key), strategies)
         told = jax.vmap(strategy.tell)(keys, state.populations, ranks, state.strategies)
         lost = ~got_in | has_converged(jax.vmap(strategy.step_size)(told))
         moved = (

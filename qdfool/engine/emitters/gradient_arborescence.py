@@ -17,6 +17,7 @@ from qdfool.engine.emitters.ranking import (
     where_each,
 )
 from qdfool.engine.selection import uniform
+from qdfool.keys import key_of, new_key
 from qdfool.types import Array, Elites, Emitter, Encoding, Genome, Image, Key, Outcome, Score
 
 Gradients = Callable[[Array, Array, Score], Array]
@@ -119,8 +120,8 @@ def adapted_arborescence(
         point, _ = ravel_pytree(genome)
         start = jnp.broadcast_to(point, (points, point.size))
         number = 1 + jax.eval_shape(lambda: measure(encoding.decode(genome))).shape[0]
-        key = jax.random.key(0)  # What a strategy draws here is replaced before it is used.
-        one = jax.vmap(strategy.init, in_axes=(None, 0))(key, jnp.zeros((points, number)))
+        unused = new_key(0)  # What a strategy draws here is replaced before it is used.
+        one = jax.vmap(strategy.init, in_axes=(None, 0))(unused, jnp.zeros((points, number)))
         return ArborescenceState(
             points=start,
             cells=jnp.full(points, -1, jnp.int32),
@@ -129,7 +130,7 @@ def adapted_arborescence(
             coefficients=jnp.zeros((points, population, number)),
             gradients=jnp.zeros((points, number, point.size)),
             restart=jnp.ones(points, bool),
-            tell_key=jax.random.key_data(key),
+            tell_key=jax.random.key_data(unused),
         )
 
     def emit(
@@ -170,7 +171,7 @@ def adapted_arborescence(
         ranks, got_in = improvement(
             *(in_own_class(part, classes) for part in (outcome.fitness, outcome.gain))
         )
-        keys = jax.random.split(jax.random.wrap_key_data(state.tell_key), points)
+        keys = jax.random.split(key_of(state.tell_key), points)
         strategies = jax.vmap(strategy.tell)(keys, state.coefficients, ranks, state.strategies)
         direction = jnp.einsum("sm,smd->sd", jax.vmap(strategy.mean)(strategies), state.gradients)
         change, rules = jax.vmap(rule.update)(-direction, state.rule, state.points)

@@ -163,7 +163,7 @@ def program(graph: Graph, inputs: int, outputs: int) -> Program:
     # A node has more ancestors than any of its ancestors: their number sorts the nodes.
     # Numbers that are all different, because a CPU sorts numbers several times faster than it sorts their indices.
     rank = jnp.where(needed, reach.sum(axis=0), nodes) * nodes + node
-    order = jnp.sort(rank) % nodes
+    order = (jnp.sort(rank) % nodes).astype(jnp.int32)
     place = (rank < rank[:, None]).sum(axis=1)
     group = jnp.where(graph.present & needed[graph.target], place[graph.target], nodes)
     grouped = jnp.sort(group * connections + connection) % connections

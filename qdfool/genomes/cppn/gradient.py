@@ -19,9 +19,9 @@ from qdfool.genomes.cppn.evaluation import (
     pieces_of,
     programs,
     sine,
-    together,
 )
 from qdfool.genomes.cppn.graph import Graph
+from qdfool.genomes.together import together
 from qdfool.types import Array
 
 SLOPES: dict[str, Callable[[Array, Array], Array]] = {
