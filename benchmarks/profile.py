@@ -88,8 +88,8 @@ def main() -> None:
     """Records, prints the table, and writes the JSON file that was asked for."""
     options = tyro.cli(Options, prog="python -m benchmarks.profile")
     try:
-        for name in ("batch_size", "operations"):
-            in_range(f"--{name.replace('_', '-')}", getattr(options, name), 1)
+        in_range("--batch-size", options.batch_size, 1)
+        in_range("--operations", options.operations, 1)
         in_range("--warm-up", options.warm_up, 1, LONGEST_CHUNK)
         in_range("--repetitions", options.repetitions, 1, LONGEST_CHUNK)
         config = preset(options.preset, batch_size=options.batch_size)
@@ -97,14 +97,10 @@ def main() -> None:
             weights = None if options.classifier == "lenet" else RANDOM
             config = override(config, {"classifier": options.classifier, "weights": weights})
         classifier = build_classifier(config)
-    except InputError as error:
-        print(f"profile: {error}", file=sys.stderr)
-        sys.exit(2)
-    make = forward if options.part == "forward" else generation
-    program, run = make(config, classifier)
-    run(options.warm_up)
-    microseconds = time_alone(run, options.repetitions)
-    try:
+        make = forward if options.part == "forward" else generation
+        program, run = make(config, classifier)
+        run(options.warm_up)
+        microseconds = time_alone(run, options.repetitions)
         rows = record(options, f"{classifier.name}, {options.part}", program, run)
     except InputError as error:
         print(f"profile: {error}", file=sys.stderr)

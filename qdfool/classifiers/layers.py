@@ -103,13 +103,14 @@ class ChannelsLast:
         def of_windows(features: Array) -> Array:
             return _windows(features, -jnp.inf, lax.max, shape, strides, padding)
 
-        pads = _pads(padding, features, shape, strides)
-        if any(before for before, _ in pads) or any(
-            size < window or (size + after - window) // stride * stride + window > size
-            for size, (_, after) in zip(features.shape[1:3], pads[1:3], strict=True)
-        ):
+        pads = _pads(padding, features, shape, strides)[1:3]
+        within = all(
+            before == 0 and window <= size and (size + after - window) // stride * stride + window <= size
+            for size, (before, after) in zip(features.shape[1:3], pads, strict=True)
+        )
+        if not within:
             return of_windows(features)
-        # No window goes beyond the map. A CPU then takes the larger of whole maps several times faster.
+        # A CPU takes the larger of whole maps several times faster.
         larger = functools.partial(_larger, window=window, stride=stride)
         return lax.platform_dependent(features, cpu=larger, default=of_windows)
 
