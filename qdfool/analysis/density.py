@@ -14,6 +14,11 @@ from numpy.typing import ArrayLike
 from qdfool.analysis import style
 from qdfool.errors import InputError
 
+LARGEST = 3.6
+"""Inches of a map's side, at most."""
+BAR = 1.2
+"""Inches that the scale of colours takes."""
+
 
 def density_maps(
     path: str | os.PathLike[str],
@@ -62,17 +67,21 @@ def density_maps(
         colours, scale = style.PARTED, TwoSlopeNorm(centre, low, high)
     columns = min(5, len(arrays))
     rows = math.ceil(len(arrays) / columns)
-    side = min(2.4 if len(arrays) > 1 else 4.0, (style.WIDTH - 1.2) / columns)
-    figure = Figure(figsize=(style.WIDTH, 1.1 + rows * (side + 0.35)))
+    side = min(LARGEST, (style.WIDTH - BAR) / columns)
+    figure = Figure(figsize=(style.fitting_width(BAR + columns * side), 1.1 + rows * (side + 0.35)))
     grid = figure.subplots(rows, columns, squeeze=False)
-    for area, (name, values) in zip(grid.flat, arrays.items(), strict=False):
+    size_of_names = style.TEXT_SIZE - 1.5
+    widest = max((style.measured(name, size_of_names) for name in names or ()), default=0.0)
+    upright = widest * len(names or ()) > 0.8 * 72 * side
+    for number, (area, (name, values)) in enumerate(zip(grid.flat, arrays.items(), strict=False)):
+        first = number % columns == 0
         area.imshow(values, norm=scale, cmap=colours, interpolation="nearest")
         area.set_title("\n".join(textwrap.wrap(name, int(15 * side))), size=style.TEXT_SIZE - 0.5)
-        area.set_xticks(range(len(names or ())), names or ())
+        area.set_xticks(range(len(names or ())), names or (), rotation=90 if upright else 0)
         area.set_yticks(range(len(names or ())), names or ())
-        area.tick_params(length=0, labelsize=style.TEXT_SIZE - 1.5)
+        area.tick_params(length=0, labelsize=size_of_names, labelleft=first)
         area.set_xlabel(axes[0], size=style.TEXT_SIZE - 0.5)
-        area.set_ylabel(axes[1], size=style.TEXT_SIZE - 0.5)
+        area.set_ylabel(axes[1] if first else "", size=style.TEXT_SIZE - 0.5)
     for area in list(grid.flat)[len(arrays) :]:
         area.set_visible(False)
     beyond = (bool((everything < low).any()), bool((everything > high).any()))

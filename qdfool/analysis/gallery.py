@@ -32,7 +32,6 @@ def gallery(
     fitness = page.checked_fitness(names, fitness, images)
     rows, columns = style.grid(len(images))
     cells = page.fit_cells(columns, *images.shape[1:3])
-    top = page.top_of_cells(title)
-    figure, paper = page.new_page(top + rows * cells.row, title, page.summary(fitness))
+    figure, paper, top = page.new_page(rows * cells.row, title, page.summary(fitness))
     page.draw_cells(paper, cells, top, images, names, fitness)
     style.save(figure, path)

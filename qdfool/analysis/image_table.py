@@ -1,7 +1,6 @@
 """Images in labelled rows, each with a line or two below it."""
 
 import os
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +13,8 @@ LABEL = 1.75
 """Inches that the labels of the rows take."""
 LARGEST = 1.15
 """Inches from one column to the next, at most."""
+LINES = 3
+"""Of a label, a caption or a column's title, at most."""
 
 Row = tuple[str, Sequence[ArrayLike], Sequence[str]]
 """A label, images, and as many captions; no captions at all, or an empty one, leave the space blank."""
@@ -53,22 +54,29 @@ def image_table(
         raise InputError(f"{columns} columns need as many titles; got {len(column_titles)}.")
 
     cell = min(LARGEST, (style.WIDTH - 2 * page.MARGIN - LABEL) / columns)
-    size = float(np.clip(8.5 * cell, 6.5, style.TEXT_SIZE - 1))
+    size = float(np.clip(8.5 * cell, 6.0, style.TEXT_SIZE - 1))
     line = 1.4 * size / 72
     printed = [
         [page.printed_size(image.shape[0], image.shape[1], 0.92 * cell) for image in row] for row in images
     ]
     heights = [max((height for _, height in row), default=0.4) for row in printed]
-    shown = [[_wrapped(text, cell, size) for text in captions] for _, _, captions in rows]
+    shown = [
+        [style.wrapped(text, 72 * cell, size, most=LINES) for text in captions] for _, _, captions in rows
+    ]
     lines = [max((text.count("\n") + 1 for text in texts if text), default=0) for texts in shown]
-    titles = [_wrapped(text, cell, size) for text in column_titles or ()]
+    titles = [style.wrapped(text, 72 * cell, size, most=LINES) for text in column_titles or ()]
     over = line * max((text.count("\n") + 1 for text in titles), default=0) + (0.06 if titles else 0)
     row_heights = [height + 0.05 + count * line + 0.1 for height, count in zip(heights, lines, strict=True)]
 
-    top = page.top_of_cells(title) + over
-    figure, paper = page.new_page(top + sum(row_heights) + 0.1, title, subtitle)
-    text = {"color": style.INK, "size": size, "parse_math": False}
     left = page.MARGIN + LABEL
+    figure, paper, top = page.new_page(
+        over + sum(row_heights) + 0.1,
+        title,
+        subtitle,
+        style.fitting_width(left + columns * cell + page.MARGIN),
+    )
+    top += over
+    text = {"color": style.INK, "size": size, "parse_math": False}
     for column, name in enumerate(titles):
         paper.text(left + (column + 0.46) * cell, top - 0.06, name, ha="center", va="bottom", **text)
     for number, (label, _, _) in enumerate(rows):
@@ -76,7 +84,7 @@ def image_table(
         paper.text(
             page.MARGIN,
             top + heights[number] / 2,
-            _wrapped(label, LABEL - 0.1, size_of_label),
+            style.wrapped(label, 72 * (LABEL - 0.1), size_of_label, most=LINES),
             va="center",
             color=style.INK,
             size=size_of_label,
@@ -119,12 +127,3 @@ def as_levels(image: ArrayLike) -> NDArray[np.uint8]:
             f"An image of {array.dtype} must lie in [0, 1]; divide levels by 255, or give uint8."
         )
     return np.round(array.astype(np.float64) * 255).astype(np.uint8)
-
-
-def _wrapped(text: str, inches: float, size: float) -> str:
-    """`text` broken into lines of about so many inches, at most three; each cut where it is still too wide."""
-    letters = max(4, int(inches * 72 / (0.5 * size)))
-    lines = [
-        part for line in text.split("\n") for part in textwrap.wrap(line, letters, break_long_words=False)
-    ]
-    return "\n".join(style.shorten(line, 72 * inches, size) for line in lines[:3])

@@ -51,11 +51,10 @@ def overview(
     shown = np.unique(np.concatenate(list(sections.values())))
     pixels = page.images_of(images, shown)
     cells = page.fit_cells(COLUMNS, *pixels.shape[1:3])
-    heading = page.top_of_cells(title)
     heights = [CAPTION + math.ceil(len(classes) / COLUMNS) * cells.row for classes in sections.values()]
-    figure, paper = page.new_page(heading + HISTOGRAM + sum(heights), title, page.summary(fitness, LEVELS))
-    _histogram(figure, fitness, heading)
-    top = heading + HISTOGRAM
+    figure, paper, top = page.new_page(HISTOGRAM + sum(heights), title, page.summary(fitness, LEVELS))
+    _histogram(figure, fitness, top)
+    top += HISTOGRAM
     for (caption, classes), height in zip(sections.items(), heights, strict=True):
         _caption(paper, caption, top)
         rows = np.searchsorted(shown, classes)

@@ -58,20 +58,19 @@ def fit_cells(columns: int, height: int, width: int) -> Cells:
     return Cells(columns, cell, printed_width, printed_height, float(np.clip(5.5 * cell, 6.5, 11)))
 
 
-def top_of_cells(title: str) -> float:
-    """How far down the page `new_page` ends its heading."""
-    return 0.62 + 0.24 * (style.title_lines(title).count("\n") + 1)
-
-
-def new_page(height: float, title: str, subtitle: str) -> tuple[Figure, Axes]:
-    """A page with its heading, which takes the first `top_of_cells(title)` of `height` inches."""
-    figure = Figure(figsize=(style.WIDTH, height))
-    page = figure.add_axes((0, 0, 1, 1), xlim=(0, style.WIDTH), ylim=(height, 0))
+def new_page(
+    height: float, title: str, subtitle: str, width: float = style.WIDTH
+) -> tuple[Figure, Axes, float]:
+    """A page with a heading, and `height` inches below it; the third is how far down these begin."""
+    title, subtitle = style.heading_lines(title, subtitle, width - 2 * MARGIN)
+    top = 0.86 + 0.24 * title.count("\n") + 0.16 * subtitle.count("\n")
+    figure = Figure(figsize=(width, top + height))
+    page = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(top + height, 0))
     page.axis("off")
     page.text(
         MARGIN,
         0.15,
-        style.title_lines(title),
+        title,
         size=style.TITLE_SIZE,
         color=style.INK,
         weight="bold",
@@ -79,9 +78,15 @@ def new_page(height: float, title: str, subtitle: str) -> tuple[Figure, Axes]:
         parse_math=False,
     )
     page.text(
-        MARGIN, top_of_cells(title) - 0.2, subtitle, size=style.TEXT_SIZE, color=style.QUIET, va="bottom"
+        MARGIN,
+        top - 0.2,
+        subtitle,
+        size=style.TEXT_SIZE,
+        color=style.QUIET,
+        va="bottom",
+        parse_math=False,
     )
-    return figure, page
+    return figure, page, top
 
 
 def draw_cells(

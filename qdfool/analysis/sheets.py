@@ -52,9 +52,8 @@ def contact_sheets(
         pixels = page.images_of(images, shown)
         heading = f"{title}: classes {first} to {last - 1} of {classes:,}"
         cells = page.fit_cells(COLUMNS, *pixels.shape[1:3])
-        top = page.top_of_cells(heading)
         rows = math.ceil(len(shown) / COLUMNS)
-        figure, paper = page.new_page(top + rows * cells.row, heading, page.summary(fitness[shown]))
+        figure, paper, top = page.new_page(rows * cells.row, heading, page.summary(fitness[shown]))
         page.draw_cells(paper, cells, top, pixels, names[first:last], fitness[shown], shown)
         path = Path(directory, f"gallery-{number + 1:0{digits}d}.png")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,11 @@ from matplotlib.textpath import text_to_path
 from qdfool.files.atomic import atomic_write
 
 WIDTH = 9.0
-"""Inches: as wide as a README shows."""
+"""Inches: as wide as a README shows. Pictures of few images or maps are less wide."""
+NARROWEST = 6.0
+"""Inches that a picture is wide at least: its heading has as few lines as may be."""
+SIDE = 0.13
+"""Inches from the left end to a heading."""
 DPI = 150
 
 COLOURS = "viridis"
@@ -41,34 +45,60 @@ TEXT_SIZE = 9.5
 
 def shorten(text: str, width: float, size: float, weight: str = "normal") -> str:
     """`text`, on one line, with an ellipsis for what does not fit in `width` points at font size `size`."""
-    font = FontProperties(size=size, weight=weight)
-
-    def fits(candidate: str) -> bool:
-        return text_to_path.get_text_width_height_descent(candidate, font, ismath=False)[0] <= width
-
     text = " ".join(text.split())
-    if fits(text):
+    if measured(text, size, weight) <= width:
         return text
     length = len(text)
-    while length > 1 and not fits(text[:length].rstrip(" ,") + "…"):
+    while length > 1 and measured(text[:length].rstrip(" ,") + "…", size, weight) > width:
         length -= 1
     return text[:length].rstrip(" ,") + "…"
 
 
-def title_lines(title: str) -> str:
-    """`title`, broken into lines that fit the width of a picture."""
-    return textwrap.fill(title, 80)
+def wrapped(text: str, width: float, size: float, weight: str = "normal", most: int | None = None) -> str:
+    """`text` broken at its spaces into lines that fit in `width` points, also at its own line breaks.
+
+    A word that is too wide for a line is shortened; so is the last of `most` lines if there would be more.
+    """
+    lines = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in paragraph.split():
+            longer = f"{line} {word}".lstrip()
+            if line and measured(longer, size, weight) > width:
+                lines.append(line)
+                longer = word
+            line = longer
+        lines.append(line)
+    if most is not None and len(lines) > most:
+        lines[most - 1 :] = [" ".join(lines[most - 1 :])]
+    return "\n".join(shorten(line, width, size, weight) for line in lines)
+
+
+def measured(text: str, size: float, weight: str = "normal") -> float:
+    """How wide `text` is on one line, in points, at font size `size`."""
+    font = FontProperties(size=size, weight=weight)
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0]
+
+
+def fitting_width(needed: float) -> float:
+    """Inches that a picture is wide whose contents need so many."""
+    return min(WIDTH, max(NARROWEST, needed))
+
+
+def heading_lines(title: str, subtitle: str, width: float) -> tuple[str, str]:
+    """Both, broken into lines that fit `width` inches."""
+    return wrapped(title, 72 * width, TITLE_SIZE, "bold"), wrapped(subtitle, 72 * width, TEXT_SIZE)
 
 
 def heading(figure: Figure, title: str, subtitle: str) -> None:
     """Puts a title and a quieter line below it at the top left; the axes are laid out in the room below."""
-    lines = title_lines(title)
-    height = figure.get_figheight()
-    room = 0.12 + lines.count("\n") * 0.22 + 0.24 + 0.24
+    width, height = figure.get_size_inches()
+    title, subtitle = heading_lines(title, subtitle, width - 2 * SIDE)
+    room = 0.12 + title.count("\n") * 0.22 + subtitle.count("\n") * 0.16 + 0.24 + 0.24
     figure.text(
-        0.13 / WIDTH,
+        SIDE / width,
         1 - 0.12 / height,
-        lines,
+        title,
         size=TITLE_SIZE,
         weight="bold",
         color=INK,
@@ -76,7 +106,7 @@ def heading(figure: Figure, title: str, subtitle: str) -> None:
         parse_math=False,
     )
     figure.text(
-        0.13 / WIDTH,
+        SIDE / width,
         1 - (room - 0.02) / height,
         subtitle,
         size=TEXT_SIZE,

@@ -87,7 +87,7 @@ def pixels(path) -> np.ndarray:
 def test_a_chart_is_drawn_in_the_house_size(chart, tmp_path):
     chart(tmp_path / "chart.png")
     drawn = pixels(tmp_path / "chart.png")
-    assert drawn.shape[1] == 9 * 150
+    assert 6 * 150 <= drawn.shape[1] <= 9 * 150
     assert drawn.shape[0] >= 300
     assert (drawn < 100).all(-1).sum() > 500  # there is text
     assert (drawn.std(axis=(0, 1)) > 5).all()
@@ -95,6 +95,23 @@ def test_a_chart_is_drawn_in_the_house_size(chart, tmp_path):
     # What is shown reaches the picture: nothing is cut off at its edge.
     assert (drawn[[0, -1]] == 255).all()
     assert (drawn[:, [0, -1]] == 255).all()
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.__name__)
+def test_a_long_heading_takes_more_lines_and_is_not_cut(chart, tmp_path):
+    chart(tmp_path / "long.png", title="many words " * 20, subtitle="a sentence below it " * 20)
+    drawn = pixels(tmp_path / "long.png")
+    assert (drawn[:, -2:] == 255).all()
+
+
+def test_text_is_broken_at_spaces_into_lines_that_fit():
+    wide = style.measured("one two", 9)
+    assert style.wrapped("one two three", wide, 9) == "one two\nthree"
+    assert style.wrapped("one\ntwo", wide, 9) == "one\ntwo"
+    assert style.wrapped("one two three four", wide, 9, most=2).endswith("…")
+    assert all(
+        style.measured(line, 9) <= wide for line in style.wrapped("x" * 99 + " two", wide, 9).split("\n")
+    )
 
 
 @pytest.mark.parametrize(

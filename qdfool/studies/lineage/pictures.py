@@ -17,8 +17,8 @@ from qdfool.studies.study import Figures, Workbench
 
 BLOCK = 50
 """Classes of ImageNet in a block of the matrix."""
-SEEDS, COLUMNS = {"all": 2, "parent": 1}, 10
-"""Of the pictures of images; seeds by competition."""
+SEEDS, COLUMNS, LARGE_COLUMNS = {"all": 2, "parent": 1}, 10, 8
+"""Of the pictures of images; seeds by competition, and columns of images of digits and of larger ones."""
 POINTS = 100
 """Of a curve, at most."""
 
@@ -134,7 +134,8 @@ def images(
         of = {name: setting for name, setting in chosen.items() if setting.imagenet == imagenet}
         rows, titles = [], []
         for name, setting in of.items():
-            classes = np.linspace(0, len(names[name]) - 1, COLUMNS).round().astype(int)
+            columns = LARGE_COLUMNS if imagenet else COLUMNS
+            classes = np.linspace(0, len(names[name]) - 1, columns).round().astype(int)
             titles = [names[name][int(index)].split(",")[0] for index in classes]
             for way, line in COMPETITIONS.items():
                 figures = found[name, way]

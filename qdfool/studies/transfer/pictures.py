@@ -28,18 +28,20 @@ def matrix(bench: Workbench, one: Matrix, found: Mapping[str, Figures]) -> None:
         of = shares(figures)
         maps[f"{encoding}: called the same"] = of.same.mean(axis=0)
         maps[f"{encoding}: both >= 99.99 %"] = of.sure.mean(axis=0)
-    names = ", ".join(each.name for each in one.networks)
+    names = [each.name for each in one.networks]
     path = bench.picture(f"{one.name}-matrix")
     analysis.density_maps(
         path,
         maps,
         "What fools one network, shown to another",
-        f"rows: evolved against, columns: shown to; {names}",
+        f"mean over {len(one.seeds)} seeds",
         "share of the images",
+        names=names,
+        axes=("shown to", "evolved against"),
     )
     bench.report.picture(
         path,
-        f"Share of the images evolved against each network (row) that hold for each other (column): {names}.",
+        "Share of the images evolved against each network (row) that hold for each other (column).",
     )
 
 
