@@ -31,6 +31,7 @@ from qdfool.results.checkpoint_files import (
     write_digests,
 )
 from qdfool.results.orbax_manager import DELETED, orbax_is_quiet, orbax_manager, without_unfinished
+from qdfool.results.packed import packed, small, unpacked
 
 CHECKPOINTS_KEPT = 2
 """Checkpoints that there are of a run: the newest."""
@@ -118,8 +119,10 @@ class Checkpoints:
             return
         if hosts.is_first():
             self._make_sure_of_room(sum(leaf.nbytes for leaf in jax.tree.leaves(state)) + SPARE_BYTES)
-        arrays = ocp.args.PyTreeSave(_not_empty(state), ocdbt_target_data_file_size=DATA_FILE_BYTES)
-        plain = ocp.args.JsonSave({**values, "structure": _structure(state)})
+        every = _not_empty(state)
+        names = small(every)
+        arrays = ocp.args.PyTreeSave(packed(every, names), ocdbt_target_data_file_size=DATA_FILE_BYTES)
+        plain = ocp.args.JsonSave({**values, "structure": _structure(state), "packed": names})
         try:
             with orbax_is_quiet():
                 self._manager.save(generation, args=ocp.args.Composite(state=arrays, values=plain))
@@ -220,14 +223,17 @@ class Checkpoints:
 
         with self._of_this_run(generation):
             values = run_folder.json_of(self.directory / str(generation) / "values" / VALUES)
-            saved = values.pop("structure", None)
+            saved, names = values.pop("structure", None), values.pop("packed", [])
             state = template(values)
             _check_structure(saved, _structure(state))
-        arrays = _not_empty(state)
+            every = _not_empty(state)
+            _check_packed(names, every)
+        arrays = packed(every, names)
         restore = ocp.args.PyTreeRestore(arrays, ocp.checkpoint_utils.construct_restore_args(arrays))
         read = jax.tree.map(np.asarray, self._read(generation, state=restore)["state"])
         with self._of_this_run(generation):
             _check_structure(_structure(read), _structure(arrays))
+        read = unpacked(read, every, names)
         return jax.tree_util.tree_map_with_path(
             lambda path, leaf: read[jax.tree_util.keystr(path)] if leaf.size else leaf, state
         ), values
@@ -275,6 +281,13 @@ def _check_structure(found: Any, wanted: dict[str, str]) -> None:
         raise ValueError(
             f"its {named(name)} is {named(found.get(name, 'missing'))}, expected {wanted.get(name, 'none')}"
         )
+
+
+def _check_packed(names: Any, arrays: dict[str, Any]) -> None:
+    """Checkpoints of version 0.2 and before have no such list: none of their arrays are stored so."""
+    known = isinstance(names, list) and all(isinstance(name, str) and name in arrays for name in names)
+    if not known or len(set(names)) != len(names):
+        raise ValueError("it does not say which of its arrays are stored as one")
 
 
 def _not_empty(state: Any) -> dict[str, Any]:

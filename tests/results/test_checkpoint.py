@@ -1,6 +1,7 @@
 """Checkpoints come back whole, or not at all."""
 
 import asyncio
+import json
 import logging
 import shutil
 import threading
@@ -11,7 +12,9 @@ import orbax.checkpoint as ocp
 import pytest
 
 from qdfool.errors import InputError
+from qdfool.results import packed
 from qdfool.results.checkpoint import Checkpoints
+from qdfool.results.checkpoint_files import DIGESTS, VALUES, write_digests
 
 
 def state(number: int):
@@ -136,6 +139,7 @@ def test_a_write_that_fails_waits_for_the_others(tmp_path, monkeypatch):
         ended.append(value.shape)
 
     monkeypatch.setattr(ocp.type_handlers.NumpyHandler, "_open_and_write", write)
+    monkeypatch.setattr(packed, "SMALL_BYTES", -1)
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(5, state(5), {"number": 5})
     with pytest.raises(OSError, match="the disk is full"):
@@ -318,3 +322,23 @@ def test_what_is_left_of_one_that_was_being_deleted_is_no_damaged_one(tmp_path, 
     assert checkpoints.restore(template, said.append)[0] == 3
     checkpoints.close()
     assert (said, sorted(path.name for path in tmp_path.iterdir())) == ([], ["2", "3"])
+
+
+def test_a_checkpoint_of_small_arrays_has_one(tmp_path):
+    saved(tmp_path, [5])
+    with ocp.PyTreeCheckpointer() as checkpointer:
+        assert list(checkpointer.restore(tmp_path / "5" / "state")) == [packed.PACKED]
+
+
+def test_a_checkpoint_of_before_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(packed, "SMALL_BYTES", -1)
+    saved(tmp_path, [5])
+    values = tmp_path / "5" / "values"
+    found = json.loads((values / VALUES).read_bytes())
+    assert found.pop("packed") == []
+    (values / VALUES).write_text(json.dumps(found))
+    (values / DIGESTS).unlink()
+    write_digests(values)
+    (number, back, _), said = restored(tmp_path)
+    assert (number, said) == (5, [])
+    equal(back, state(5))

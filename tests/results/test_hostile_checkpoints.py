@@ -171,6 +171,9 @@ VALUES: dict[str, tuple[str, Any]] = {
     "no structure": ("structure", None),
     "a structure of numbers": ("structure", {"a": 1}),
     "another structure": ("structure", {"\x1b[2J": "float32 [3]"}),
+    "packed by a number": ("packed", 1),
+    "packed names of lists": ("packed", [[]]),
+    "packed names that are not there": ("packed", ["\x1b[2J"]),
 }
 
 
