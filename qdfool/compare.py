@@ -20,7 +20,7 @@ from qdfool.analysis.charts import Band
 from qdfool.analysis.report import write_report
 from qdfool.cli.exits import run_and_exit
 from qdfool.cli.options import read
-from qdfool.errors import InputError, printable
+from qdfool.errors import InputError, named, printable
 from qdfool.results import run_folder
 from qdfool.results.comparison import (
     Difference,
@@ -120,7 +120,7 @@ def as_text(groups: Sequence[Group], found: Sequence[Difference]) -> str:
     """Two Markdown tables: what each setting came to, and what differs."""
     figures = [intervals([one.figures for one in group.members]) for group in groups]
     shared = [name for name in compared(groups) if any(name in row for row in figures)]
-    rows = [["setting", "runs", *shared]]
+    rows = [["setting", "runs", *map(named, shared)]]
     for group, row in zip(groups, figures, strict=True):
         rows.append(
             [group.name, str(len(group.members)), *(figure_text(name, row.get(name)) for name in shared)]
@@ -129,7 +129,7 @@ def as_text(groups: Sequence[Group], found: Sequence[Difference]) -> str:
     for one in found:
         difference, kind, p = difference_text(one)
         beyond = "yes" if one.beyond_chance else "no"
-        table.append([one.figure, one.group, one.than, f"{difference}, {kind}", p, beyond])
+        table.append([named(one.figure), one.group, one.than, f"{difference}, {kind}", p, beyond])
     tables = [rows, *([table] if found else [])]
     return "\n\n".join(_table(table) for table in tables)
 

@@ -45,7 +45,10 @@ def keep_compiled_programs() -> None:
 def remedy(message: str) -> str:
     """What to do about a warning, if JAX cannot read a file of its cache, as one that a full disk cut short."""
     folder = os.environ.get(FOLDER)
-    return f". The run goes on; {folder} may be deleted at any time." if folder and TROUBLE in message else ""
+    if not folder or TROUBLE not in message:
+        return ""
+    may_go = f"; {folder} may be deleted at any time" if Path(folder).is_dir() else ""
+    return f". The run goes on{may_go}."
 
 
 def _is_ours(folder: Path) -> bool:

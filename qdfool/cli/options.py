@@ -1,5 +1,7 @@
 """Settings as options of the command line: which were typed, and how messages name them."""
 
+import contextlib
+import io
 import re
 import typing
 from collections.abc import Sequence
@@ -64,13 +66,21 @@ def read(kind: type[Command], arguments: Sequence[str], **how: Any) -> Command:
         SystemExit: help, or an option that there is not, or a value of another kind; tyro has said it.
         InputError: what was typed is so odd that tyro cannot say what is wrong with it.
     """
+    for word, following in zip(arguments, [*arguments[1:], "-"], strict=True):
+        if word.startswith("--") and (following == "" or word.endswith("=")):
+            raise InputError(
+                f"{word.removesuffix('=')[:LONGEST_SHOWN]} is given an empty text, as an unset variable of the shell "
+                "leaves it. Give it a value, or leave it away."
+            )
     shown = [
         printable(word if len(word) <= LONGEST_SHOWN else f"{word[:LONGEST_SHOWN]}...") for word in arguments
     ]
     if shown == list(arguments):
         return tyro.cli(kind, args=arguments, **how)
     try:
-        return tyro.cli(kind, args=arguments, console_outputs=False, **how)
+        # Of a value that its type refuses tyro speaks all the same.
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return tyro.cli(kind, args=arguments, console_outputs=False, **how)
     except SystemExit:  # tyro quotes what was typed as it is, so it is told what can be printed instead.
         tyro.cli(kind, args=shown, **how)
     raise InputError(f"The options cannot be read: {' '.join(shown)}. --help has those that there are.")

@@ -100,7 +100,14 @@ def _locked(path: Path) -> int:
     assert fcntl is not None
     while True:
         # A folder may be a stranger's: what a link there names, symbolic or hard, is not to be written to.
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise InputError(
+                    f"{path} is a link. Expected the lock of a run, or nothing; remove it."
+                ) from error
+            raise
         try:
             found = os.fstat(file)
             if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:

@@ -31,7 +31,7 @@ from qdfool.results.checkpoint_files import (
     write_digests,
 )
 from qdfool.results.orbax_manager import DELETED, orbax_is_quiet, orbax_manager, without_unfinished
-from qdfool.results.packed import packed, small, unpacked
+from qdfool.results.packed import PACKED, packed, small, unpacked
 
 CHECKPOINTS_KEPT = 2
 """Checkpoints that there are of a run: the newest."""
@@ -99,9 +99,14 @@ class Checkpoints:
         try:
             saving.result()
         except Exception as error:
+            there = any(is_number(path.name) for path in self.directory.glob("*"))
+            left = (
+                "The ones before it are whole; make room and go on with `resume`."
+                if there
+                else "There is none before it: make room, and start the run anew."
+            )
             raise OSError(
-                f"Could not write a checkpoint to {self.directory}: {_first_line(error)}. The ones before it are "
-                "whole; make room and go on with `resume`."
+                f"Could not write a checkpoint to {self.directory}: {_first_line(error)}. {left}"
             ) from error
 
     def close(self) -> None:
@@ -162,23 +167,31 @@ class Checkpoints:
             reserve.unlink(missing_ok=True)
 
     def restore(
-        self, template: Callable[[dict[str, Any]], Any], log: Callable[[str], None]
+        self,
+        template: Callable[[dict[str, Any]], Any],
+        log: Callable[[str], None],
+        check: Callable[[Any], None] = lambda tree: None,
     ) -> tuple[int, Any, dict[str, Any]]:
         """The newest checkpoint that is whole. Damaged ones, all newer, are renamed to `damaged-GENERATION`.
 
         Args:
             template: from the plain values to a pytree of NumPy arrays with the shapes to restore.
             log: gets a line about each damaged checkpoint that is passed over.
+            check: raises a ValueError if values of the pytree are none that the run can have.
 
         Returns:
             Its number, its pytree of NumPy arrays, and its plain values.
 
         Raises:
-            InputError: there is none, or none is whole, or it is of another structure than the template.
+            InputError: there is none, or none is whole, or it is of another structure than the template, or has values
+                that its run cannot have.
             OSError: it cannot be read, or a damaged one cannot be renamed.
         """
         newest = hosts.together(lambda: self._newest_whole(log), first_before_others=True)
-        return newest, *self._restore(newest, template)
+        tree, values = self._restore(newest, template)
+        with self._of_this_run(newest):
+            check(tree)
+        return newest, tree, values
 
     def _newest_whole(self, log: Callable[[str], None]) -> int:
         """The number of the newest checkpoint that is whole, when damaged ones are put aside."""
@@ -228,6 +241,9 @@ class Checkpoints:
             _check_structure(saved, _structure(state))
             every = _not_empty(state)
             _check_packed(names, every)
+            stored = {*every} - {*names} | ({PACKED} if names else set())
+            if self._stored(generation) != stored:
+                raise ValueError("its arrays are not those that it says it has")
         arrays = packed(every, names)
         restore = ocp.args.PyTreeRestore(arrays, ocp.checkpoint_utils.construct_restore_args(arrays))
         read = jax.tree.map(np.asarray, self._read(generation, state=restore)["state"])
@@ -238,12 +254,23 @@ class Checkpoints:
             lambda path, leaf: read[jax.tree_util.keystr(path)] if leaf.size else leaf, state
         ), values
 
+    def _stored(self, generation: int) -> set[str]:
+        """The names of the arrays of a checkpoint as Orbax has them."""
+        with self._reading(generation):
+            return set(self._reader.item_metadata(generation)["state"].tree)
+
     def _read(self, generation: int, **items: Any) -> Any:
         import orbax.checkpoint as ocp
 
+        with self._reading(generation):
+            return self._reader.restore(generation, args=ocp.args.Composite(**items))
+
+    @contextlib.contextmanager
+    def _reading(self, generation: int) -> Iterator[None]:
+        """While Orbax reads a checkpoint whose files are whole."""
         try:
             with orbax_is_quiet():
-                return self._reader.restore(generation, args=ocp.args.Composite(**items))
+                yield
         except (MemoryError, OSError):
             raise
         except Exception as error:
@@ -285,8 +312,9 @@ def _check_structure(found: Any, wanted: dict[str, str]) -> None:
 
 def _check_packed(names: Any, arrays: dict[str, Any]) -> None:
     """Checkpoints of version 0.2 and before have no such list: none of their arrays are stored so."""
-    known = isinstance(names, list) and all(isinstance(name, str) and name in arrays for name in names)
-    if not known or len(set(names)) != len(names):
+    known = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    # In their order, each once, and none that is large, which would be made here as often as a name is there.
+    if not known or names != sorted(set(names) & set(small(arrays))):
         raise ValueError("it does not say which of its arrays are stored as one")
 
 

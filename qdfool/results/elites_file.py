@@ -80,6 +80,7 @@ def read(
         # The images are only there to be looked at: they are drawn again from the genomes.
         arrays = {FORMER_NAMES.get(name, name): array for name, array in arrays.items() if name != "images"}
         cells = arrays["cell"]
+        check_fields(arrays, classes)
         _check_agreement(arrays, size, classes)
         if "measures" in arrays and not placed(arrays["measures"], cells % (size // classes)).all():
             raise ValueError("measures lie in other cells of the grid than their elites")
@@ -138,14 +139,26 @@ def _check_agreement(arrays: Mapping[str, np.ndarray], size: int, classes: int) 
         raise ValueError("cell is not a list of different cells in ascending order")
     if len(cells) and not 0 <= cells[0] <= cells[-1] < size:
         raise ValueError(f"cells from {cells[0]} to {cells[-1]} in an archive of {size}")
-    if not np.isfinite(fitness).all():
-        raise ValueError("fitness is not finite")
-    picture, distance = (arrays.get(f"{ORIGIN}{name}", np.zeros(len(cells))) for name in Origin._fields)
     for name, found in {
-        "origin_picture is below -1": picture >= -1,
-        "origin_distance is not from 0 to 1": ((distance >= 0) & (distance <= 1)) | (picture == -1),
         "class_index is not that of cell": arrays["class_index"] == cells // (size // classes),
         "confidence is not that of fitness": abs(arrays["confidence"] - confidence(fitness)) <= TOLERANCE,
+    }.items():
+        if not found.all():
+            raise ValueError(f"{name}, in row {int(np.argmin(found))}")
+
+
+def check_fields(arrays: Mapping[str, np.ndarray], classes: int) -> None:
+    """Checks that elites, a row [n] each, have fields that elites can have; those of `ROWS`, and of the origin if any.
+
+    Raises:
+        ValueError: they have not.
+    """
+    fitness = arrays["fitness"]
+    picture, distance = (arrays.get(f"{ORIGIN}{name}", np.zeros(len(fitness))) for name in Origin._fields)
+    for name, found in {
+        "fitness is not finite": np.isfinite(fitness),
+        "origin_picture is below -1": picture >= -1,
+        "origin_distance is not from 0 to 1": ((distance >= 0) & (distance <= 1)) | (picture == -1),
         "birth_generation is below 0": arrays["birth_generation"] >= 0,
         f"parent_class is not from -1 to {classes - 1}": (arrays["parent_class"] >= -1)
         & (arrays["parent_class"] < classes),

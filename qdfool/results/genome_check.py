@@ -47,20 +47,27 @@ def _checks(
     if config.encoding == "cppn":
         yield from _checks_of_graphs(genome, len(INPUTS), len(INPUTS) + image_shape[2])
     elif config.encoding == "pixels":
-        own = any(
-            not isinstance(operator, str) or is_reference(operator)
-            for operator in (
-                *(config.mutation.operators or ()),
-                *(config.crossover.operators or ()),
-                *config.emitters.operators,
-            )
-        )
         yield "genome is not finite", np.isfinite(genome)
-        yield "genome is not between 0 and 1", own | ((genome >= 0) & (genome <= 1))
+        yield "genome is not between 0 and 1", has_own_parts(config) | ((genome >= 0) & (genome <= 1))
     elif config.encoding == "binary":
         yield "genome is not 0 or 1", genome <= 1
     elif config.encoding == "black_pixels":
         yield "genome has a pixel beyond the image", (genome >= 0) & (genome <= math.prod(image_shape[:2]))
+
+
+def has_own_parts(config: Config) -> bool:
+    """Whether what makes genomes and images is the user's own in part, so that nobody else knows their range."""
+    return any(
+        not isinstance(part, str) or is_reference(part)
+        for part in (
+            config.encoding,
+            config.initial,
+            *(config.mutation.operators or ()),
+            *(config.crossover.operators or ()),
+            *config.emitters.operators,
+        )
+        if part is not None
+    )
 
 
 def _checks_of_graphs(graph: Graph, inputs: int, fixed: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -38,19 +38,28 @@ def read(path: Path, classes: int, generations: int = MOST_GENERATIONS) -> Histo
     arrays = npz.read(path, lambda headers: _expected(headers, classes))
     history = History(**arrays)
     with npz.fitting(path):
-        if (history.generation < 1).any() or (np.diff(history.generation) < 1).any():
-            raise ValueError("generation does not count up from 1")
-        if (history.generation > generations).any():
-            raise ValueError(f"generation is beyond the {generations:,} of summary.json")
-        if (history.updates < 0).any() or (history.last_updates < 0).any():
-            raise ValueError("updates are below 0")
-        if np.isnan(history.fitness).any() or np.isposinf(history.fitness).any():
-            raise ValueError("fitness is not a number, or infinite")
-        if not (np.isfinite(history.qd_score) & (history.qd_score >= 0)).all():
-            raise ValueError("qd_score is below 0 or not finite")
-        if not ((history.coverage >= 0) & (history.coverage <= 1 + ROUNDING)).all():
-            raise ValueError("coverage is not between 0 and 1")
+        check(history, generations)
     return history
+
+
+def check(history: History, generations: int) -> None:
+    """Checks that a history is one that a run of so many generations can have.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if (history.generation < 1).any() or (np.diff(history.generation) < 1).any():
+        raise ValueError("generation does not count up from 1")
+    if (history.generation > generations).any():
+        raise ValueError(f"generation is beyond the {generations:,} that it had")
+    if (history.updates < 0).any() or (history.last_updates < 0).any():
+        raise ValueError("updates are below 0")
+    if np.isnan(history.fitness).any() or np.isposinf(history.fitness).any():
+        raise ValueError("fitness is not a number, or infinite")
+    if not (np.isfinite(history.qd_score) & (history.qd_score >= 0)).all():
+        raise ValueError("qd_score is below 0 or not finite")
+    if not ((history.coverage >= 0) & (history.coverage <= 1 + ROUNDING)).all():
+        raise ValueError("coverage is not between 0 and 1")
 
 
 def _expected(headers: Mapping[str, Header], classes: int) -> dict[str, Header]:

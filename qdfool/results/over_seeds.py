@@ -9,13 +9,18 @@ import numpy as np
 
 from qdfool.config import Config
 from qdfool.engine.objectives import confidence
-from qdfool.errors import InputError
+from qdfool.errors import InputError, shown
 from qdfool.results import history_file, run_folder
 
 LEVEL, RESAMPLES = 0.95, 2000
 """Of bootstrap intervals."""
 MOST_FIGURES, LARGEST_FIGURE = 100, 10**30
 """Of a summary, which may come from anywhere; one figure is drawn thousands of times."""
+COUNTS, SHARES = (
+    ("evaluations", "seconds", "classes_at_99", "classes_at_9999"),
+    ("median_confidence", "min_confidence"),
+)
+"""Figures that every summary of a run has: from 0, and from 0 to 1."""
 FIXED = ("classes", "cppn.nodes_cap", "cppn.connections_cap")
 """Figures of a run's summary that no seed changes."""
 
@@ -37,8 +42,7 @@ def summary(directory: Path, seeds: Sequence[int], done: Sequence[int]) -> dict[
         path = directory / run_folder.name_of_seed(seed) / run_folder.SUMMARY
         if path.exists():
             rows[seed] = run_folder.read_json(path)
-            if len(numbers(rows[seed])) > MOST_FIGURES:
-                raise InputError(f"{path} is damaged: a run has at most {MOST_FIGURES} figures.")
+            check_summary(path, rows[seed])
     return {
         "seeds": list(seeds),
         "seeds_done": len(done),
@@ -47,6 +51,23 @@ def summary(directory: Path, seeds: Sequence[int], done: Sequence[int]) -> dict[
         f"of {RESAMPLES:,} bootstrap samples; none of a single seed)",
         "runs": [{**row, "seed": seed} for seed, row in rows.items()],
     }
+
+
+def check_summary(path: Path, summary: dict[str, Any]) -> None:
+    """Checks that what was read from the `summary.json` of a run has the figures of one.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    figures = numbers(summary)
+    if len(figures) > MOST_FIGURES:
+        raise InputError(f"{path} is damaged: a run has at most {MOST_FIGURES} figures.")
+    for name in (*COUNTS, *SHARES):
+        if not 0 <= figures.get(name, -1) <= (1 if name in SHARES else LARGEST_FIGURE):
+            raise InputError(
+                f"{path} is damaged: expected numbers as {', '.join((*COUNTS, *SHARES))}; {name} is "
+                f"{shown(summary.get(name))}."
+            )
 
 
 def numbers(summary: dict[str, Any], group: str = "") -> dict[str, float]:

@@ -18,7 +18,7 @@ from qdfool.build import (
     with_devices,
     with_pictures,
 )
-from qdfool.config import Config, validate
+from qdfool.config import MOST_GENERATIONS, Config, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
 from qdfool.engine.sharding import SHARDED, Shares, gathered, local, replicated, spread
 from qdfool.engine.step import Evolution
@@ -26,13 +26,14 @@ from qdfool.errors import InputError, shown
 from qdfool.keys import key_of, root_key
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.config_file import record_of
-from qdfool.results.history import MOST_ROWS, Metrics, empty_history, extend, metrics
+from qdfool.results.history import MOST_ROWS, History, Metrics, empty_history, extend, metrics
 from qdfool.results.result import Result
 from qdfool.results.snapshot import Snapshot
+from qdfool.results.state_check import check_state
 from qdfool.types import Classifier, Elites, State
 
-LONGEST = 1e12
-"""Seconds that a run says it took."""
+LONGEST = MOST_GENERATIONS
+"""Seconds that a run says it took, as `summary.json` may have them."""
 PICTURES = ("origins", "pictures")
 """What a state has where the run began with pictures, and else not."""
 COPIED_AT_MOST = 1 << 28
@@ -185,7 +186,12 @@ class Run:
             # Arrays of one number, which is all that a template needs.
             return jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), tree)
 
-        generations, tree, values = checkpoints.restore(template, say)
+        def check(tree: Any) -> None:
+            classes = len(self.classifier.class_names)
+            history = History(**tree["history"])
+            check_state(self.config, self.classifier.image_shape, classes, tree["state"], history)
+
+        generations, tree, values = checkpoints.restore(template, say, check)
         if tree["state"]["generation"] != generations:
             raise InputError(
                 f"Checkpoint {generations} in {checkpoints.directory} is of generation {tree['state']['generation']}. "
@@ -259,8 +265,8 @@ def _rows(value: Any, batch_size: int) -> Shares | None:
     if value is None:
         return None
     match value:
-        case {"devices": int(devices), "sizes": [*sizes]} if devices > 0:
-            shared = all(isinstance(size, int) and size > 0 and size % devices == 0 for size in sizes)
+        case {"devices": int(devices), "sizes": [*sizes]} if devices > 0 and devices is not True:
+            shared = all(type(size) is int and size > 0 and size % devices == 0 for size in sizes)
             if shared and sum(sizes) == batch_size:
                 return Shares(devices, tuple(sizes))
     raise ValueError(f"its rows are {shown(value)}")

@@ -116,6 +116,7 @@ class SavedRun:
                 self.saved_generations = self.run.generations
             checkpoints.finish()
         except OSError:
+            checkpoints.finish()  # If that fails, too, it says more: what there is to go on from.
             raise
         except BaseException as error:  # An interrupt while files are written: the last checkpoint stands.
             checkpoints.finish()

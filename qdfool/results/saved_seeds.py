@@ -297,7 +297,10 @@ def standing(folder: Path, config: Config) -> Standing:
             f"{folder} is a run of another config than its folder of seeds: {'; '.join(differing)}. Bring the run back "
             "that was there, or make an empty folder in its place, in which its seed begins anew."
         )
-    figures = figures_of(summary) if summary.exists() else {"generations": 0, "seconds": 0.0}
+    figures = {"generations": 0, "seconds": 0.0}
+    if summary.exists():
+        figures = figures_of(summary)
+        over_seeds.check_summary(summary, run_folder.read_json(summary))
     generations, seconds = figures["generations"], figures["seconds"]
     check_budget(folder, config, generations)
     spent = config.spent_budget(generations, seconds) is not None

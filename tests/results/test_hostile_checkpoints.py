@@ -163,17 +163,21 @@ VALUES: dict[str, tuple[str, Any]] = {
     "processes without devices": ("rows", {"devices": 0, "sizes": [12]}),
     "processes of another batch": ("rows", {"devices": 2, "sizes": [10**9]}),
     "processes with unequal parts": ("rows", {"devices": 5, "sizes": [12]}),
+    "processes of a truth value": ("rows", {"devices": True, "sizes": [12]}),
+    "processes of truth values": ("rows", {"devices": 1, "sizes": [True] * 12}),
     "processes of text": ("rows", {"devices": 2, "sizes": "12"}),
     "NaN seconds": ("seconds", float("nan")),
     "negative seconds": ("seconds", -1.0),
     "seconds of text": ("seconds", "1"),
     "compiled for ever": ("compile_seconds", 10**400),
+    "seconds that no summary has": ("seconds", 1e12),
     "no structure": ("structure", None),
     "a structure of numbers": ("structure", {"a": 1}),
     "another structure": ("structure", {"\x1b[2J": "float32 [3]"}),
     "packed by a number": ("packed", 1),
     "packed names of lists": ("packed", [[]]),
     "packed names that are not there": ("packed", ["\x1b[2J"]),
+    "nothing packed": ("packed", []),
 }
 
 
@@ -203,6 +207,15 @@ def test_values_that_no_run_has_are_refused(folder, how, capfd):
     name, value = VALUES[how]
     values = json.loads((folder / "checkpoints" / NEWEST / "values" / "metadata").read_bytes())
     forged(folder, json.dumps(values | {name: value}))
+    refused(folder, capfd)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda names: names[::-1], lambda names: names[1:], lambda names: names * 2]
+)
+def test_small_arrays_in_another_order_or_number_are_refused(folder, change, capfd):
+    values = json.loads((folder / "checkpoints" / NEWEST / "values" / "metadata").read_bytes())
+    forged(folder, json.dumps(values | {"packed": change(values["packed"])}))
     refused(folder, capfd)
 
 

@@ -10,7 +10,7 @@ import pytest
 from qdfool.errors import InputError
 from qdfool.results import history_file
 from qdfool.results.history import empty_history, extend
-from qdfool.results.over_seeds import RESAMPLES, _series, intervals, numbers, summary
+from qdfool.results.over_seeds import COUNTS, RESAMPLES, SHARES, _series, intervals, numbers, summary
 from qdfool.types import Record
 
 
@@ -54,8 +54,18 @@ def test_figures_are_the_numbers_that_a_seed_can_change():
 def test_a_summary_from_anywhere_is_no_more_than_a_run_has(tmp_path):
     (tmp_path / "seed1").mkdir()
     path = tmp_path / "seed1" / "summary.json"
-    path.write_text(f'{{"one": 1, "huge": 1{"0" * 400}}}')
-    assert summary(tmp_path, [1], [1])["figures"] == {"one": {"median": 1.0, "low": None, "high": None}}
+    path.write_text(json.dumps(dict.fromkeys((*COUNTS, *SHARES), 1))[:-1] + f', "huge": 1{"0" * 400}}}')
+    figures = summary(tmp_path, [1], [1])["figures"]
+    assert figures == {name: {"median": 1.0, "low": None, "high": None} for name in (*COUNTS, *SHARES)}
+    for name, value in (
+        ("evaluations", "many"),
+        ("min_confidence", 2),
+        ("seconds", -1),
+        ("classes_at_99", None),
+    ):
+        path.write_text(json.dumps({**dict.fromkeys((*COUNTS, *SHARES), 1), name: value}))
+        with pytest.raises(InputError, match=rf"summary\.json is damaged: expected numbers as .*; {name} is"):
+            summary(tmp_path, [1], [1])
     path.write_text(json.dumps({"group": {str(number): number for number in range(101)}}))
     with pytest.raises(InputError, match=r"summary\.json is damaged: a run has at most 100 figures"):
         summary(tmp_path, [1], [1])

@@ -253,8 +253,8 @@ def with_another_config(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(values))
 
 
-def with_damaged_summary(folder: Path) -> None:
-    (folder / "summary.json").write_text('{"generations": "many"}')
+def with_summary(text: str):
+    return lambda folder: (folder / "summary.json").write_text(text)
 
 
 def with_damaged_checkpoints(folder: Path) -> None:
@@ -272,7 +272,11 @@ def with_damaged_checkpoints(folder: Path) -> None:
             with_another_config,
             "seed0 is a run of another config than its folder of seeds: mutation.rate: 0.3 -> 0.1",
         ),
-        (with_damaged_summary, "seed0/summary.json is damaged"),
+        (with_summary('{"generations": "many"}'), "seed0/summary.json is damaged"),
+        (
+            with_summary('{"generations": 10, "seconds": 1, "compile_seconds": 1}'),
+            "seed0/summary.json is damaged: expected numbers as evaluations",
+        ),
         (with_damaged_checkpoints, "seed0/checkpoints is whole. Bring one back"),
     ],
 )
@@ -295,7 +299,7 @@ def test_a_seed_in_an_empty_folder_begins_anew(done, command, alone):
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("", "got ''"),
+        ("", "--seeds is given an empty text"),
         ("5:5", "--seeds 5:5 are empty"),
         ("0:3,2", "--seeds must differ; 2 is there twice"),
         ("4,4", "4 is there twice"),
