@@ -239,10 +239,6 @@ def test_a_classifier_that_fails_names_the_seed(command, small, tmp_path, monkey
     assert json.loads((folder / "summary.json").read_text())["seeds_done"] == 3
 
 
-def without_folder(folder: Path) -> None:
-    shutil.rmtree(folder)
-
-
 def with_damaged_config(folder: Path) -> None:
     (folder / "config.json").write_text("{")
 
@@ -266,7 +262,7 @@ def with_damaged_checkpoints(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
-        (without_folder, "seed0 is missing. Bring it back, or make an empty one"),
+        (shutil.rmtree, "seed0 is missing. Bring it back, or make an empty one"),
         (with_damaged_config, "seed0/config.json is damaged"),
         (
             with_another_config,
