@@ -286,7 +286,7 @@ def test_a_seed_that_is_missing_or_damaged_is_named_and_the_others_stay(done, co
 
 
 def test_a_seed_in_an_empty_folder_begins_anew(done, command, alone):
-    without_folder(done / "seed0")
+    shutil.rmtree(done / "seed0")
     (done / "seed0").mkdir()
     assert command("--resume", str(done), "--quiet") == (0, "", "")
     assert are_of_their_own_commands(done, alone)
