@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import re
 import typing
 from collections.abc import Sequence
@@ -66,7 +67,7 @@ def read(kind: type[Command], arguments: Sequence[str], **how: Any) -> Command:
         SystemExit: help, or an option that there is not, or a value of another kind; tyro has said it.
         InputError: what was typed is so odd that tyro cannot say what is wrong with it.
     """
-    for word, following in zip(arguments, [*arguments[1:], "-"], strict=True):
+    for word, following in itertools.pairwise([*arguments, "-"]):
         if word.startswith("--") and (following == "" or word.endswith("=")):
             raise InputError(
                 f"{word.removesuffix('=')[:LONGEST_SHOWN]} is given an empty text, as an unset variable of the shell "
