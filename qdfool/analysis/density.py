@@ -68,11 +68,14 @@ def density_maps(
     columns = min(5, len(arrays))
     rows = math.ceil(len(arrays) / columns)
     side = min(LARGEST, (style.WIDTH - BAR) / columns)
-    figure = Figure(figsize=(style.fitting_width(BAR + columns * side), 1.1 + rows * (side + 0.35)))
-    grid = figure.subplots(rows, columns, squeeze=False)
     size_of_names = style.TEXT_SIZE - 1.5
-    widest = max((style.measured(name, size_of_names) for name in names or ()), default=0.0)
-    upright = widest * len(names or ()) > 0.8 * 72 * side
+    said = [style.measured(name, size_of_names) / 72 for name in names or () if name]
+    widest = max(said, default=0.0)
+    upright = widest * len(said) > 0.8 * side
+    below = (widest if upright else 0.15 * bool(said)) + 0.2 * bool(axes[0])
+    height = 1.1 + rows * (side + 0.35 + below)
+    figure = Figure(figsize=(style.fitting_width(BAR + columns * side), height))
+    grid = figure.subplots(rows, columns, squeeze=False)
     for number, (area, (name, values)) in enumerate(zip(grid.flat, arrays.items(), strict=False)):
         first = number % columns == 0
         area.imshow(values, norm=scale, cmap=colours, interpolation="nearest")

@@ -69,13 +69,20 @@ def density(path, **changes):
     analysis.density_maps(path, colour_label="density", **(given | changes))
 
 
+def matrices(path, **changes):
+    """Their names are too wide to stand beside each other below."""
+    maps = dict.fromkeys(("one", "two", "three", "four"), NOISE[:7, :7])
+    given = {"names": [f"network {n}" for n in range(7)], "axes": ("shown to", "evolved against")}
+    density(path, maps=maps, **(given | changes))
+
+
 def scatter(path, **changes):
     points = {f"point {n}": (n / 10, n % 3) for n in range(15)}
     given = {"points": points, "title": "Title", "subtitle": "below", "x_label": "x", "y_label": "y"}
     analysis.scatter(path, **(given | changes))
 
 
-CHARTS = (lines, panels, boxes, intervals, images, density, scatter)
+CHARTS = (lines, panels, boxes, intervals, images, density, matrices, scatter)
 
 
 def pixels(path) -> np.ndarray:
