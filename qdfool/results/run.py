@@ -26,7 +26,7 @@ from qdfool.errors import InputError, shown
 from qdfool.keys import key_of, root_key
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.config_file import record_of
-from qdfool.results.history import MOST_ROWS, History, Metrics, empty_history, extend, metrics
+from qdfool.results.history import MOST_ROWS, History, Metrics, MetricsLog, empty_history, extend, metrics
 from qdfool.results.result import Result
 from qdfool.results.snapshot import Snapshot
 from qdfool.results.state_check import check_state
@@ -75,7 +75,7 @@ class Run:
         given = (key,) if pictures is None else (key, pictures)
         self.state: State = init(*replicated(given, shares)) if begins else jax.eval_shape(init, *given)
         self.history = empty_history(len(classifier.class_names))
-        self.metrics: list[Metrics] = []
+        self.metrics = MetricsLog()
         self.generations = 0
         self.seconds = 0.0
         self.compile_seconds = 0.0
@@ -217,7 +217,7 @@ class Run:
         )
         self.state = spread(restored, self.evolution.shares)
         self.history = type(self.history)(**tree["history"])
-        self.metrics = [row for row in earlier if row.generation <= generations]
+        self.metrics = MetricsLog(row for row in earlier if row.generation <= generations)
         self.generations = generations
         self.seconds, self.compile_seconds = values["seconds"], values["compile_seconds"]
 
@@ -230,7 +230,7 @@ class Run:
             classifier=record_of(self.classifier),
             snapshot=snapshot,
             history=self.history,
-            metrics=tuple(self.metrics),
+            metrics=self.metrics[:],
             generations=self.generations,
             seconds=self.seconds,
             compile_seconds=self.compile_seconds,

@@ -1,10 +1,11 @@
+import tracemalloc
 from typing import Any
 
 import numpy as np
 
 from qdfool.config import Charges
 from qdfool.engine.objectives import confidence
-from qdfool.results.history import MOST_ROWS, empty_history, extend, metrics
+from qdfool.results.history import MOST_ROWS, MetricsLog, empty_history, extend, metrics
 from qdfool.types import Record
 
 
@@ -58,3 +59,22 @@ def test_metrics_count_classes_by_their_surest_elite():
     assert row.evaluations == 120
     assert row.evaluations_per_second == 40
     assert row.updates == 4
+
+
+def test_a_log_of_metrics_has_its_rows_and_little_else():
+    row = metrics(records(1, 2), 12, Charges((0,), (10,)), spent=3.0, seconds=0.5)
+    log = MetricsLog([row])
+    before = log[:]
+    tracemalloc.start()
+    for _ in range(10_000):
+        log.append(row)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 150 * 10_000
+    assert len(log) == 10_001
+    assert log[-1] == row
+    assert [type(value) for value in vars(log[-1]).values()] == [type(value) for value in vars(row).values()]
+    # What was taken of it is a value.
+    assert before == [row]
+    assert log[:2] == (row, row)
+    assert log != before
