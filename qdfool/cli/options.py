@@ -67,10 +67,11 @@ def read(kind: type[Command], arguments: Sequence[str], **how: Any) -> Command:
         SystemExit: help, or an option that there is not, or a value of another kind; tyro has said it.
         InputError: what was typed is so odd that tyro cannot say what is wrong with it.
     """
-    for word, following in itertools.pairwise([*arguments, "-"]):
-        if word.startswith("--") and (following == "" or word.endswith("=")):
+    for word, following in itertools.pairwise([*arguments, "nothing follows the last"]):
+        name, given, value = word.partition("=")
+        if word.startswith("--") and (value if given else following) == "":
             raise InputError(
-                f"{word.removesuffix('=')[:LONGEST_SHOWN]} is given an empty text, as an unset variable of the shell "
+                f"{name[:LONGEST_SHOWN]} is given an empty text, as an unset variable of the shell "
                 "leaves it. Give it a value, or leave it away."
             )
     shown = [

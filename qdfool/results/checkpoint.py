@@ -99,12 +99,12 @@ class Checkpoints:
         try:
             saving.result()
         except Exception as error:
-            there = any(is_number(path.name) for path in self.directory.glob("*"))
-            left = (
-                "The ones before it are whole; make room and go on with `resume`."
-                if there
-                else "There is none before it: make room, and start the run anew."
-            )
+            if not self.directory.is_dir():
+                left = "Those before it are where it is now: bring it back, and go on with `resume`."
+            elif any(is_number(path.name) for path in self.directory.iterdir()):
+                left = "The ones before it are whole; make room and go on with `resume`."
+            else:
+                left = "There is none before it: make room, and start the run anew, with `overwrite`."
             raise OSError(
                 f"Could not write a checkpoint to {self.directory}: {_first_line(error)}. {left}"
             ) from error
@@ -189,8 +189,13 @@ class Checkpoints:
         """
         newest = hosts.together(lambda: self._newest_whole(log), first_before_others=True)
         tree, values = self._restore(newest, template)
-        with self._of_this_run(newest):
+        try:
             check(tree)
+        except ValueError as error:
+            raise InputError(
+                f"Checkpoint {newest} in {self.directory} has values that no run has: {text_of(error)}. Bring the one "
+                "back that the run saved, from a copy; or move it out of the folder, to go on from the one before."
+            ) from error
         return newest, tree, values
 
     def _newest_whole(self, log: Callable[[str], None]) -> int:
@@ -311,9 +316,13 @@ def _check_structure(found: Any, wanted: dict[str, str]) -> None:
 
 
 def _check_packed(names: Any, arrays: dict[str, Any]) -> None:
-    """Checkpoints of version 0.2 and before have no such list: none of their arrays are stored so."""
+    """Checks the names of the arrays that are stored as one. Checkpoints of version 0.2 and before have none.
+
+    Raises:
+        ValueError: they are not names of small arrays, in their order, each once.
+    """
     known = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    # In their order, each once, and none that is large, which would be made here as often as a name is there.
+    # A large one would be made here, whether it is there or not.
     if not known or names != sorted(set(names) & set(small(arrays))):
         raise ValueError("it does not say which of its arrays are stored as one")
 

@@ -48,7 +48,7 @@ class Metrics:
 
 
 class MetricsLog(Sequence[Metrics]):
-    """The metrics of all chunks, in a quarter of the memory that as many `Metrics` take: a run of days has a million."""
+    """The metrics of all chunks, in a quarter of the memory of as many `Metrics`: a run of days has a million."""
 
     def __init__(self, rows: Iterable[Metrics] = ()) -> None:
         """Begins with these rows."""
@@ -70,17 +70,17 @@ class MetricsLog(Sequence[Metrics]):
     @overload
     def __getitem__(self, index: slice) -> "MetricsLog": ...
     def __getitem__(self, index: int | slice) -> "Metrics | MetricsLog":
-        if isinstance(index, int):
+        if not isinstance(index, slice):
             return Metrics(*(column[index] for column in self._columns))
         part = MetricsLog()
         part._columns = [column[index] for column in self._columns]
         return part
 
+    def __repr__(self) -> str:
+        return f"<metrics of {len(self):,} chunks>"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)
-
-    def __hash__(self) -> int:
-        raise TypeError("Rows are added to a log of metrics: it has no hash.")
 
 
 def metrics(records: Record, generation: int, charges: Charges, spent: float, seconds: float) -> Metrics:

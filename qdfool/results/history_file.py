@@ -51,7 +51,7 @@ def check(history: History, generations: int) -> None:
     if (history.generation < 1).any() or (np.diff(history.generation) < 1).any():
         raise ValueError("generation does not count up from 1")
     if (history.generation > generations).any():
-        raise ValueError(f"generation is beyond the {generations:,} that it had")
+        raise ValueError(f"generation is beyond the {generations:,} generations of the run")
     if (history.updates < 0).any() or (history.last_updates < 0).any():
         raise ValueError("updates are below 0")
     if np.isnan(history.fitness).any() or np.isposinf(history.fitness).any():

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 SMALL_BYTES = 1 << 20
-"""Of an array, at most; larger ones are saved as they are, without a copy."""
+"""Of an array, at most; larger ones are saved as they are, without a copy. Never to be lowered: what a checkpoint holds
+is checked against it."""
 PACKED = "packed"
 """The name of the array that holds the small ones."""
 

@@ -1,6 +1,7 @@
 """Whether the state in a checkpoint is such as a run makes it: else what it says would become results."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -21,7 +22,10 @@ def check_state(
     state: Mapping[str, Any],
     history: History,
 ) -> None:
-    """Checks the values of a state whose dtypes and shapes are those of its run; what an emitter remembers is its own.
+    """Checks the values of a state whose dtypes and shapes are those of its run.
+
+    What an emitter remembers is its own; genomes and images that a user's own parts had a hand in are theirs. That
+    images are those of the children is not looked at.
 
     Args:
         config: of the run.
@@ -34,31 +38,44 @@ def check_state(
         ValueError: a value is none that a run has.
     """
     generations, elites = int(state["generation"]), state["elites"]
-    history_file.check(history, generations)
+    with _named("the history"):
+        history_file.check(history, generations)
     fitness = elites["fitness"]
     cells = np.flatnonzero(~np.isneginf(fitness))
-    everywhere = len(cells) == len(fitness)
-    rows = {name: elites[name][cells] for name in ROWS}
-    if elites["origin"]:
-        rows |= {f"{ORIGIN}{name}": leaf[cells] for name, leaf in elites["origin"]._asdict().items()}
-    check_fields(rows, classes)
-    if (rows["birth_generation"] > generations).any():
-        raise ValueError(f"birth_generation is beyond the {generations:,} that it had")
-    measures = build_measures(config)
-    if (
-        measures
-        and not placed(config, measures, elites["measures"][cells], cells % (len(fitness) // classes)).all()
-    ):
-        raise ValueError("measures lie in other cells of the grid than their elites")
-    # Not copied where every cell is occupied: genomes may be the most of what memory holds.
-    genome = elites["genome"] if everywhere else jax.tree.map(lambda leaf: leaf[cells], elites["genome"])
-    for of, genomes in (("an elite", genome), ("a child", state["children"])):
-        try:
-            check_genomes(config, image_shape, genomes)
-        except ValueError as error:
-            raise ValueError(f"of {of}, {error}") from error
+    with _named("an elite"):
+        rows = {name: elites[name][cells] for name in ROWS}
+        if elites["origin"]:
+            rows |= {f"{ORIGIN}{name}": leaf[cells] for name, leaf in elites["origin"]._asdict().items()}
+        check_fields(rows, classes)
+        if (rows["birth_generation"] >= generations).any():
+            raise ValueError(f"birth_generation is beyond the {generations:,} generations of the run")
+        measures = build_measures(config)
+        grid_cells = cells % (len(fitness) // classes)
+        if measures and not placed(config, measures, elites["measures"][cells], grid_cells).all():
+            raise ValueError("measures lie in other cells of the grid than their elites")
+    if (elites["num_replacements"] < 0).any():
+        raise ValueError("num_replacements of a cell is below 0")
+    if "origins" in state and (state["origins"] < -1).any():
+        raise ValueError("origins of children are below -1")
     if not ((state["parents"] >= -1) & (state["parents"] < len(fitness))).all():
         raise ValueError("a parent is no cell of the archive")
-    images = state["images"]
-    if not has_own_parts(config) and not ((images >= 0) & (images <= 1)).all():
+    if has_own_parts(config):
+        return
+    # Not copied where every cell is occupied: genomes may be the most of what memory holds.
+    everywhere = len(cells) == len(fitness)
+    genome = elites["genome"] if everywhere else jax.tree.map(lambda leaf: leaf[cells], elites["genome"])
+    with _named("an elite"):
+        check_genomes(config, image_shape, genome)
+    with _named("a child"):
+        check_genomes(config, image_shape, state["children"], scored=False)
+    if ((state["images"] < 0) | (state["images"] > 1)).any():
         raise ValueError("an image is not between 0 and 1")
+
+
+@contextlib.contextmanager
+def _named(what: str) -> Iterator[None]:
+    """A ValueError then says what it is of."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"of {what}, {error}") from error

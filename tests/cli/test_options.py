@@ -60,6 +60,10 @@ def test_what_was_typed_is_shown_and_not_obeyed(command, arguments, capsys):
     assert max(map(len, lines)) < 300
 
 
+def test_a_value_may_end_in_a_sign_of_equality():
+    assert str(qdfool.run.parse(["--out=runs/a="], qdfool.preset("mnist-direct")).out) == "runs/a="
+
+
 def test_odd_values_that_are_right_are_read_as_they_are(tmp_path):
     from qdfool.cli.options import read
 

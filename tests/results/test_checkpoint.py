@@ -128,6 +128,21 @@ def test_a_save_that_fails_is_named_and_leaves_the_one_before(tmp_path):
     assert restored(tmp_path)[0][0] == 1
 
 
+def test_what_is_left_when_a_save_fails_is_said(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "one")
+    checkpoints.save(1, {"a": object()}, {"number": 1})
+    with pytest.raises(OSError, match="There is none before it: make room, and start the run anew"):
+        checkpoints.finish()
+    checkpoints.save(1, state(1), {"number": 1})
+    checkpoints.finish()
+    (tmp_path / "one").rename(tmp_path / "other")
+    checkpoints.save(2, state(2), {"number": 2})
+    with pytest.raises(OSError, match="Those before it are where it is now: bring it back"):
+        checkpoints.finish()
+    checkpoints.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
 def test_a_write_that_fails_waits_for_the_others(tmp_path, monkeypatch):
     """Those that end after Orbax has closed its event loop would each print a traceback."""
     ended = []
@@ -331,8 +346,9 @@ def test_a_checkpoint_of_small_arrays_has_one(tmp_path):
 
 
 def test_a_checkpoint_of_before_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(packed, "SMALL_BYTES", -1)
-    saved(tmp_path, [5])
+    with monkeypatch.context() as patch:
+        patch.setattr(packed, "SMALL_BYTES", -1)
+        saved(tmp_path, [5])
     values = tmp_path / "5" / "values"
     found = json.loads((values / VALUES).read_bytes())
     assert found.pop("packed") == []

@@ -1,5 +1,6 @@
 """Runs in their folders from Python: the same as the command line leaves, stopped, failed and gone on with."""
 
+import errno
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from qdfool.build import with_classifier
 from qdfool.config import Mutation
 from qdfool.errors import InputError
 from qdfool.results import run
+from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.saved_run import resume, start
 from qdfool.run import main
 
@@ -354,3 +356,17 @@ def test_groups_and_crops_apply_to_a_classifier_of_ones_own_and_weights_do_not(s
     ):
         with pytest.raises(InputError, match=message):
             qdfool.evolve(replace(small, **setting), fake.host_logits)
+
+
+def test_a_full_disk_says_that_there_is_no_checkpoint_rather_than_which_file_it_met(
+    small, tmp_path, monkeypatch
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(qdfool.Result, "write", full)
+    monkeypatch.setattr(Checkpoints, "_save", full)
+    with pytest.raises(OSError, match=r"Could not write a checkpoint .* There is none before it"):
+        qdfool.evolve(
+            replace(small, generations=2, checkpoint_every=100), fake.classifier, out=tmp_path / "run"
+        )
