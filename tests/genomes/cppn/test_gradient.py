@@ -1,5 +1,7 @@
 """Gradients by the weights of CPPNs against finite differences, of a plain Python walk and of the evaluation."""
 
+import importlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,13 @@ MANY = 12
 POINTS = np.random.default_rng(0).uniform(-1, 1, (4, 12))
 FORMULATIONS = {"in turn": gradient.gradients_in_turn, "side by side": gradient.gradients_side_by_side}
 STEP = 1e-5
+
+
+def in_float64():
+    """A context; JAX 0.7 has it among its experiments."""
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(True)
+    return importlib.import_module("jax.experimental").enable_x64()
 
 
 def differentiable(one):
@@ -51,7 +60,7 @@ def test_gradients_are_those_of_finite_differences(name, outputs, monkeypatch):
     graphs = gentle(outputs)
     assert set(np.asarray(graphs.activation)[np.asarray(graphs.alive)]) == set(range(len(FUNCTIONS)))
     cotangents = np.random.default_rng(1).normal(size=(MANY, outputs, 12))
-    with jax.enable_x64(True):
+    with in_float64():
         found = np.asarray(
             FORMULATIONS[name](
                 jax.tree.map(jnp.asarray, graphs),
@@ -83,7 +92,7 @@ def test_what_is_shown_has_the_derivative_of_finite_differences(outputs):
         return jnp.abs(values) if outputs == 1 else rgb_of_hls(jnp.abs(values))
 
     graphs = gentle(outputs)
-    with jax.enable_x64(True):
+    with in_float64():
         points = jnp.asarray(POINTS)
         graphs = jax.tree.map(jnp.asarray, graphs)
 
