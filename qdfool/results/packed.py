@@ -32,11 +32,8 @@ def packed(arrays: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     rest = {name: array for name, array in arrays.items() if name not in names}
     if not names:
         return rest
-    return rest | {
-        PACKED: np.concatenate(
-            [np.frombuffer(np.asarray(arrays[name]).tobytes(), np.uint8) for name in names]
-        )
-    }
+    content = b"".join(arrays[name].tobytes() for name in names)
+    return rest | {PACKED: np.frombuffer(content, np.uint8)}
 
 
 def unpacked(stored: Mapping[str, Any], like: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:

@@ -216,7 +216,7 @@ class Run:
             **{name: state[name] for name in PICTURES if name in state},
         )
         self.state = spread(restored, self.evolution.shares)
-        self.history = type(self.history)(**tree["history"])
+        self.history = History(**tree["history"])
         self.metrics = MetricsLog(row for row in earlier if row.generation <= generations)
         self.generations = generations
         self.seconds, self.compile_seconds = values["seconds"], values["compile_seconds"]
@@ -265,7 +265,7 @@ def _rows(value: Any, batch_size: int) -> Shares | None:
     if value is None:
         return None
     match value:
-        case {"devices": int(devices), "sizes": [*sizes]} if devices > 0 and devices is not True:
+        case {"devices": int(devices), "sizes": [*sizes]} if type(devices) is int and devices > 0:
             shared = all(type(size) is int and size > 0 and size % devices == 0 for size in sizes)
             if shared and sum(sizes) == batch_size:
                 return Shares(devices, tuple(sizes))
