@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -115,15 +116,19 @@ def in_range(name: str, value: float, low: float, high: float = float("inf")) ->
 
 
 @contextlib.contextmanager
-def without_copies() -> Iterator[None]:
-    """A copy of the process that a user's own code makes meanwhile, by forking, ends where it would go on with ours: it
-    has the run folder open, and none of the threads that JAX computes with."""
-    process = os.getpid()
+def process_kept() -> Iterator[None]:
+    """What a user's own code does to the process meanwhile does not end a run.
+
+    A copy that it makes by forking ends where it would go on with our code: it has the run folder open, and none of the
+    threads that JAX computes with. And it may raise the limit of recursion, but not leave one too low to save a run.
+    """
+    process, recursion_limit = os.getpid(), sys.getrecursionlimit()
     try:
         yield
     finally:
         if os.getpid() != process:
             os._exit(1)
+        sys.setrecursionlimit(max(recursion_limit, sys.getrecursionlimit()))
 
 
 @contextlib.contextmanager
@@ -138,7 +143,7 @@ def code_of_a_user(failing: str, remedy: str = "") -> Iterator[None]:
         InputError: the code raised something; an InputError as it is.
     """
     try:
-        with without_copies():
+        with process_kept():
             yield
     except (InputError, KeyboardInterrupt):
         raise

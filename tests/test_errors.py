@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import fake
@@ -107,6 +108,19 @@ def test_an_object_that_raises_whatever_when_it_is_shown_is_told_by_its_type(rai
         raise error
     with pytest.raises(InputError, match="is named a Odd that cannot be shown, of type Odd"):
         check_class_names("fake", ["a", value], 2)
+
+
+def test_code_of_a_user_may_raise_the_limit_of_recursion_and_not_lower_it():
+    before = sys.getrecursionlimit()
+    with code_of_a_user("it failed"):
+        sys.setrecursionlimit(before // 2)
+    assert sys.getrecursionlimit() == before
+    try:
+        with code_of_a_user("it failed"):
+            sys.setrecursionlimit(before * 2)
+        assert sys.getrecursionlimit() == before * 2
+    finally:
+        sys.setrecursionlimit(before)
 
 
 FOUR = replace(fake.classifier, class_names=(ATTACK, "b", "c", "d"))

@@ -4,7 +4,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
-from qdfool.errors import InputError, described
+from qdfool.errors import InputError, described, process_kept
 
 CALLED_BACK = "callback"
 """What XLA names when a function on the host failed that the device had called; all else is trouble of its own."""
@@ -33,7 +33,8 @@ def code_called_back(failing: str, remedy: str = "") -> Iterator[None]:
     for logger in loggers:
         logger.addFilter(is_something_else)
     try:
-        yield
+        with process_kept():
+            yield
     except InputError:
         raise
     except Exception as error:  # XLA's error is also a plain ValueError, where it comes late.

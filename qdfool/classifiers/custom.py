@@ -23,7 +23,7 @@ from qdfool.classifiers.names_check import check_class_names, check_name
 from qdfool.classifiers.torch_adapter import adapted, is_torch_module
 from qdfool.classifiers.weights import fingerprint
 from qdfool.config import check_image_shape
-from qdfool.errors import InputError, code_of_a_user, shown, without_copies
+from qdfool.errors import InputError, code_of_a_user, process_kept, shown
 from qdfool.files.digest import digest_of
 from qdfool.types import Classifier, Parameters
 
@@ -180,7 +180,7 @@ def _on_host(logits: Callable[[Parameters, Any], Any]) -> Callable[[Parameters, 
 
 def _traceable(logits: Callable[..., Any], parameters: Parameters, shape: tuple[int, ...]) -> bool:
     try:
-        with without_copies():
+        with process_kept():
             traced = jax.eval_shape(
                 logits, parameters, jax.ShapeDtypeStruct((IMAGES_ASKED, *shape), jnp.float32)
             )

@@ -20,7 +20,7 @@ from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
 from qdfool.engine.sharding import STATE, P, replicated, sharded
 from qdfool.engine.step import Evolution, ask, init, step, tell
-from qdfool.errors import ClassifierInterrupt, InputError, code_of_a_user, described, shown, without_copies
+from qdfool.errors import ClassifierInterrupt, InputError, code_of_a_user, described, process_kept, shown
 from qdfool.types import Array, Classifier, Parameters, Record, State
 
 LONGEST_CHUNK = 1024
@@ -251,7 +251,7 @@ class _Host:
         """The classifier's answer; None, and `failure` set, if it had none that will do."""
         images, where = np.array(ask(state)), f"In generation {int(state.generation)}, {self.classifier.name}"
         try:
-            with without_copies():
+            with process_kept():
                 logits = as_array(self.classifier.logits(self.classifier.parameters, images))
         except KeyboardInterrupt:
             self.failure = ClassifierInterrupt(f"{where} was ended by a KeyboardInterrupt.")

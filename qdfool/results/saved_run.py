@@ -106,7 +106,7 @@ class SavedRun:
         checkpoints = Checkpoints(self.directory / run_folder.CHECKPOINTS)
         try:
             failure = self._advance(checkpoints, stop, on_chunk)
-            if self.run.generations and self._others_are_here(failure) and self.run.is_whole():
+            if self.run.has_elites() and self._others_are_here(failure) and self.run.is_whole():
                 self.run.save(checkpoints)
                 # Who interrupts although the run is about to stop does not wait for pictures.
                 if hosts.is_first() and not (isinstance(failure, KeyboardInterrupt) and stop()):
@@ -139,7 +139,7 @@ class SavedRun:
                 if on_chunk is not None:
                     on_chunk(self.run)
                 due = time.monotonic() - saved_at >= self.run.config.checkpoint_every
-                if hosts.of_first(due):
+                if hosts.of_first(due) and self.run.has_elites():
                     # First what is still being saved: a folder that is moved away amid that must not be written into
                     # while Orbax makes it anew.
                     checkpoints.finish()
@@ -159,7 +159,7 @@ class SavedRun:
     def what_is_saved(self) -> str:
         """A sentence that says from where the run can go on, and how."""
         if not self.saved_generations:
-            return "No generation was complete; there is nothing to go on from."
+            return "There is no elite yet, and so nothing to go on from."
         return (
             f"Everything until generation {self.saved_generations} is saved; go on with: {self.how_to_resume}"
         )

@@ -124,6 +124,19 @@ def test_ctrl_c_in_a_classifier_of_a_run_without_a_folder_is_an_interrupt(ends, 
         qdfool.evolve(small, fake.fails_later)
 
 
+def test_a_run_whose_first_generation_has_no_valid_image_has_nothing_to_go_on_from(small, tmp_path):
+    def not_numbers(images):
+        logits = fake.host_logits(images)
+        return logits if len(images) != small.batch_size else np.full_like(logits, np.nan)
+
+    settings = replace(small, image_shape=fake.SHAPE)
+    with pytest.raises(InputError, match=r"12 of 12 images .* no elite yet, and so nothing to go on from\.$"):
+        qdfool.evolve(settings, not_numbers, out=tmp_path)
+    assert not list((tmp_path / "checkpoints").iterdir())
+    with pytest.raises(InputError, match="No checkpoint"):
+        qdfool.resume(tmp_path, fake.host_logits)
+
+
 def test_a_second_ctrl_c_leaves_the_numbers_undrawn_but_loses_nothing(small, whole, tmp_path):
     asked = []
 
