@@ -71,10 +71,10 @@ def cppn(
         return finish(shown if outputs == 1 else rgb_of_hls(shown))
 
     def decode(genome: Genome) -> Image:
-        return evaluate(genome, points, outputs, show).T.reshape(image_shape)
+        return evaluate(genome, points, outputs, show).reshape(image_shape)
 
     def differentiable(genome: Genome) -> Image:
-        return evaluate_differentiably(genome, points, outputs, show).T.reshape(image_shape)
+        return evaluate_differentiably(genome, points, outputs, show).reshape(image_shape)
 
     def project(genome: Genome) -> Genome:
         return genome._replace(weight=jnp.clip(genome.weight, -weight_range, weight_range))

@@ -48,7 +48,7 @@ Show = Callable[[Array], Array]
 
 
 def evaluate(graph: Graph, points: Array, outputs: int, show: Show) -> Array:
-    """What is shown of the outputs [O, P] of a network at points [I, P].
+    """What is shown of the outputs of a network at points [I, P]: [P, O], as an image has its channels.
 
     Nodes are computed one after the other, each from those before it, and only those that an output depends
     on. A node without incoming connections has the activation of 0. Under `vmap` the networks of a batch are
@@ -66,19 +66,20 @@ def evaluate(graph: Graph, points: Array, outputs: int, show: Show) -> Array:
 
 
 def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
-    """What is shown of the outputs [B, O, P] of networks at points [I, P]: the CPU's formulation.
+    """What is shown of the outputs of networks at points [I, P], [B, P, O]: the CPU's formulation.
 
     One network comes after the other, and each costs what it is: as many steps as it has live nodes and
     connections, of each node only its own activation. Points are taken in pieces, so that the values of all
-    nodes stay in the cache.
+    nodes stay in the cache, and what is shown of a piece is written where it stays: in large images a pass over
+    memory takes as long as some connections.
     """
     inputs, size = points.shape
-    pieces = pieces_of(points)
+    pieces = jnp.asarray(pieces_of(points))
     piece = pieces.shape[2]
     functions = [function for _, function in ACTIVATIONS.values()]
 
-    def network(values: Array, work: tuple[Program, Array]) -> tuple[Array, Array]:
-        (order, length, source, weight, begin, _), activation = work
+    def network(carry: tuple[Array, Array], work: tuple[Array, Program, Array]) -> tuple[tuple[Array, Array], None]:
+        number, (order, length, source, weight, begin, _), activation = work
 
         def node(position: Array, values: Array) -> Array:
             def connection(index: Array, total: Array) -> Array:
@@ -89,20 +90,24 @@ def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
             value = jax.lax.switch(activation[chosen], functions, total)
             return jax.lax.dynamic_update_index_in_dim(values, value, chosen, axis=0)
 
-        def at(values: Array, points: Array) -> tuple[Array, Array]:
-            values = jax.lax.fori_loop(0, length, node, values.at[:inputs].set(points))
-            return values, show(values[inputs : inputs + outputs])
+        def at(place: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+            values, found = carry
+            values = jax.lax.fori_loop(0, length, node, values.at[:inputs].set(pieces[place]))
+            seen = show(values[inputs : inputs + outputs]).T
+            return values, jax.lax.dynamic_update_slice(found, seen[None], (number, place * piece, 0))
 
-        return jax.lax.scan(at, values, pieces)
+        return jax.lax.fori_loop(0, pieces.shape[0], at, carry), None
 
+    batch, nodes = graphs.alive.shape
     # The values are carried from network to network: to clear them would cost as much as a network.
-    values = jnp.zeros((graphs.alive.shape[1], piece))
-    _, found = jax.lax.scan(network, values, (programs(graphs, inputs, outputs), graphs.activation))
-    return found.swapaxes(1, 2).reshape(-1, outputs, size)
+    carry = jnp.zeros((nodes, piece)), jnp.zeros((batch, size, outputs))
+    work = jnp.arange(batch), programs(graphs, inputs, outputs), graphs.activation
+    (_, found), _ = jax.lax.scan(network, carry, work)
+    return found
 
 
 def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
-    """What is shown of the outputs [B, O, P] of networks at points [I, P]: the formulation for a GPU or TPU.
+    """What is shown of the outputs of networks at points [I, P], [B, P, O]: the formulation for a GPU or TPU.
 
     All networks are computed at once, in as many steps as the largest of them needs, and of
     every node all activations.
@@ -133,7 +138,7 @@ def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Arra
 
     values = jnp.zeros((batch, nodes, size)).at[:, :inputs].set(points)
     values = jax.lax.fori_loop(0, length.max(), node, values)
-    return jax.vmap(show)(values[:, inputs : inputs + outputs])
+    return jax.vmap(show)(values[:, inputs : inputs + outputs]).swapaxes(1, 2)
 
 
 class Program(NamedTuple):

@@ -47,7 +47,7 @@ FUNCTIONS = [partial(_with_slope, name) for name in ACTIVATIONS]
 
 
 def evaluate_differentiably(graph: Graph, points: Array, outputs: int, show: Show) -> Array:
-    """`evaluate`, [O, P], with a derivative in reverse by the weights [E].
+    """`evaluate`, [P, O], with a derivative in reverse by the weights [E].
 
     That is 0 in slots that are free or that no output depends on, and where float32 does not hold it.
     """
@@ -67,7 +67,7 @@ def evaluate_differentiably(graph: Graph, points: Array, outputs: int, show: Sho
             )
             return jax.lax.platform_dependent(*many, cpu=cpu, default=other)
 
-        gradient = together(gradients)((graph, cotangent))
+        gradient = together(gradients)((graph, cotangent.T))
         return jnp.where(jnp.isfinite(gradient), gradient, 0.0), None
 
     shown.defvjp(forward, backward)

@@ -28,13 +28,13 @@ EVALUATE = {
 def test_outputs_are_those_of_a_plain_walk(name, seed, outputs, generations):
     graphs = grown(seed, outputs, generations, MANY)
     found = np.asarray(EVALUATE[name, outputs](graphs))
-    assert found.shape == (MANY, outputs, 12)
+    assert found.shape == (MANY, 12, outputs)
     close = 0
     for index in range(MANY):
         graph = plain(unbatched(graphs, index), outputs)
         for number, point in enumerate(POINTS.T):
             for output, (value, bound) in enumerate(graph.evaluate(point)):
-                assert abs(found[index, output, number] - value) <= bound
+                assert abs(found[index, number, output] - value) <= bound
                 close += bound < 0.01
     # The bound says something: it is small for nearly all of them.
     assert close > 0.7 * found.size
