@@ -64,8 +64,8 @@ def _peer(preset: str, description: str) -> Peer:
 PEERS = {
     "qdfool": _peer("mnist-direct", "qdfool, the paper's own algorithm (mnist-direct)"),
     "qdfool-cppn": _peer("mnist-cppn", "qdfool, the paper's CPPNs (mnist-cppn)"),
-    "qdfool-cppn-lowest": _peer(
-        "mnist-cppn-lowest", "qdfool, its fastest preset without gradients (mnist-cppn-lowest)"
+    "qdfool-cppn-unsure": _peer(
+        "mnist-cppn-unsure", "qdfool, its fastest preset without gradients (mnist-cppn-unsure)"
     ),
     "qdfool-gradient": _peer("mnist-gradient", "qdfool, its fastest preset (mnist-gradient)"),
 }

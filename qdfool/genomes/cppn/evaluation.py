@@ -78,7 +78,9 @@ def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
     piece = pieces.shape[2]
     functions = [function for _, function in ACTIVATIONS.values()]
 
-    def network(carry: tuple[Array, Array], work: tuple[Array, Program, Array]) -> tuple[tuple[Array, Array], None]:
+    def network(
+        carry: tuple[Array, Array], work: tuple[Array, Program, Array]
+    ) -> tuple[tuple[Array, Array], None]:
         number, (order, length, source, weight, begin, _), activation = work
 
         def node(position: Array, values: Array) -> Array:
