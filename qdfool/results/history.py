@@ -13,6 +13,8 @@ from qdfool.types import Record
 
 MOST_ROWS = 1024
 """Rows that a history keeps: past that, every second one is dropped."""
+MOST_METRICS = 1 << 16
+"""Rows of metrics that are kept: at that many, those of the same of half as many equal spans of time become one."""
 SURE, VERY_SURE = 0.99, 0.9999
 """The confidences that the paper counts classes at."""
 
@@ -48,7 +50,11 @@ class Metrics:
 
 
 class MetricsLog(Sequence[Metrics]):
-    """The metrics of all chunks, in a quarter of the memory of as many `Metrics`: a run of days has a million."""
+    """The metrics of all chunks, in a quarter of the memory of as many `Metrics`.
+
+    Past `MOST_METRICS` rows, one is that of several chunks as if they were one, so that neither the memory nor the file
+    of a run of any length grows without end.
+    """
 
     def __init__(self, rows: Iterable[Metrics] = ()) -> None:
         """Begins with these rows."""
@@ -61,6 +67,21 @@ class MetricsLog(Sequence[Metrics]):
         """Adds the row of the chunk that came last."""
         for column, value in zip(self._columns, astuple(row), strict=True):
             column.append(value)
+        if len(self) == MOST_METRICS:
+            self._thin()
+
+    def _thin(self) -> None:
+        names = [field.name for field in fields(Metrics)]
+        every = dict(zip(names, map(np.array, self._columns), strict=True))
+        ends, spans = every["seconds"], MOST_METRICS // 2
+        span = np.ceil(ends * (spans / max(ends[-1], 1e-9)))
+        last = np.flatnonzero(np.diff(span, append=np.inf))
+        rows = {name: column[last] for name, column in every.items()}
+        rows["updates"] = np.diff(np.cumsum(every["updates"])[last], prepend=0)
+        evaluations, seconds = (np.diff(rows[name], prepend=0) for name in ("evaluations", "seconds"))
+        rows["evaluations_per_second"] = evaluations / np.maximum(seconds, 1e-9)
+        for column, name in zip(self._columns, names, strict=True):
+            column[:] = array.array(column.typecode, rows[name].tolist())
 
     def __len__(self) -> int:
         return len(self._columns[0])

@@ -130,7 +130,7 @@ class Run:
 
     def has_elites(self) -> bool:
         """Whether there is anything to go on from: not where no image of the first generation had valid logits."""
-        return len(self.metrics) > 0 and self.metrics[-1].coverage > 0
+        return bool(np.isfinite(self.history.fitness).any())
 
     def is_whole(self) -> bool:
         """Whether state and records are of one generation and can be saved: not where an interrupt came amid a chunk,

@@ -2,6 +2,7 @@ import tracemalloc
 from typing import Any
 
 import numpy as np
+import pytest
 
 from qdfool.config import Charges
 from qdfool.engine.objectives import confidence
@@ -59,6 +60,21 @@ def test_metrics_count_classes_by_their_surest_elite():
     assert row.evaluations == 120
     assert row.evaluations_per_second == 40
     assert row.updates == 4
+
+
+def test_a_long_log_of_metrics_has_longer_chunks_and_the_same_sums(monkeypatch):
+    monkeypatch.setattr("qdfool.results.history.MOST_METRICS", 8)
+    log, charges = MetricsLog(), Charges((0,), (10,))
+    for chunk in range(1, 24):
+        log.append(metrics(records(2 * chunk - 1, 2), 2 * chunk, charges, spent=0.5 * chunk, seconds=0.5))
+    assert [row.generation for row in log] == [4, 12, 24, 40, 42, 44, 46]
+    assert [row.updates for row in log] == np.diff([0, *(2 * row.generation for row in log)]).tolist()
+    assert [row.evaluations for row in log] == [10 * row.generation for row in log]
+    assert [row.evaluations_per_second for row in log] == pytest.approx([40.0] * len(log))
+    assert log[0].median_confidence == float(np.median(confidence(np.array([4.0, -4.0]))))
+    assert [type(value) for value in vars(log[0]).values()] == [
+        type(value) for value in vars(log[-1]).values()
+    ]
 
 
 def test_a_log_of_metrics_has_its_rows_and_little_else():
