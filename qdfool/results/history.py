@@ -1,7 +1,7 @@
 """What a run was like: a row of metrics per chunk, and a thinned history per generation."""
 
 import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import get_type_hints, overload
 
@@ -13,7 +13,7 @@ from qdfool.types import Record
 
 MOST_ROWS = 1024
 """Rows that a history keeps: past that, every second one is dropped."""
-MOST_METRICS = 1 << 16
+MOST_METRICS = 1 << 14
 """Rows of metrics that are kept: at that many, those of the same of half as many equal spans of time become one."""
 SURE, VERY_SURE = 0.99, 0.9999
 """The confidences that the paper counts classes at."""
@@ -82,6 +82,10 @@ class MetricsLog(Sequence[Metrics]):
         rows["evaluations_per_second"] = evaluations / np.maximum(seconds, 1e-9)
         for column, name in zip(self._columns, names, strict=True):
             column[:] = array.array(column.typecode, rows[name].tolist())
+
+    def tuples(self) -> Iterator[tuple[int | float, ...]]:
+        """The values of each row, in the order of the fields of `Metrics`: many times faster than the rows."""
+        return zip(*self._columns, strict=True)
 
     def __len__(self) -> int:
         return len(self._columns[0])

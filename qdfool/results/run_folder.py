@@ -30,7 +30,7 @@ from qdfool.errors import InputError, shown, text_of
 from qdfool.files.atomic import atomic_write
 from qdfool.files.lock import FolderLock
 from qdfool.files.regular import open_regular
-from qdfool.results.history import Metrics
+from qdfool.results.history import Metrics, MetricsLog
 
 CONFIG, METRICS, SUMMARY = "config.json", "metrics.csv", "summary.json"
 ELITES, HISTORY, CHECKPOINTS = "elites.npz", "history.npz", "checkpoints"
@@ -255,7 +255,7 @@ def check_name(path: Path) -> None:
 
 
 def write_metrics(path: Path, rows: Sequence[Metrics]) -> None:
-    """Writes a CSV row per chunk under a header.
+    """Writes a CSV row for each of metrics under a header.
 
     Raises:
         OSError: it cannot be written.
@@ -263,7 +263,8 @@ def write_metrics(path: Path, rows: Sequence[Metrics]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(field.name for field in dataclasses.fields(Metrics))
-    writer.writerows(dataclasses.astuple(row) for row in rows)
+    log = rows if isinstance(rows, MetricsLog) else MetricsLog(rows)
+    writer.writerows(log.tuples())
     with atomic_write(path) as file:
         file.write(text.getvalue().encode())
 
