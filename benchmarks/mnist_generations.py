@@ -1,7 +1,7 @@
 """How many generations the paper's MNIST experiments take here: `python -m benchmarks.mnist_generations`.
 
-Evolves the preset mnist-direct or mnist-cppn for several seeds and prints, per seed, the generation by which the median
-confidence and every digit's reached 99.99 %: the table of docs/papers.md.
+Evolves mnist-direct, mnist-cppn or another preset of the digits for several seeds and prints, per seed, the generation
+by which the median confidence and every digit's reached 99.99 %: the tables of docs/papers.md.
 """
 
 import sys

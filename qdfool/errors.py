@@ -117,10 +117,11 @@ def in_range(name: str, value: float, low: float, high: float = float("inf")) ->
 
 @contextlib.contextmanager
 def process_kept() -> Iterator[None]:
-    """What a user's own code does to the process meanwhile does not end a run.
+    """A user's own code that runs meanwhile leaves one process behind it, in which a run can still be saved.
 
     A copy that it makes by forking ends where it would go on with our code: it has the run folder open, and none of the
-    threads that JAX computes with. And it may raise the limit of recursion, but not leave one too low to save a run.
+    threads that JAX computes with. A limit of recursion that it lowered is as before, unless not even this function can
+    return under it.
     """
     process, recursion_limit = os.getpid(), sys.getrecursionlimit()
     try:

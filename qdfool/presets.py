@@ -56,8 +56,8 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     # Ours: all ten digits certain as soon as can be without gradients. Only the elites below 99.99 % breed, in small
-    # generations: of seeds 0 to 4 all were at 99.99 % after 1,050 to 4,650 evaluations, with mnist-cppn after
-    # 2,400 to 16,200 (docs/papers.md).
+    # generations: of seeds 0 to 9 all were at 99.99 % after 1,050 to 5,250 evaluations, with mnist-cppn after
+    # 2,400 to 22,000 (docs/papers.md).
     "mnist-cppn-unsure": (
         "CPPNs against LeNet, of digits below 99.99 % alone: one image per digit, 200 generations of 50",
         Config(

@@ -1,4 +1,4 @@
-"""What a run was like: a row of metrics per chunk, and a thinned history per generation."""
+"""What a run was like: metrics of its chunks, and a history of its generations, both thinned."""
 
 import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ from qdfool.types import Record
 MOST_ROWS = 1024
 """Rows that a history keeps: past that, every second one is dropped."""
 MOST_METRICS = 1 << 14
-"""Rows of metrics that are kept: at that many, those of the same of half as many equal spans of time become one."""
+"""At so many rows of metrics, those that end in the same of half as many equal spans of generations become one."""
 SURE, VERY_SURE = 0.99, 0.9999
 """The confidences that the paper counts classes at."""
 
@@ -53,7 +53,8 @@ class MetricsLog(Sequence[Metrics]):
     """The metrics of all chunks, in a quarter of the memory of as many `Metrics`.
 
     Past `MOST_METRICS` rows, one is that of several chunks as if they were one, so that neither the memory nor the file
-    of a run of any length grows without end.
+    of a run of any length grows without end. A run that goes on from a checkpoint may lack the row of its last chunk,
+    where that was part of a longer one already.
     """
 
     def __init__(self, rows: Iterable[Metrics] = ()) -> None:
@@ -67,14 +68,14 @@ class MetricsLog(Sequence[Metrics]):
         """Adds the row of the chunk that came last."""
         for column, value in zip(self._columns, astuple(row), strict=True):
             column.append(value)
-        if len(self) == MOST_METRICS:
+        if len(self) >= MOST_METRICS:
             self._thin()
 
     def _thin(self) -> None:
         names = [field.name for field in fields(Metrics)]
         every = dict(zip(names, map(np.array, self._columns), strict=True))
-        ends, spans = every["seconds"], MOST_METRICS // 2
-        span = np.ceil(ends * (spans / max(ends[-1], 1e-9)))
+        ends, spans = every["generation"], MOST_METRICS // 2
+        span = np.ceil(ends * (spans / ends[-1]))
         last = np.flatnonzero(np.diff(span, append=np.inf))
         rows = {name: column[last] for name, column in every.items()}
         rows["updates"] = np.diff(np.cumsum(every["updates"])[last], prepend=0)
@@ -102,7 +103,7 @@ class MetricsLog(Sequence[Metrics]):
         return part
 
     def __repr__(self) -> str:
-        return f"<metrics of {len(self):,} chunks>"
+        return f"<{len(self):,} rows of metrics>"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

@@ -42,7 +42,7 @@ class Result:
     """Of the device's archive; see `elites`."""
     history: History
     metrics: Sequence[Metrics]
-    """A row per chunk."""
+    """A row per chunk; of a long run, per several."""
     generations: int
     """Generations completed."""
     seconds: float

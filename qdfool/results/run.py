@@ -129,7 +129,7 @@ class Run:
         self.generations = generations  # Last, for `is_whole`.
 
     def has_elites(self) -> bool:
-        """Whether there is anything to go on from: not where no image of the first generation had valid logits."""
+        """Whether there is anything to go on from: not where nothing of the first generation was valid."""
         return bool(np.isfinite(self.history.fitness).any())
 
     def is_whole(self) -> bool:

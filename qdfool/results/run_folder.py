@@ -1,7 +1,7 @@
 """The files of a run: NumPy, JSON and CSV, each whole at every moment.
 
     config.json    everything resolved, the classifier's names and fingerprint, versions, device
-    metrics.csv    a row per chunk
+    metrics.csv    a row per chunk, thinned
     summary.json   where the run ended
     elites.npz     a row per elite; read by NumPy alone
     history.npz    per generation, thinned
@@ -46,7 +46,7 @@ SEEDS = "seeds"
 LARGEST_NUMBER = 1 << 63
 """Above what metrics say."""
 LONGEST_METRICS = 1 << 27
-"""Bytes of a `metrics.csv` that is read: about a million chunks."""
+"""Bytes of a `metrics.csv` that is read, many times those of one that is written."""
 LONGEST_JSON, DEEPEST_JSON = 1 << 24, 32
 """Bytes and levels of a JSON file that is read: thousands of classes with long names are a tenth of it."""
 

@@ -159,7 +159,7 @@ class SavedRun:
     def what_is_saved(self) -> str:
         """A sentence that says from where the run can go on, and how."""
         if not self.saved_generations:
-            return "There is no elite yet, and so nothing to go on from."
+            return "Nothing is saved yet, and so there is nothing to go on from."
         return (
             f"Everything until generation {self.saved_generations} is saved; go on with: {self.how_to_resume}"
         )

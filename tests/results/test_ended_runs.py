@@ -130,7 +130,9 @@ def test_a_run_whose_first_generation_has_no_valid_image_has_nothing_to_go_on_fr
         return logits if len(images) != small.batch_size else np.full_like(logits, np.nan)
 
     settings = replace(small, image_shape=fake.SHAPE)
-    with pytest.raises(InputError, match=r"12 of 12 images .* no elite yet, and so nothing to go on from\.$"):
+    with pytest.raises(
+        InputError, match=r"12 of 12 images .* Nothing is saved yet, and so there is nothing to go on from\.$"
+    ):
         qdfool.evolve(settings, not_numbers, out=tmp_path)
     assert not list((tmp_path / "checkpoints").iterdir())
     with pytest.raises(InputError, match="No checkpoint"):
