@@ -12,8 +12,8 @@ from qdfool.genomes.cppn.graph import Graph, adjacency, reachability
 from qdfool.genomes.together import together
 from qdfool.types import Array
 
-LONGEST_PIECE = 12544
-"""Points that the CPU's formulation takes at once: 64 rows of them are some megabytes."""
+LONGEST_PIECE = 25_088
+"""Points that the CPU's formulation takes at once: half an image of 224 x 224, 64 rows of which are some megabytes."""
 
 
 def sine(x: Array) -> Array:
