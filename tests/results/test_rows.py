@@ -19,7 +19,7 @@ def written(path: Path, *rows: dict) -> Path:
 
 
 def test_texts_and_files_are_settings_and_numbers_figures():
-    grid, cma = RESULTS / "grid-against-random.json", RESULTS / "emitters-cma-me-cpu.json"
+    grid, emitters = RESULTS / "grid-against-random.json", RESULTS / "emitters-cpu.json"
     groups = read_rows([grid])
     assert [group.name for group in groups] == ["CMA-MEGA", "varied noise", "uniform noise"]
     assert [one.seed for one in groups[0].members] == [0, 1, 2]
@@ -29,9 +29,9 @@ def test_texts_and_files_are_settings_and_numbers_figures():
         row["seed"]: row["qd_score"] for row in rows if row["images"] == "varied noise"
     }
     assert all(one.paired for one in differences(groups))
-    both = read_rows([grid, cma])
+    both = read_rows([grid, emitters])
     assert both[0].settings == {"images": "CMA-MEGA", "results": "grid-against-random"}
-    assert {group.settings["results"] for group in both} == {grid.stem, cma.stem}
+    assert {group.settings["results"] for group in both} == {grid.stem, emitters.stem}
 
 
 def test_files_of_one_name_are_told_apart(tmp_path):
