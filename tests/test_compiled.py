@@ -17,6 +17,7 @@ from benchmarks.compiled import Row
 from qdfool.build import Target, build_classifier, with_batch_size
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST
+from qdfool.classifiers.winograd import WINOGRAD
 from qdfool.engine.loop import effort
 from qdfool.errors import InputError
 from qdfool.genomes.cppn import evaluation
@@ -100,9 +101,17 @@ def test_what_is_traced_is_formulated_for_the_platform_that_it_is_lowered_for(pl
         assert operations(function, *arguments) == each[chosen]
 
 
-@pytest.mark.parametrize(("platform", "formulation"), [("cpu", BATCH_MINOR), ("cuda", CHANNELS_LAST)])
-def test_a_network_is_formulated_for_its_target(small, platform, formulation):
-    config = replace(small, classifier="mobilenet_v1_025", weights="random", image_shape=(32, 32, 3))
+@pytest.mark.parametrize(
+    ("name", "platform", "formulation"),
+    [
+        ("mobilenet_v1_025", "cpu", BATCH_MINOR),
+        ("mobilenet_v1_025", "cuda", CHANNELS_LAST),
+        ("resnet18", "cpu", WINOGRAD),
+        ("resnet18", "tpu", CHANNELS_LAST),
+    ],
+)
+def test_a_network_is_formulated_for_its_target(small, name, platform, formulation):
+    config = replace(small, classifier=name, weights="random", image_shape=(32, 32, 3))
     logits: Any = build_classifier(config, Target(platform)).logits  # a functools.partial
     assert logits.keywords["formulation"] is formulation
 

@@ -14,9 +14,10 @@ from qdfool.classifiers import custom, hub, lenet, porting
 from qdfool.classifiers.adapters import adapter
 from qdfool.classifiers.architecture import Architecture
 from qdfool.classifiers.batch_minor import BATCH_MINOR
-from qdfool.classifiers.layers import CHANNELS_LAST
+from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
 from qdfool.classifiers.networks import ARCHITECTURES, architecture
 from qdfool.classifiers.views import grouped, ten_crops
+from qdfool.classifiers.winograd import WINOGRAD
 from qdfool.config import Config, Preprocessing
 from qdfool.errors import InputError, known_name, shown
 from qdfool.types import Classifier
@@ -54,10 +55,16 @@ def _network(config: Config, target: Target) -> Classifier:
         found,
         _weights(config, found),
         image_size=size,
-        formulation=BATCH_MINOR if found.depthwise and target.platform == "cpu" else CHANNELS_LAST,
+        formulation=_formulation(found, target),
         dtype=jnp.dtype(config.precision),
     )
     return replace(network, compiler_options=compiler_options(found, target))
+
+
+def _formulation(found: Architecture, target: Target) -> Formulation:
+    if target.platform != "cpu":
+        return CHANNELS_LAST
+    return BATCH_MINOR if found.depthwise else WINOGRAD
 
 
 CLASSIFIERS: dict[str, tuple[str, Callable[[Config, Target], Classifier]]] = {

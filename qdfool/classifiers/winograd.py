@@ -1,0 +1,167 @@
+"""A CPU's formulation for 3 x 3 convolutions: Winograd's minimal filtering.
+
+Of each tile of 2 x 2 outputs the 4 x 4 inputs are transformed by sums, multiplied with a kernel that was transformed
+likewise, and transformed back: 16 products where the convolution has 36. They are 16 matrix products, each over all
+tiles and channels, and take most of the time. Source: Lavin and Gray 2015 (Fast algorithms for convolutional neural
+networks, arXiv 1509.09308), F(2 x 2, 3 x 3).
+
+What is transformed has four times as many numbers as a map, so a few images at a time go through the products, as many
+as caches hold. Convolutions of large maps or between few channels, which are mostly passes through memory, stay XLA's
+own. Larger tiles would save more products, but lose digits.
+"""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from qdfool.classifiers.layers import CHANNELS_LAST, ChannelsLast, Formulation, Padding
+from qdfool.types import Array
+
+TILE = 2
+"""Outputs of a tile, down and across."""
+FED = TILE + 2
+"""Inputs of a tile, down and across."""
+AT_ONCE = 2**22
+"""Transformed numbers of inputs and outputs, of 4 bytes, that the images of a piece have at most, if it is not one."""
+LARGEST = 2**24
+"""Transformed numbers that one image has at most."""
+FEWEST = 64 * 64
+"""Input channels times output channels."""
+
+Pads = tuple[tuple[int, int], tuple[int, int]]
+"""Zeros before and after, vertically and horizontally."""
+Transformed = Sequence[Sequence[Array]]
+"""Of a kernel, [C, C'] for each of the inputs of a tile, row after row."""
+
+
+class Winograd(ChannelsLast):
+    """Feature maps [B, H, W, C], as `ChannelsLast` but for 3 x 3 convolutions of stride 1 between many channels."""
+
+    def convolve(
+        self, features: Array, kernel: Array, bias: Array, stride: int, padding: Padding, groups: int
+    ) -> Array:
+        """See `Formulation.convolve`."""
+        if isinstance(padding, str):
+            down, across = lax.padtype_to_pads(
+                features.shape[1:3], kernel.shape[:2], (stride, stride), padding
+            )
+            padding = (down, across)
+        if (*kernel.shape[:2], stride, groups) != (3, 3, 1, 1) or not _suits(features, kernel, padding):
+            return super().convolve(features, kernel, bias, stride, padding, groups)
+        return bias + _convolution(features, kernel, padding)
+
+
+WINOGRAD: Formulation = Winograd()
+
+
+def _suits(features: Array, kernel: Array, pads: Pads) -> bool:
+    """Whether a convolution is worth the transforms. Their digits are enough for float32 alone, and what its gradient
+    is padded with is 2 less what it is."""
+    *_, inputs, outputs = kernel.shape
+    few = inputs * outputs < FEWEST or _transformed(features, outputs, pads) > LARGEST
+    return not few and features.dtype == jnp.float32 and max(*pads[0], *pads[1]) <= 2
+
+
+def _tiles(features: Array, pads: Pads) -> tuple[int, int]:
+    """Tiles of an image, down and across."""
+    down, across = (
+        -(-(size + sum(pad) - 2) // TILE) for size, pad in zip(features.shape[1:3], pads, strict=True)
+    )
+    return down, across
+
+
+def _transformed(features: Array, outputs: int, pads: Pads) -> int:
+    """Transformed numbers of an image."""
+    down, across = _tiles(features, pads)
+    return FED * FED * down * across * (features.shape[3] + outputs)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolution(features: Array, kernel: Array, pads: Pads) -> Array:
+    """A 3 x 3 convolution of stride 1 without its bias: [B, H, W, C] and [3, 3, C, C'] to [B, H', W', C']."""
+    return _by_tiles(features, _of_kernel(kernel), pads)
+
+
+def _forward(features: Array, kernel: Array, pads: Pads) -> tuple[Array, tuple[Array, Array]]:
+    return _convolution(features, kernel, pads), (features, kernel)
+
+
+def _backward(pads: Pads, kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    """Of the features it is a convolution of the same kind, with the kernel turned about."""
+    features, kernel = kept
+    turned = [[part.T for part in row] for row in _of_kernel(kernel[::-1, ::-1])]
+    (above, below), (left, right) = pads
+    of_features = _by_tiles(gradient, turned, ((2 - above, 2 - below), (2 - left, 2 - right)))
+    bias = jnp.zeros(kernel.shape[3], kernel.dtype)
+    _, back = jax.vjp(lambda kernel: CHANNELS_LAST.convolve(features, kernel, bias, 1, pads, 1), kernel)
+    return of_features, *back(gradient)
+
+
+_convolution.defvjp(_forward, _backward)
+
+
+def _by_tiles(features: Array, kernel: Transformed, pads: Pads) -> Array:
+    """`_convolution` with a kernel that is transformed."""
+    (above, below), (left, right) = pads
+    batch, height, width, _ = features.shape
+    height, width = height + above + below - 2, width + left + right - 2
+    down, across = _tiles(features, pads)
+    # The last tiles are filled up with zeros.
+    padding = ((0, 0), (above, below + down * TILE - height), (left, right + across * TILE - width), (0, 0))
+
+    def piece(features: Array) -> Array:
+        return _of_tiles(jnp.pad(features, padding), kernel)[:, :height, :width]
+
+    most = max(1, AT_ONCE // _transformed(features, kernel[0][0].shape[1], pads))
+    images = max(part for part in range(1, batch + 1) if batch % part == 0 and part <= most)
+    maps = lax.map(piece, features.reshape(batch // images, images, *features.shape[1:]))
+    return maps.reshape(batch, *maps.shape[2:])
+
+
+def _of_tiles(padded: Array, kernel: Transformed) -> Array:
+    """A padded map [n, 2 T + 2, 2 S + 2, C] to [n, 2 T, 2 S, C'], of T x S tiles."""
+    images, height, width, inputs = padded.shape
+    down, across, outputs = (height - 2) // TILE, (width - 2) // TILE, kernel[0][0].shape[1]
+
+    def product(fed: Array, kernel: Array) -> Array:
+        return (fed.reshape(-1, inputs) @ kernel).reshape(images, down, across, outputs)
+
+    sums = []
+    for part, kernels in zip(_of_inputs(_strided(padded, down, axis=1)), kernel, strict=True):
+        fed = _of_inputs(_strided(part, across, axis=2))
+        sums.append(_of_outputs([product(*both) for both in zip(fed, kernels, strict=True)]))
+    by_column = [jnp.stack(_of_outputs([row[column] for row in sums]), axis=2) for column in range(TILE)]
+    # [n, T, 2, S, 2, C']
+    return jnp.stack(by_column, axis=4).reshape(images, TILE * down, TILE * across, outputs)
+
+
+def _strided(padded: Array, tiles: int, axis: int) -> list[Array]:
+    """What all tiles have at each of the places of a tile, along an axis."""
+    ends = (place + TILE * tiles - 1 for place in range(FED))
+    return [lax.slice_in_dim(padded, place, end, stride=TILE, axis=axis) for place, end in enumerate(ends)]
+
+
+def _of_inputs(fed: Sequence[Array]) -> list[Array]:
+    """The transform of four inputs in a row or a column, B^T of the source."""
+    first, second, third, fourth = fed
+    return [first - third, second + third, third - second, second - fourth]
+
+
+def _of_outputs(products: Sequence[Array]) -> list[Array]:
+    """The two outputs that four products in a row or a column stand for, A^T of the source."""
+    first, second, third, fourth = products
+    return [first + second + third, second - third - fourth]
+
+
+def _of_kernel(kernel: Array) -> list[list[Array]]:
+    """A kernel [3, 3, C, C'] transformed: four rows of four [C, C'], G of the source from both sides."""
+
+    def transformed(weights: Sequence[Array]) -> list[Array]:
+        first, second, third = weights
+        return [first, 0.5 * (first + second + third), 0.5 * (first - second + third), third]
+
+    rows = transformed([kernel[row] for row in range(3)])
+    return [transformed([row[column] for column in range(3)]) for row in rows]

@@ -1,0 +1,135 @@
+"""Winograd's filtering is the convolution that XLA computes, and so are its gradients."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qdfool.classifiers import winograd
+from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
+from qdfool.classifiers.winograd import FEWEST, LARGEST, WINOGRAD
+from qdfool.types import Array
+
+NEAR = 1e-5
+"""Relative and absolute; the values are of the order of 1."""
+INPUTS, OUTPUTS = 48, 96
+SAME, ONE = "SAME", ((1, 1), (1, 1))
+UNEVEN = ((2, 0), (1, 2))
+"""No two sides alike."""
+
+
+def _given(shape: tuple[int, int, int], inputs: int = INPUTS, outputs: int = OUTPUTS) -> tuple[Array, ...]:
+    keys = jax.random.split(jax.random.key(0), 3)
+    kernel = jax.random.normal(keys[1], (3, 3, inputs, outputs)) / (9 * inputs) ** 0.5
+    return jax.random.normal(keys[0], (*shape, inputs)), kernel, jax.random.normal(keys[2], (outputs,))
+
+
+def _convolved(formulation: Formulation, padding):
+    @jax.jit
+    def convolved(features: Array, kernel: Array, bias: Array) -> Array:
+        return formulation.convolve(features, kernel, bias, 1, padding, 1)
+
+    return convolved
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """How often Winograd's filtering was traced."""
+    times = []
+
+    def counted(*arguments):
+        times.append(arguments)
+        return winograd_convolution(*arguments)
+
+    winograd_convolution = winograd._convolution
+    monkeypatch.setattr(winograd, "_convolution", counted)
+    return times
+
+
+@pytest.mark.parametrize(
+    ("shape", "padding"),
+    [
+        ((2, 8, 8), ONE),
+        ((3, 7, 10), SAME),
+        ((2, 9, 6), "VALID"),
+        ((1, 5, 4), UNEVEN),
+        ((5, 1, 1), ONE),
+        ((1, 3, 3), "VALID"),
+    ],
+)
+def test_outputs_and_gradients_are_those_of_xlas_convolution(used, shape, padding):
+    given, both = _given(shape), []
+    for formulation in (WINOGRAD, CHANNELS_LAST):
+        outcome, back = jax.vjp(_convolved(formulation, padding), *given)
+        of_outcome = jax.random.normal(jax.random.key(3), outcome.shape)
+        both.append((outcome, *back(of_outcome)))
+    assert used
+    for found, right in zip(*both, strict=True):
+        assert found.shape == right.shape
+        assert np.abs(right).max() > 0.1
+        np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR * float(np.abs(right).max()))
+
+
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_pieces_of_a_batch_make_up_its_maps(monkeypatch, images):
+    """A batch of 6 in pieces of as many images."""
+    features, kernel, bias = _given((6, 8, 8))
+    whole = _convolved(WINOGRAD, ONE)(features, kernel, bias)
+    of_an_image = winograd._transformed(features, OUTPUTS, ONE)
+    assert of_an_image == 16 * 4 * 4 * (INPUTS + OUTPUTS)
+    monkeypatch.setattr(winograd, "AT_ONCE", images * of_an_image)
+    program = jax.jit(functools.partial(WINOGRAD.convolve, stride=1, padding=ONE, groups=1))
+    lowered = program.lower(features, kernel, bias)
+    assert f"tensor<{images}x10x10x{INPUTS}xf32>" in lowered.as_text()
+    np.testing.assert_allclose(lowered.compile()(features, kernel, bias), whole, rtol=NEAR, atol=NEAR)
+
+
+def test_the_gradient_of_a_gradient(used):
+    """As the study of decision boundaries asks for it."""
+    features, kernel, bias = _given((2, 6, 6))
+
+    def steepness(formulation: Formulation, features: Array) -> Array:
+        def score(features: Array) -> Array:
+            return jnp.sin(_convolved(formulation, ONE)(features, kernel, bias)).sum()
+
+        return jnp.square(jax.grad(score)(features)).sum()
+
+    found, right = (
+        jax.grad(functools.partial(steepness, one))(features) for one in (WINOGRAD, CHANNELS_LAST)
+    )
+    assert used
+    np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR * float(np.abs(right).max()))
+
+
+@pytest.mark.parametrize(
+    ("shape", "inputs", "outputs", "stride", "window", "groups", "dtype"),
+    [
+        ((1, 8, 8), INPUTS, OUTPUTS, 2, (3, 3), 1, jnp.float32),
+        ((1, 8, 8), INPUTS, OUTPUTS, 1, (3, 1), 1, jnp.float32),
+        ((1, 8, 8), INPUTS, OUTPUTS, 1, (3, 3), 2, jnp.float32),
+        ((1, 8, 8), INPUTS, OUTPUTS, 1, (3, 3), 1, jnp.bfloat16),
+        ((1, 8, 8), 16, FEWEST // 16 - 1, 1, (3, 3), 1, jnp.float32),
+        ((1, 514, 514), 16, 256, 1, (3, 3), 1, jnp.float32),
+    ],
+    ids=["stride", "window", "groups", "bfloat16", "few channels", "a large map"],
+)
+def test_all_else_is_xlas_convolution(used, shape, inputs, outputs, stride, window, groups, dtype):
+    features = jax.ShapeDtypeStruct((*shape, inputs), dtype)
+    kernel = jax.ShapeDtypeStruct((*window, inputs // groups, outputs), dtype)
+    bias = jax.ShapeDtypeStruct((outputs,), dtype)
+    texts = [
+        jax.jit(functools.partial(one.convolve, stride=stride, padding=ONE, groups=groups))
+        .lower(features, kernel, bias)
+        .as_text()
+        for one in (WINOGRAD, CHANNELS_LAST)
+    ]
+    assert not used
+    assert texts[0] == texts[1]
+
+
+def test_the_largest_map_is_one_of_224_by_224_no_more():
+    """VGG's second layer stays XLA's own, and all after it are filtered."""
+    (above, inside), outputs = (_given((1, side, side), 64)[0] for side in (224, 112)), 128
+    assert winograd._transformed(above, 64, ONE) > LARGEST >= winograd._transformed(inside, outputs, ONE)
