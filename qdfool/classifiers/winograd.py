@@ -51,7 +51,8 @@ class Winograd(ChannelsLast):
             padding = (down, across)
         if (*kernel.shape[:2], stride, groups) != (3, 3, 1, 1) or not _suits(features, kernel, padding):
             return super().convolve(features, kernel, bias, stride, padding, groups)
-        return bias + _convolution(features, kernel, padding)
+        outcome: Array = _convolution(features, kernel, padding)
+        return bias + outcome
 
 
 WINOGRAD: Formulation = Winograd()
