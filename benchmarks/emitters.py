@@ -3,7 +3,7 @@
 Fills the archive of the preset mnist-grid with each emitter, with the same number of evaluations as they are charged,
 and prints coverage, QD score (sum of the confidence over all cells) and the cells that are certain: medians over the
 seeds with bootstrap intervals. `pyribs-cma-me` is CMA-ME of pyribs itself (`benchmarks/pyribs_cma_me.py`), to hold ours
-against.
+against; `pyribs-cma-me-length` has the step size of the strategy that ours is made of.
 """
 
 import sys
@@ -15,7 +15,7 @@ from typing import Any
 import tyro
 
 import qdfool
-from benchmarks.pyribs_cma_me import pyribs_cma_me
+from benchmarks.pyribs_cma_me import StepByLength, pyribs_cma_me
 from benchmarks.report import write
 from qdfool.config import (
     Config,
@@ -57,8 +57,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 """What an emitter changes of the preset."""
-PYRIBS = "pyribs-cma-me"
-EMITTERS = (*SETTINGS, PYRIBS)
+PYRIBS: dict[str, Any] = {"pyribs-cma-me": "sep_cma_es", "pyribs-cma-me-length": StepByLength}
+"""The strategies of pyribs' emitters."""
+EMITTERS = (*SETTINGS, *PYRIBS)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ class Options:
     """Fills the map of digits with each emitter, for several seeds."""
 
     emitters: tuple[str, ...] = EMITTERS
-    """Of variation, line, cma-me, cma-mae, omg-mega, cma-mega, mixture, ascent, pyribs-cma-me."""
+    """Of variation, line, cma-me, cma-mae, omg-mega, cma-mega, mixture, ascent, pyribs-cma-me,
+    pyribs-cma-me-length."""
     evaluations: int = 100_000
     """Evaluations as they are charged, for each archive (>= one generation)."""
     seeds: int = 10
@@ -97,7 +99,7 @@ def main() -> None:
     try:
         in_range("--seeds", options.seeds, 1)
         fills = {
-            name: _pyribs if name == PYRIBS else _ours
+            name: _pyribs if name in PYRIBS else _ours
             for name in (known_name("emitter", name, dict.fromkeys(EMITTERS)) for name in options.emitters)
         }
         rows = [row for name, fill in fills.items() for row in fill(name, options)]
@@ -150,7 +152,8 @@ def _ours(name: str, options: Options) -> list[Row]:
 def _pyribs(name: str, options: Options) -> list[Row]:
     config = _config("cma-me", options)
     return [
-        Row(name, seed, **vars(pyribs_cma_me(replace(config, seed=seed)))) for seed in range(options.seeds)
+        Row(name, seed, **vars(pyribs_cma_me(replace(config, seed=seed), PYRIBS[name])))
+        for seed in range(options.seeds)
     ]
 
 

@@ -6,13 +6,16 @@ map's. The first batch are qdfool's own first images. Genes are brought into [0,
 archived, and the strategy is told of those that it asked for, as with ours.
 """
 
+import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
 from ribs.archives import GridArchive
 from ribs.emitters import EvolutionStrategyEmitter
+from ribs.emitters.opt import SeparableCMAEvolutionStrategy
 
 from qdfool.build import build_classifier, build_evolution
 from qdfool.build.defaults import with_defaults
@@ -36,11 +39,28 @@ class Figures:
     """Without compilation."""
 
 
-def pyribs_cma_me(config: Config) -> Figures:
+class StepByLength(SeparableCMAEvolutionStrategy):
+    """pyribs' strategy with the step size of evosax, which is that of Hansen 2016 (The CMA evolution strategy: a
+    tutorial, equation 44): it follows the length of the path, pyribs' own follows its square."""
+
+    def tell(self, ranking_indices: np.ndarray, ranking_values: np.ndarray, num_parents: Any) -> None:
+        """As pyribs', but for the step size."""
+        before, genes = self.sigma, self.solution_dim
+        super().tell(ranking_indices, ranking_values, num_parents)
+        if num_parents:
+            _, selected, _, rate, _, _ = self._calc_strat_params(genes, num_parents)
+            damping = 1 + 2 * max(0.0, math.sqrt((selected - 1) / (genes + 1)) - 1) + rate
+            expected = math.sqrt(genes) * (1 - 1 / (4 * genes) + 1 / (21 * genes**2))
+            path: Any = self.ps
+            self.sigma = before * math.exp(rate / damping * (np.linalg.norm(path) / expected - 1))
+
+
+def pyribs_cma_me(config: Config, strategy: Any = "sep_cma_es") -> Figures:
     """Fills the archives with the config's evaluations.
 
     Args:
         config: of pixels and a grid archive, with `evolution_strategy` and an evaluation budget.
+        strategy: what pyribs' emitter takes for `es`.
     """
     classifier = build_classifier(config)
     config = with_defaults(config, classifier.image_shape)
@@ -88,7 +108,7 @@ def pyribs_cma_me(config: Config) -> Figures:
             maps[number],
             x0=maps[number].sample_elites(1)["solution"][0],
             sigma0=config.evolution_strategy.sigma,
-            es="sep_cma_es",
+            es=strategy,
             selection_rule="mu",
             restart_rule="no_improvement",
             batch_size=config.batch_size // config.evolution_strategy.strategies,
