@@ -17,7 +17,7 @@ from benchmarks.compiled import Row
 from qdfool.build import Target, build_classifier, with_batch_size
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST
-from qdfool.classifiers.winograd import WINOGRAD
+from qdfool.classifiers.winograd import Winograd
 from qdfool.engine.loop import effort
 from qdfool.errors import InputError
 from qdfool.genomes.cppn import evaluation
@@ -106,14 +106,16 @@ def test_what_is_traced_is_formulated_for_the_platform_that_it_is_lowered_for(pl
     [
         ("mobilenet_v1_025", "cpu", BATCH_MINOR),
         ("mobilenet_v1_025", "cuda", CHANNELS_LAST),
-        ("resnet18", "cpu", WINOGRAD),
+        ("resnet18", "cpu", Winograd(8)),
+        ("alexnet", "cpu", Winograd(None)),
         ("resnet18", "tpu", CHANNELS_LAST),
     ],
 )
 def test_a_network_is_formulated_for_its_target(small, name, platform, formulation):
-    config = replace(small, classifier=name, weights="random", image_shape=(32, 32, 3))
+    shape = (224, 224, 3) if name == "alexnet" else (32, 32, 3)
+    config = replace(small, classifier=name, weights="random", image_shape=shape)
     logits: Any = build_classifier(config, Target(platform)).logits  # a functools.partial
-    assert logits.keywords["formulation"] is formulation
+    assert logits.keywords["formulation"] == formulation
 
 
 def test_a_batch_is_chosen_for_the_memory_of_its_target(small):

@@ -17,7 +17,7 @@ from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
 from qdfool.classifiers.networks import ARCHITECTURES, architecture
 from qdfool.classifiers.views import grouped, ten_crops
-from qdfool.classifiers.winograd import WINOGRAD
+from qdfool.classifiers.winograd import Winograd
 from qdfool.config import Config, Preprocessing
 from qdfool.errors import InputError, known_name, shown
 from qdfool.types import Classifier
@@ -64,7 +64,7 @@ def _network(config: Config, target: Target) -> Classifier:
 def _formulation(found: Architecture, target: Target) -> Formulation:
     if target.platform != "cpu":
         return CHANNELS_LAST
-    return BATCH_MINOR if found.depthwise else WINOGRAD
+    return BATCH_MINOR if found.depthwise else Winograd(found.images_at_once)
 
 
 CLASSIFIERS: dict[str, tuple[str, Callable[[Config, Target], Classifier]]] = {

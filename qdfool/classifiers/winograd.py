@@ -1,24 +1,28 @@
-"""A CPU's formulation for 3 x 3 convolutions: Winograd's minimal filtering.
+"""A CPU's formulation for networks of ordinary convolutions: a few images at a time, and Winograd's minimal filtering.
 
-Of each tile of 2 x 2 outputs the 4 x 4 inputs are transformed by sums, multiplied with a kernel that was transformed
-likewise, and transformed back: 16 products where the convolution has 36. They are 16 matrix products, each over all
-tiles and channels, and take most of the time. Source: Lavin and Gray 2015 (Fast algorithms for convolutional neural
-networks, arXiv 1509.09308), F(2 x 2, 3 x 3).
+A network takes as many images at once as keep its maps in the caches, and what it needs of memory below the size that a
+system clears anew for every call.
 
-What is transformed has four times as many numbers as a map, so a few images at a time go through the products, as many
-as caches hold. Convolutions of large maps or between few channels, which are mostly passes through memory, stay XLA's
-own. Larger tiles would save more products, but lose digits.
+Of each tile of 2 x 2 outputs of a 3 x 3 convolution the 4 x 4 inputs are transformed by sums, multiplied with a kernel
+that was transformed likewise, and transformed back: 16 products where the convolution has 36. They are 16 matrix
+products, each over all tiles and channels, and take most of the time. Source: Lavin and Gray 2015 (Fast algorithms for
+convolutional neural networks, arXiv 1509.09308), F(2 x 2, 3 x 3).
+
+What is transformed has four times as many numbers as a map, so images go through it in pieces of their own.
+Convolutions of large maps or between few channels, which are mostly passes through memory, stay XLA's. Larger tiles
+would save more products, but lose digits.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from qdfool.classifiers.layers import CHANNELS_LAST, ChannelsLast, Formulation, Padding
-from qdfool.types import Array
+from qdfool.classifiers.layers import CHANNELS_LAST, ChannelsLast, Padding
+from qdfool.types import Array, Image
 
 TILE = 2
 """Outputs of a tile, down and across."""
@@ -37,8 +41,23 @@ Transformed = Sequence[Sequence[Array]]
 """Of a kernel, [C, C'] for each of the inputs of a tile, row after row."""
 
 
+@dataclass(frozen=True)
 class Winograd(ChannelsLast):
     """Feature maps [B, H, W, C], as `ChannelsLast` but for 3 x 3 convolutions of stride 1 between many channels."""
+
+    images_at_once: int | None = None
+    """That a network takes at most; all of a batch if None."""
+
+    def run(self, network: Callable[[Image], Array], images: Image) -> Array:
+        """The network over pieces of the batch, all of a size, the last of them filled up."""
+        batch = images.shape[0]
+        pieces = 1 if self.images_at_once is None else -(-batch // self.images_at_once)
+        if pieces == 1:
+            return network(images)
+        size = -(-batch // pieces)
+        filled = jnp.pad(images, ((0, pieces * size - batch), (0, 0), (0, 0), (0, 0)))
+        outputs = lax.map(network, filled.reshape(pieces, size, *images.shape[1:]))
+        return outputs.reshape(-1, *outputs.shape[2:])[:batch]
 
     def convolve(
         self, features: Array, kernel: Array, bias: Array, stride: int, padding: Padding, groups: int
@@ -53,9 +72,6 @@ class Winograd(ChannelsLast):
             return super().convolve(features, kernel, bias, stride, padding, groups)
         outcome: Array = _convolution(features, kernel, padding)
         return bias + outcome
-
-
-WINOGRAD: Formulation = Winograd()
 
 
 def _suits(features: Array, kernel: Array, pads: Pads) -> bool:
@@ -83,7 +99,7 @@ def _transformed(features: Array, outputs: int, pads: Pads) -> int:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolution(features: Array, kernel: Array, pads: Pads) -> Array:
     """A 3 x 3 convolution of stride 1 without its bias: [B, H, W, C] and [3, 3, C, C'] to [B, H', W', C']."""
-    return _by_tiles(features, _of_kernel(kernel), pads)
+    return _by_tiles(features, kernel, pads, _of_kernel)
 
 
 def _forward(features: Array, kernel: Array, pads: Pads) -> tuple[Array, tuple[Array, Array]]:
@@ -93,9 +109,9 @@ def _forward(features: Array, kernel: Array, pads: Pads) -> tuple[Array, tuple[A
 def _backward(pads: Pads, kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     """Of the features it is a convolution of the same kind, with the kernel turned about."""
     features, kernel = kept
-    turned = [[part.T for part in row] for row in _of_kernel(kernel[::-1, ::-1])]
     (above, below), (left, right) = pads
-    of_features = _by_tiles(gradient, turned, ((2 - above, 2 - below), (2 - left, 2 - right)))
+    around = ((2 - above, 2 - below), (2 - left, 2 - right))
+    of_features = _by_tiles(gradient, kernel, around, _of_kernel_turned)
     bias = jnp.zeros(kernel.shape[3], kernel.dtype)
     _, back = jax.vjp(lambda kernel: CHANNELS_LAST.convolve(features, kernel, bias, 1, pads, 1), kernel)
     return of_features, *back(gradient)
@@ -104,8 +120,8 @@ def _backward(pads: Pads, kept: tuple[Array, Array], gradient: Array) -> tuple[A
 _convolution.defvjp(_forward, _backward)
 
 
-def _by_tiles(features: Array, kernel: Transformed, pads: Pads) -> Array:
-    """`_convolution` with a kernel that is transformed."""
+def _by_tiles(features: Array, kernel: Array, pads: Pads, transform: Callable[[Array], Transformed]) -> Array:
+    """`_convolution`, or the gradient of its features, with a kernel that is to be transformed."""
     (above, below), (left, right) = pads
     batch, height, width, _ = features.shape
     height, width = height + above + below - 2, width + left + right - 2
@@ -114,12 +130,27 @@ def _by_tiles(features: Array, kernel: Transformed, pads: Pads) -> Array:
     padding = ((0, 0), (above, below + down * TILE - height), (left, right + across * TILE - width), (0, 0))
 
     def piece(features: Array) -> Array:
-        return _of_tiles(jnp.pad(features, padding), kernel)[:, :height, :width]
+        # Here, and not before the pieces: XLA would hold the transformed kernels of all layers at once.
+        own, features = lax.optimization_barrier((kernel, features))
+        return _of_tiles(jnp.pad(features, padding), transform(own))[:, :height, :width]
 
-    most = max(1, AT_ONCE // _transformed(features, kernel[0][0].shape[1], pads))
+    most = max(1, min(AT_ONCE // _transformed(features, kernel.shape[3], pads), batch // 2))
     images = max(part for part in range(1, batch + 1) if batch % part == 0 and part <= most)
-    maps = lax.map(piece, features.reshape(batch // images, images, *features.shape[1:]))
+    maps = _each(piece, features.reshape(batch // images, images, *features.shape[1:]))
     return maps.reshape(batch, *maps.shape[2:])
+
+
+def _each(piece: Callable[[Array], Array], features: Array) -> Array:
+    """`lax.map`, but with no zeros to begin with: XLA makes them once for all layers, and copies them for each."""
+    outputs = jax.eval_shape(piece, features[0])
+    if outputs.shape == features.shape[1:]:
+        return lax.fori_loop(
+            0, len(features), lambda place, maps: maps.at[place].set(piece(maps[place])), features
+        )
+    begun = jnp.full((len(features), *outputs.shape), features.reshape(-1)[0])
+    return lax.fori_loop(
+        0, len(features), lambda place, maps: maps.at[place].set(piece(features[place])), begun
+    )
 
 
 def _of_tiles(padded: Array, kernel: Transformed) -> Array:
@@ -166,3 +197,8 @@ def _of_kernel(kernel: Array) -> list[list[Array]]:
 
     rows = transformed([kernel[row] for row in range(3)])
     return [transformed([row[column] for column in range(3)]) for row in rows]
+
+
+def _of_kernel_turned(kernel: Array) -> list[list[Array]]:
+    """The same of a kernel that is turned about, from outputs to inputs: four rows of four [C', C]."""
+    return [[part.T for part in row] for row in _of_kernel(kernel[::-1, ::-1])]

@@ -9,9 +9,10 @@ import pytest
 
 from qdfool.classifiers import winograd
 from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
-from qdfool.classifiers.winograd import FEWEST, LARGEST, WINOGRAD
+from qdfool.classifiers.winograd import FEWEST, LARGEST, Winograd
 from qdfool.types import Array
 
+WINOGRAD = Winograd()
 NEAR = 1e-5
 """Relative and absolute; the values are of the order of 1."""
 INPUTS, OUTPUTS = 48, 96
@@ -74,7 +75,7 @@ def test_outputs_and_gradients_are_those_of_xlas_convolution(used, shape, paddin
 
 @pytest.mark.parametrize("images", [1, 2, 3])
 def test_pieces_of_a_batch_make_up_its_maps(monkeypatch, images):
-    """A batch of 6 in pieces of as many images."""
+    """A batch of 6 in pieces of as many images; two at least, so that XLA has a loop."""
     features, kernel, bias = _given((6, 8, 8))
     whole = _convolved(WINOGRAD, ONE)(features, kernel, bias)
     of_an_image = winograd._transformed(features, OUTPUTS, ONE)
@@ -133,3 +134,19 @@ def test_the_largest_map_is_one_of_224_by_224_no_more():
     """VGG's second layer stays XLA's own, and all after it are filtered."""
     (above, inside), outputs = (_given((1, side, side), 64)[0] for side in (224, 112)), 128
     assert winograd._transformed(above, 64, ONE) > LARGEST >= winograd._transformed(inside, outputs, ONE)
+
+
+@pytest.mark.parametrize(
+    ("batch", "at_once", "size"), [(6, None, 6), (6, 8, 6), (16, 8, 8), (9, 8, 5), (7, 3, 3)]
+)
+def test_a_network_takes_so_many_images_at_once(batch, at_once, size):
+    """Pieces are as many as must be, all of a size, and a batch comes out as it went in."""
+    images, seen = jax.random.uniform(jax.random.key(0), (batch, 4, 5, 3)), []
+
+    def network(images: Array) -> Array:
+        seen.append(images.shape[0])
+        return images.sum((1, 2))
+
+    outputs = Winograd(at_once).run(network, images)
+    assert set(seen) == {size}
+    np.testing.assert_allclose(outputs, images.sum((1, 2)), rtol=NEAR)

@@ -56,4 +56,5 @@ ALEXNET = Architecture(
     hub=(torchvision_source("alexnet-owt-7be5be79.pth"),),
     least_size=224,
     fixed=True,
+    images_at_once=None,
 )
