@@ -11,9 +11,10 @@ from safetensors.numpy import save_file
 
 from qdfool.classifiers.architecture import KERAS, TORCH, Variant
 from qdfool.classifiers.batch_minor import BATCH_MINOR
-from qdfool.classifiers.layers import CHANNELS_LAST
+from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
 from qdfool.classifiers.networks import architecture
 from qdfool.classifiers.porting import classifier
+from qdfool.classifiers.winograd import Winograd
 from qdfool.engine.objectives import log_odds
 from qdfool.types import Classifier
 
@@ -64,12 +65,21 @@ def _relative_error(ours: Classifier, images: np.ndarray, expected: np.ndarray) 
     return float(np.abs(logits - expected).max() / np.abs(expected).max())
 
 
-def _compare(name: str, network: Any, torch: Any, folder: Path, image_size: int | None = None) -> None:
+def _compare(
+    name: str,
+    network: Any,
+    torch: Any,
+    folder: Path,
+    image_size: int | None = None,
+    formulation: Formulation = CHANNELS_LAST,
+) -> None:
     """From a `.pth` and from a safetensors file: the same parameters, and the reference's logits."""
     torch.save(network.state_dict(), folder / "network.pth")
     tensors = {key: tensor.contiguous().numpy() for key, tensor in network.state_dict().items()}
     save_file(tensors, folder / "network.safetensors")
-    ours = classifier(architecture(name), folder / "network.pth", image_size=image_size)
+    ours = classifier(
+        architecture(name), folder / "network.pth", image_size=image_size, formulation=formulation
+    )
     same = classifier(architecture(name), folder / "network.safetensors", image_size=image_size)
     jax.tree.map(np.testing.assert_array_equal, ours.parameters, same.parameters)
     for file in folder.iterdir():
@@ -94,8 +104,9 @@ def _compare(name: str, network: Any, torch: Any, folder: Path, image_size: int 
     ],
 )
 def test_torchvision(name, reference, torchvision, torch, randomised, tmp_path):
+    """In the formulation of ordinary convolutions for a CPU, an image at a time."""
     network = randomised(getattr(torchvision.models, reference)())
-    _compare(name, network, torch, tmp_path)
+    _compare(name, network, torch, tmp_path, formulation=Winograd(1))
 
 
 @pytest.mark.parametrize(
