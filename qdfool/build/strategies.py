@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from qdfool.config import EvolutionStrategy
 from qdfool.errors import InputError
@@ -80,4 +81,12 @@ def _made(name: str, sigma: float, population: int, genes: int) -> EvosaxStrateg
     from evosax import algorithms
 
     algorithm = getattr(algorithms, NAMES[name])(population_size=population, solution=jnp.zeros(genes))
-    return EvosaxStrategy(algorithm, algorithm.default_params.replace(std_init=sigma))
+    settings = jax.tree.map(_constant, algorithm.default_params.replace(std_init=sigma))
+    return EvosaxStrategy(algorithm, settings)
+
+
+def _constant(setting: Any) -> Any:
+    """A number as NumPy has it, an array of several as it is. It is then written into every program: XLA computes with
+    what is written there as it stands; but to the program of several devices JAX hands arrays over as arguments, of
+    which XLA turns sums and products around, and rounds otherwise."""
+    return np.asarray(setting) if jnp.ndim(setting) == 0 else setting
