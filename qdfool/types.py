@@ -202,6 +202,10 @@ class Emitter:
     update: Callable[[Any, Elites, Genome, Array, Outcome], Any] = lambda state, *_: state
     """(own state, elites, children [b, ...], parents [b], their outcome) to the state, after they have competed. The
     children of the first generation, whose parents are -1, are not its own."""
+    sharded: Any = False
+    """Which leaves of the state have rows that devices share as they share the children, along the first axis: a
+    prefix of the state, of bool. The others are the same on every device. Of several devices the three functions are
+    written for one of them, with its rows. qdfool's own emitters alone are shared."""
 
 
 EmitterMaker = Callable[[int, Encoding], Emitter]

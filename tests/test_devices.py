@@ -5,13 +5,21 @@ from dataclasses import replace
 
 import fake
 import jax
+import own_parts
 import pytest
 
 import qdfool
 from qdfool.api import AskTell
 from qdfool.build import build_evolution, with_batch_size
 from qdfool.classifiers.custom import wrap
-from qdfool.config import Emitters, GradientAscent, differences
+from qdfool.config import (
+    Emitters,
+    EvolutionStrategy,
+    GradientArborescence,
+    GradientAscent,
+    differences,
+)
+from qdfool.engine.sharding import AXIS, P, layout
 from qdfool.errors import InputError
 from qdfool.results.saved_run import check_same_config
 
@@ -23,6 +31,7 @@ def eight(monkeypatch):
 
 
 MIXTURE = Emitters(("variation", "gradient_ascent"), (0.9, 0.1))
+STRATEGIES = Emitters(("evolution_strategy",))
 
 
 @pytest.mark.parametrize("devices", [0, -1])
@@ -67,8 +76,17 @@ def build_evolution_of(config):
 
 def test_what_devices_cannot_share_is_refused(small, eight):
     config = replace(small, batch_size=16, devices=8)
-    with pytest.raises(InputError, match="must be 1 with the emitter evolution_strategy"):
-        build_evolution_of(replace(config, emitters=Emitters(("variation", "evolution_strategy"))))
+    own = Emitters(("variation", own_parts.copies))
+    with pytest.raises(
+        InputError, match="must be 1 with the emitter copies, whose memory is of a whole batch"
+    ):
+        build_evolution_of(replace(config, emitters=own))
+    with pytest.raises(
+        InputError, match=r"'cma_es' decomposes covariances.*got 8 `devices`. Choose .*'sep_cma_es'"
+    ):
+        build_evolution_of(
+            replace(config, emitters=STRATEGIES, evolution_strategy=EvolutionStrategy(strategies=8))
+        )
     with pytest.raises(InputError, match="must be 1 where the classifier is called from the host"):
         build_evolution(config, wrap(fake.host_logits, fake.SHAPE))
     with pytest.raises(InputError, match="must be 1 where the classifier is called from the host"):
@@ -79,8 +97,67 @@ def test_what_devices_cannot_share_is_refused(small, eight):
     with pytest.raises(InputError, match=r"`emitters.turns` .* Give a length of 1, or one device"):
         build_evolution_of(replace(turns, batch_size=64, gradient_ascent=GradientAscent(lengths=2)))
     # An emitter without a share breeds nothing.
-    nothing = Emitters(("variation", "evolution_strategy"), (1, 0))
+    nothing = Emitters(("variation", own_parts.copies, "evolution_strategy"), (1, 0, 0))
     assert build_evolution_of(replace(config, emitters=nothing)).shares.sizes == (16,)
+    three = Emitters(("variation", "gradient_ascent", "evolution_strategy"), turns=(64, 128))
+    with pytest.raises(InputError, match="gradient_ascent take turns with evolution_strategy, variation and"):
+        build_evolution_of(replace(turns, emitters=three, gradient_ascent=GradientAscent(lengths=2)))
+
+
+@pytest.mark.parametrize(
+    ("strategies", "batch_size", "message"),
+    [
+        (
+            5,
+            80,
+            r"`evolution_strategy.strategies` must divide among 8 `devices`, and .* 80 .* got 5. .* do: 8\.",
+        ),
+        (12, 96, r"got 12. The nearest that do: 8 or 16\."),
+        (3, 8, r"got 3. Change `batch_size`\."),
+    ],
+)
+def test_strategies_that_do_not_divide_are_refused_with_the_nearest(
+    small, eight, strategies, batch_size, message
+):
+    config = replace(small, batch_size=batch_size, devices=8, emitters=STRATEGIES)
+    settings = EvolutionStrategy("sep_cma_es", strategies)
+    with pytest.raises(InputError, match=message):
+        build_evolution_of(replace(config, evolution_strategy=settings))
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "batch_size", "message"),
+    [
+        (
+            "adapted",
+            200,
+            r"`gradient_arborescence.population` must divide the .* 200 children .* got 10\. .* 5 or 25",
+        ),
+        ("random", 24, r"got 12\. The nearest that do: 3\."),
+        ("adapted", 8, r"got 8\. Change `batch_size`\."),
+        ("random", 8, r"got 8\. The nearest that do: 1\."),
+    ],
+)
+def test_points_that_do_not_divide_are_refused_with_the_nearest(
+    small, eight, coefficients, batch_size, message
+):
+    config = replace(small, archive="grid", batch_size=batch_size, devices=8)
+    branches = Emitters(("gradient_arborescence",))
+    settings = GradientArborescence(coefficients)
+    with pytest.raises(InputError, match=message):
+        build_evolution_of(replace(config, emitters=branches, gradient_arborescence=settings))
+
+
+def test_each_device_has_its_strategies(small, eight):
+    """What `init` makes is of one device, and a layout says which of it is shared."""
+    settings = EvolutionStrategy("sep_cma_es", strategies=16, ranking="annealed")
+    config = replace(small, batch_size=64, devices=8, emitters=STRATEGIES, evolution_strategy=settings)
+    evolution = build_evolution_of(config)
+    state = jax.eval_shape(evolution.emitter.init, jax.ShapeDtypeStruct(fake.SHAPE, "float32"))
+    assert state.populations.shape == (2, 4, 64)
+    where = layout(evolution.emitter)
+    assert where.emitter.populations == where.emitter.strategies == where.children == P(AXIS)
+    assert where.emitter.threshold == where.emitter.tell_key == where.elites == P()
 
 
 def test_a_batch_that_is_chosen_divides(small, eight):

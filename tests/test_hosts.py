@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import fake
 import jax
 import numpy as np
+import own_parts
 import pytest
 from processes import ROOT, start
 
@@ -32,10 +33,12 @@ from qdfool.run import main
 
 PROGRAM = (str(ROOT / "tests/audited/of_hosts.py"),)
 GENERATIONS = 240
-# Of two emitters, each process has a part of the children of both.
+# Of three emitters, each process has a part of the children of all, and of the strategies.
 RUN = (
-    *("--classifier", "of_hosts:exact_logits", "--batch-size", "32", "--mutation.rate", "0.2"),
-    *("--emitters.operators", "variation", "gradient_ascent", "--emitters.shares", "3", "1"),
+    *("--classifier", "of_hosts:exact_logits", "--batch-size", "64", "--mutation.rate", "0.2"),
+    *("--emitters.operators", "variation", "gradient_ascent", "evolution_strategy"),
+    *("--emitters.shares", "3", "1", "4", "--evolution-strategy.strategy", "sep_cma_es"),
+    *("--evolution-strategy.strategies", "8", "--evolution-strategy.ranking", "annealed"),
     *("--gradient-ascent.steps", "1", "--gradient-ascent.rule", "sign", "--gradient-ascent.sigma", "0"),
     *("--gradient-ascent.learning-rate", "0.03125"),
 )
@@ -247,8 +250,8 @@ def test_what_several_processes_cannot_do_is_refused(small, two):
     with pytest.raises(InputError, match="2 processes cannot evolve `seeds`"):
         qdfool.evolve(small, classifier=fake.logits, seeds=range(2))
     shared = replace(small, batch_size=16, devices=8)
-    with pytest.raises(InputError, match="one process, not 2, with the emitter evolution_strategy"):
-        check_devices(replace(shared, emitters=Emitters(("evolution_strategy",))), traceable=True)
+    with pytest.raises(InputError, match="one process, not 2, with the emitter copies, whose memory"):
+        check_devices(replace(shared, emitters=Emitters((own_parts.copies,))), traceable=True)
     with pytest.raises(InputError, match="one process, not 2, where the classifier is called from the host"):
         check_devices(shared, traceable=False)
 
@@ -295,7 +298,9 @@ def test_children_that_were_saved_as_the_devices_had_them_are_in_order_again(sma
     with monkeypatch.context() as several:
         several.setattr(runs, "hosts", SimpleNamespace(count=lambda: 2))
         several.setattr(
-            runs, "gathered", lambda state, shares: sharding._rearranged(state, np.ravel(shares.numbers()))
+            runs,
+            "gathered",
+            lambda state, shares, emitter: sharding._rearranged(state, np.ravel(shares.numbers())),
         )
         saved.evolution = replace(saved.evolution, shares=shares)
         saved.save(checkpoints)

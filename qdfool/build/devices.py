@@ -1,19 +1,20 @@
 """How many devices share a batch: whether there are so many, and whether the config's parts can be shared."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import jax
 
 from qdfool import hosts
+from qdfool.build.emitters import EMITTERS
+from qdfool.build.reference import is_reference
 from qdfool.build.target import Target, here
 from qdfool.config import Config, name_of
 from qdfool.engine.sharding import Shares
 from qdfool.errors import InputError, listed
 
-SHARED = ("variation", "gradient_ascent")
-"""Emitters whose children the devices can share: those of qdfool's own that remember nothing of a batch."""
 FARTHEST = 1 << 12
-"""Children, beyond which no nearest batch is looked for."""
+"""Beyond which no nearest number is looked for."""
 
 
 def with_devices(config: Config) -> Config:
@@ -48,13 +49,13 @@ def check_devices(config: Config, traceable: bool, target: Target | None = None)
     """Checks that the devices of a config are there, and that what is to be shared among them can be.
 
     Args:
-        config: its batch size is chosen.
+        config: its batch size is chosen, and nothing else left open.
         traceable: whether JAX can trace the classifier.
         target: the devices that there are; those that are here without it.
 
     Raises:
-        InputError: there are fewer devices, the batch does not divide, or an emitter or the classifier cannot be
-            shared.
+        InputError: there are fewer devices, the batch or the populations of an emitter do not divide, or an emitter or
+            the classifier cannot be shared.
     """
     devices = config.devices
     if devices == 1:
@@ -81,21 +82,27 @@ def check_devices(config: Config, traceable: bool, target: Target | None = None)
         )
     emitters = config.emitters
     used = zip(emitters.operators, emitters.shares or (1,) * len(emitters.operators), strict=True)
-    others = [name_of(part) for part, share in used if share and part not in SHARED]
-    if others:
+    own = [part for part, share in used if share and (not isinstance(part, str) or is_reference(part))]
+    if own:
         raise InputError(
-            f"{alone} with the emitter {listed(others)}, whose memory is of a whole batch; got "
-            f"{devices:,}. Emitters whose children devices can share: {', '.join(SHARED)}."
+            f"{alone} with the emitter {listed(map(name_of, own))}, whose memory is of a whole batch; got "
+            f"{devices:,}. Emitters whose children devices can share: {', '.join(EMITTERS)}."
         )
-    lengths = config.gradient_ascent.lengths
-    if emitters.turns is not None and lengths > 1 and {*emitters.operators} == {*SHARED}:
+    lengths, several = config.gradient_ascent.lengths, {*emitters.operators}
+    if emitters.turns is not None and lengths > 1 and len(several) > 1 and "gradient_ascent" in several:
+        others = sorted(map(name_of, several - {"gradient_ascent"}))
         raise InputError(
-            f"{alone} where `emitters.turns` has gradient_ascent take turns with variation and "
+            f"{alone} where `emitters.turns` has gradient_ascent take turns with {listed(others)} and "
             f"`gradient_ascent.lengths` is {lengths}: their children lie in other rows. Give a length of 1, or "
             "one device."
         )
     if not _divides(config, config.batch_size):
         _refuse_batch(config)
+    for operator, size in zip(emitters.operators, emitters.sizes(config.batch_size), strict=True):
+        if operator == "evolution_strategy" and size:
+            _check_strategies(config, size)
+        if operator == "gradient_arborescence" and size:
+            _check_points(config, size)
 
 
 def _blocks(config: Config, batch_size: int) -> tuple[tuple[int, int], ...]:
@@ -114,10 +121,6 @@ def _divides(config: Config, batch_size: int) -> bool:
 
 def _refuse_batch(config: Config) -> None:
     batch, devices = config.batch_size, config.devices
-    below = range(batch, max(0, batch - FARTHEST), -1)
-    above = range(batch, batch + FARTHEST)
-    found = [next((size for size in side if _divides(config, size)), None) for side in (below, above)]
-    nearest = " or ".join(f"{size:,}" for size in found if size is not None)
     sizes = config.emitters.sizes(batch)
     of = (
         ""
@@ -126,5 +129,45 @@ def _refuse_batch(config: Config) -> None:
     )
     raise InputError(
         f"`batch_size` must divide{of} among {devices:,} `devices`; got {batch:,}."
-        + (f" The nearest that do: {nearest}." if nearest else " Change `emitters.shares`.")
+        + _nearest(batch, lambda size: _divides(config, size), otherwise="`emitters.shares`")
     )
+
+
+def _check_strategies(config: Config, size: int) -> None:
+    """Checks that each device has as many whole strategies of an emitter with so many children."""
+    devices, strategies = config.devices, config.evolution_strategy.strategies
+    if strategies % devices:
+        raise InputError(
+            f"`evolution_strategy.strategies` must divide among {devices:,} `devices`, and the emitter's {size:,} "
+            f"children into populations of two or more; got {strategies:,}."
+            + _nearest(
+                strategies,
+                lambda count: not count % devices and not size % count and size // count > 1,
+                otherwise="`batch_size`",
+            )
+        )
+
+
+def _check_points(config: Config, size: int) -> None:
+    """Checks that each device has as many whole points of an emitter with so many children."""
+    devices, settings = config.devices, config.gradient_arborescence
+    population, least = settings.population, 2 if settings.coefficients == "adapted" else 1
+    assert population is not None  # with_defaults
+    if size % (population * devices):
+        raise InputError(
+            f"`gradient_arborescence.population` must divide the emitter's {size:,} children into points that divide "
+            f"among {devices:,} `devices`; got {population:,}."
+            + _nearest(
+                population,
+                lambda count: not size % (count * devices) and count >= least,
+                otherwise="`batch_size`",
+            )
+        )
+
+
+def _nearest(number: int, works: Callable[[int], bool], otherwise: str) -> str:
+    """A sentence with the nearest numbers from 1 on that work, or with what to change where there is none."""
+    below, above = range(number, max(0, number - FARTHEST), -1), range(number, number + FARTHEST)
+    found = (next(filter(works, side), None) for side in (below, above))
+    nearest = " or ".join(f"{other:,}" for other in found if other is not None)
+    return f" The nearest that do: {nearest}." if nearest else f" Change {otherwise}."

@@ -64,12 +64,13 @@ def _evolution_strategy(config: Config, parts: Parts, size: int) -> Emitter:
         parts.grid_cells,
         parts.encoding,
         parts.genome,
-        build_strategy(settings, parts.genome, size // count),
+        build_strategy(settings, parts.genome, size // count, config.devices),
         strategies=count,
         population=size // count,
         ranking=settings.ranking,
         threshold=settings.threshold,
         learning_rate=settings.learning_rate,
+        devices=config.devices,
     )
 
 
@@ -111,16 +112,15 @@ def _gradient_arborescence(config: Config, parts: Parts, size: int) -> Emitter:
             f"`gradient_arborescence.population` must divide the emitter's {size} children, and be 2 or more where "
             f"coefficients are adapted; got {population}. Change it, `batch_size`, or `emitters.shares`."
         )
-    points = size // population
     of_all = (parts.grid_cells, parts.encoding, parts.genome, parts.smooth_measure)
+    shares = {"points": size // population, "population": population, "devices": config.devices}
     if settings.coefficients == "random":
-        return random_arborescence(*of_all, points=points, population=population, sigma=settings.sigma)
+        return random_arborescence(*of_all, sigma=settings.sigma, **shares)
     return adapted_arborescence(
         *of_all,
         build_coefficient_strategy(settings.sigma, population, coefficients=1 + len(config.measures)),
         build_point_rule(settings),
-        points=points,
-        population=population,
+        **shares,
     )
 
 

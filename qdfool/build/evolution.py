@@ -29,9 +29,10 @@ def build_evolution(config: Config, classifier: Classifier, target: Target | Non
     Raises:
         InputError: an unknown name, parts that do not fit together, or devices that are not there.
     """
+    config = with_defaults(config, classifier.image_shape)
     check_devices(config, classifier.traceable, target)
     alike = replace(
-        with_defaults(config, classifier.image_shape),
+        config,
         seed=0,
         generations=None,
         evaluations=None,

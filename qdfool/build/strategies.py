@@ -58,11 +58,13 @@ def build_coefficient_strategy(sigma: float, population: int, coefficients: int)
     return _made("cma_es", sigma, population, coefficients)
 
 
-def build_strategy(settings: EvolutionStrategy, genome: Genome, population: int) -> EvosaxStrategy:
-    """The strategy of a config for populations of so many genomes.
+def build_strategy(
+    settings: EvolutionStrategy, genome: Genome, population: int, devices: int = 1
+) -> EvosaxStrategy:
+    """The strategy of a config for populations of so many genomes, of which devices may share several.
 
     Raises:
-        InputError: covariances of all pairs of too many genes.
+        InputError: covariances of all pairs of too many genes, or of genes on several devices.
     """
     genes = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(genome))
     name = settings.strategy
@@ -72,6 +74,13 @@ def build_strategy(settings: EvolutionStrategy, genome: Genome, population: int)
         raise InputError(
             f"The strategy 'cma_es' keeps the covariance of every pair of {genes:,} genes; expected "
             f"{MOST_GENES_FULL:,} genes at most. Choose `evolution_strategy.strategy` 'sep_cma_es' or 'lm_ma_es'."
+        )
+    if name == "cma_es" and devices > 1:
+        # Axes of nearly equal variance are no more than rounding, which may differ with the number of devices; and JAX
+        # 0.10.2 computes them on a CPU by threads that wait for one another where several devices want them at once.
+        raise InputError(
+            "The strategy 'cma_es' decomposes covariances, which several devices do not do alike; got "
+            f"{devices:,} `devices`. Choose `evolution_strategy.strategy` 'sep_cma_es' or 'lm_ma_es', or one device."
         )
     return _made(name, settings.sigma, population, genes)
 

@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from qdfool import hosts
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
-from qdfool.engine.sharding import STATE, P, replicated, sharded
+from qdfool.engine.sharding import P, layout, replicated, sharded
 from qdfool.engine.step import Evolution, ask, init, step, tell
 from qdfool.errors import ClassifierInterrupt, InputError, code_of_a_user, described, process_kept, shown
 from qdfool.types import Array, Classifier, Parameters, Record, State
@@ -85,7 +85,8 @@ def run_generations(
 
         return jax.lax.fori_loop(0, count, generation, (state, records))
 
-    on_devices = sharded(run, evolution.shares, (STATE, P(), P(), P()), (STATE, P()), devices)
+    where = layout(evolution.emitter)
+    on_devices = sharded(run, evolution.shares, (where, P(), P(), P()), (where, P()), devices)
     return jax.jit(on_devices, donate_argnums=(0, 1))
 
 
@@ -120,7 +121,9 @@ def compile_loop(lowered: Any, classifier: Classifier, platform: str) -> Any:
 @functools.lru_cache(maxsize=16)
 def jitted_init(evolution: Evolution) -> Any:
     """`init` jitted: key, and pictures if there are any, to the state before the first generation."""
-    begin = sharded(functools.partial(init, evolution), evolution.shares, (P(), P()), STATE)
+    begin = sharded(
+        functools.partial(init, evolution), evolution.shares, (P(), P()), layout(evolution.emitter)
+    )
     return jax.jit(lambda key, pictures=(): begin(key, pictures))
 
 

@@ -2,13 +2,13 @@
 
 The devices may be of several processes (`qdfool.hosts`): each then holds what lies on its own.
 
-    sharded along the batch        children, their images, parents, origins, logits, fitness, measures
-    the same on every device       elites, the root key, pictures, the classifier's parameters, records
+    sharded along the batch        children, their images, parents, origins, logits, fitness, measures; strategies
+    the same on every device       elites, the root key, pictures, the classifier's parameters, records, thresholds
 
 A device breeds, decodes, classifies and scores its own children. Between devices travel, in a generation: the grid cell
 of each child, where there are many; of each cell where children came the fitness and the number of its best child, two
-numbers a cell; what parents earned, one; and the children that won, `AT_ONCE` cells at a time. Never a population. On
-one device nothing here is part of the program.
+numbers a cell; what parents earned, one; and the children that won, `AT_ONCE` cells at a time; for thresholds the
+fitness of all children. Never a population. On one device nothing here is part of the program.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,11 @@ from jax.sharding import PartitionSpec as P
 
 from qdfool import hosts
 from qdfool.engine.archive import best_children, by_class, cells_of, reward_parents, where_children_came
-from qdfool.types import Array, Elites, State
+from qdfool.types import Array, Elites, Emitter, State
 
 AXIS = "batch"
 SHARDED = ("children", "images", "parents", "origins")
-"""What of a state is sharded."""
-STATE: Any = State._make(P(AXIS) if name in SHARDED else P() for name in State._fields)
-"""How a state lies on the devices: along the batch, or all of it on each."""
+"""What of a state is sharded, beside what its emitter says of its own."""
 AT_ONCE = 16
 """Winners that travel together: few enough to be small beside a batch, and one journey where few cells change hands."""
 
@@ -67,6 +65,17 @@ class Shares:
         numbers = self.own_numbers()
         return jax.tree.map(lambda leaf: leaf[numbers], rows)
 
+    def every(self, rows: Any) -> Any:
+        """Of leaves [B / D, ...], of which each device has its own, those of all [B, ...] by their numbers. They travel
+        `AT_ONCE` of each device at a time."""
+        if self.devices == 1:
+            return rows
+        each = jax.lax.map(lambda row: jax.lax.all_gather(row, AXIS), rows, batch_size=AT_ONCE)
+        return jax.tree.map(
+            lambda leaf: leaf.swapaxes(0, 1).reshape(-1, *leaf.shape[2:])[self.order()],
+            each,
+        )
+
     def total(self, number: Array) -> Array:
         """The sum of a number of each device."""
         return number if self.devices == 1 else jax.lax.psum(number, AXIS)
@@ -80,7 +89,7 @@ def sharded(
     Args:
         function: pure; it meets the shares of what is sharded.
         shares: how many devices there are.
-        arguments: how each lies on them, as `STATE` says it of a state.
+        arguments: how each lies on them, as `layout` says it of a state.
         results: the same of what it returns.
         devices: the mesh; without it the first devices that JAX has.
     """
@@ -98,6 +107,15 @@ def mesh(devices: int) -> Mesh:
     return Mesh(np.array(jax.devices()[:devices]), (AXIS,))
 
 
+def layout(emitter: Emitter) -> Any:
+    """How a state lies on the devices: along the batch, or all of it on each. A prefix of the state."""
+    return jax.tree.map(lambda sharded: P(AXIS) if sharded else P(), _is_sharded(emitter))
+
+
+def _is_sharded(emitter: Emitter) -> Any:
+    return State._make(name in SHARDED for name in State._fields)._replace(emitter=emitter.sharded)
+
+
 def replicated(tree: Any, shares: Shares) -> Any:
     """Arrays as they lie on every device."""
     if shares.devices == 1:
@@ -106,25 +124,34 @@ def replicated(tree: Any, shares: Shares) -> Any:
     return jax.tree.map(lambda leaf: _put(leaf, sharding), tree)
 
 
-def spread(state: State, shares: Shares) -> State:
+def spread(state: State, shares: Shares, emitter: Emitter) -> State:
     """A state of one device, as `gathered` leaves it, over the devices."""
     if shares.devices == 1:
         return state
     devices = mesh(shares.devices)
     state = _rearranged(state, shares.numbers().reshape(-1))
-    where = State._make(NamedSharding(devices, spec) for spec in STATE)
-    return jax.tree.map(
-        lambda sharding, leaves: jax.tree.map(lambda leaf: _put(leaf, sharding), leaves), where, state
-    )
+
+    def put(sharded: bool, leaves: Any) -> Any:
+        sharding = NamedSharding(devices, P(AXIS) if sharded else P())
+        return jax.tree.map(lambda leaf: _put(leaf, sharding), leaves)
+
+    return jax.tree.map(put, _is_sharded(emitter), state)
 
 
-def gathered(state: State, shares: Shares) -> State:
+def gathered(state: State, shares: Shares, emitter: Emitter) -> State:
     """A state as one device has it: children in the order of their numbers, on the host. Those of several processes
-    stay where they are; who reads them takes their rows in the `order` of the shares."""
-    if hosts.count() > 1:
-        sharded_leaves = {name: getattr(state, name) for name in SHARDED}
-        return local(state._replace(**dict.fromkeys(SHARDED)))._replace(**sharded_leaves)
-    return state if shares.devices == 1 else _rearranged(state, shares.order())
+    stay where they are; who reads them takes their rows in the `order` of the shares. What an emitter remembers is in
+    its order already, one device after the other."""
+    if shares.devices == 1:
+        return state
+
+    def one(sharded: bool, leaves: Any) -> Any:
+        if hosts.count() > 1:
+            return leaves if sharded else local(leaves)
+        return jax.tree.map(np.asarray, leaves) if sharded else leaves
+
+    state = jax.tree.map(one, _is_sharded(emitter), state)
+    return state if hosts.count() > 1 else _rearranged(state, shares.order())
 
 
 def local(tree: Any) -> Any:

@@ -151,7 +151,7 @@ class Run:
             "compile_seconds": self.compile_seconds,
             "history_rows": len(self.history.generation),
         }
-        tree = _tree(gathered(self.state, shares), dict(vars(self.history)))
+        tree = _tree(gathered(self.state, shares, self.evolution.emitter), dict(vars(self.history)))
         if hosts.count() > 1:
             values["rows"] = {"devices": shares.devices, "sizes": list(shares.sizes)}
             checkpoints.save(self.generations, tree, values)
@@ -219,7 +219,7 @@ class Run:
             emitter=jax.tree.unflatten(jax.tree.structure(self.state.emitter), emitter),
             **{name: state[name] for name in PICTURES if name in state},
         )
-        self.state = spread(restored, self.evolution.shares)
+        self.state = spread(restored, self.evolution.shares, self.evolution.emitter)
         self.history = History(**tree["history"])
         self.metrics = MetricsLog(row for row in earlier if row.generation <= generations)
         self.generations = generations

@@ -14,7 +14,16 @@ import numpy as np
 
 from benchmarks.collectives import collectives
 from qdfool.build import begins_with_pictures, build_evolution, with_defaults
-from qdfool.config import Config, Cppn, Crossover, Emitters, GradientAscent, Selection
+from qdfool.config import (
+    Config,
+    Cppn,
+    Crossover,
+    Emitters,
+    EvolutionStrategy,
+    GradientArborescence,
+    GradientAscent,
+    Selection,
+)
 from qdfool.engine import archive, sharding
 from qdfool.engine.loop import empty_records, jitted_init, run_generations
 from qdfool.engine.sharding import AXIS, P, Shares, gathered, replicated, spread
@@ -27,13 +36,11 @@ def pixel(index: int) -> Measure:
 
 
 SMALL = replace(Config(), batch_size=64)
+GRID = replace(SMALL, archive="grid", cells=(5, 5), measures=(pixel(9), pixel(18)))
 CONFIGS = {
     "cppn": replace(SMALL, encoding="cppn", cppn=Cppn(nodes=12, connections=24)),
     "mixture on a grid": replace(
-        SMALL,
-        archive="grid",
-        cells=(5, 5),
-        measures=(pixel(9), pixel(18)),
+        GRID,
         crossover=Crossover(("rectangle_swap",)),
         selection=Selection("curiosity"),
         emitters=Emitters(("variation", "gradient_ascent"), (3, 1)),
@@ -46,6 +53,25 @@ CONFIGS["turns from pictures, each class for itself"] = replace(
     competition="parent",
     emitters=Emitters(("variation", "gradient_ascent"), turns=(200,)),
     gradient_ascent=GradientAscent(steps=1, rule="sign", learning_rate=1 / 32, sigma=0.0),
+)
+CONFIGS["adapted branches and variation"] = replace(
+    GRID,
+    batch_size=192,
+    emitters=Emitters(("gradient_arborescence", "variation"), (1, 2)),
+    gradient_arborescence=GradientArborescence(population=4),
+)
+CONFIGS["strategies take turns with random branches"] = replace(
+    GRID,
+    emitters=Emitters(
+        ("evolution_strategy", "gradient_arborescence", "evolution_strategy"), turns=(400, 800)
+    ),
+    evolution_strategy=EvolutionStrategy("sep_cma_es", strategies=16),
+    gradient_arborescence=GradientArborescence("random", population=4),
+)
+CONFIGS["strategies with thresholds"] = replace(
+    GRID,
+    emitters=Emitters(("evolution_strategy",)),
+    evolution_strategy=EvolutionStrategy("sep_cma_es", strategies=16, ranking="annealed"),
 )
 RUNS = {"one": [1], "eight, one, two": [8, 1, 2]}
 """On how many devices a run is, and on how many it goes on."""
@@ -80,14 +106,14 @@ def given(config: Config) -> tuple[Any, ...]:
 def evolved(config: Config, devices: Sequence[int]) -> dict[str, np.ndarray]:
     """State and records, by the path of each leaf."""
     evolution, init, _ = program(config, devices[0])
-    state, rows = gathered(init(*given(config)), evolution.shares), []
+    state, rows = gathered(init(*given(config)), evolution.shares, evolution.emitter), []
     for number in devices:
         evolution, _, run = program(config, number)
         count = GENERATIONS // len(devices)
         records, parameters = replicated((empty_records(4), fake.classifier.parameters), evolution.shares)
-        state, records = run(spread(state, evolution.shares), records, parameters, count)
+        state, records = run(spread(state, evolution.shares, evolution.emitter), records, parameters, count)
         rows.append(jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:count], records))
-        state = jax.tree.map(jnp.array, gathered(state, evolution.shares))
+        state = jax.tree.map(jnp.array, gathered(state, evolution.shares, evolution.emitter))
     tree = (
         state._replace(key=jax.random.key_data(state.key)),
         jax.tree.map(lambda *r: np.concatenate(r), *rows),

@@ -61,6 +61,11 @@ def test_only_winners_travel(eight_devices, name):
     cells, batch = len(state.elites.fitness), config.batch_size
     elite = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.elites)) // cells
     assert found
+    # For thresholds the fitness of all children and their cells, few of each device at a time, and no genome.
+    gathered = [arrived for arrived in found if arrived[0] == "all-gather"]
+    assert bool(gathered) == (config.evolution_strategy.ranking == "annealed")
+    found = [arrived for arrived in found if arrived not in gathered]
+    assert sum(size for _, _, size in gathered) <= AT_ONCE * 8 * (4 * 4 + 4)
     assert {kind for kind, _, _ in found} == {"all-reduce"}
     for _, shapes, _ in found:
         assert not any({batch, batch // 8} & set(shape) for shape in shapes), shapes
@@ -68,6 +73,7 @@ def test_only_winners_travel(eight_devices, name):
     # elite earned; one count.
     assert sum(size for _, _, size in found) <= min(AT_ONCE, cells) * (elite + 4) + 3 * cells * 4 + 4
     assert max(size for _, _, size in found) >= min(AT_ONCE, cells) * (elite - 4)
+    assert max((size for _, _, size in gathered), default=0) <= max(size for _, _, size in found)
 
 
 def evolution(config):

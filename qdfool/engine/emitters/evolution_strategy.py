@@ -15,6 +15,7 @@ from qdfool.engine.emitters.ranking import (
     where_each,
 )
 from qdfool.engine.selection import uniform
+from qdfool.engine.sharding import Shares
 from qdfool.keys import key_of, new_key
 from qdfool.types import Array, Elites, Emitter, Encoding, Genome, Key, Outcome, Score
 
@@ -57,7 +58,11 @@ class StrategyState(NamedTuple):
     threshold: Array
     """[N] float32, acceptance thresholds; [0] where improvements are over the elites."""
     tell_key: Array
-    """Data of the key for the next update."""
+    """Data of the key for the next update, which all strategies share."""
+
+
+OF_ALL = ("threshold", "tell_key")
+"""What of this state is of all strategies, and so the same on every device; of the rest each has its own rows."""
 
 
 def evolution_strategy(
@@ -72,6 +77,7 @@ def evolution_strategy(
     ranking: Literal["improvement", "annealed"],
     threshold: float,
     learning_rate: float,
+    devices: int = 1,
 ) -> Emitter:
     """Several strategies side by side, each about an elite of its own and in the map of that elite's class.
 
@@ -92,20 +98,22 @@ def evolution_strategy(
         ranking: what makes a child a good one.
         threshold: acceptance threshold, in log-odds, of a cell that had no child yet; for `annealed`.
         learning_rate: how far, 0 to 1, a threshold moves towards the child that exceeds it; for `annealed`.
+        devices: that share the strategies. All is drawn as for one, and each has its own S / D. Thresholds, which
+            are the same on every device, follow the children of all.
     """
+    own, every = Shares(devices, (strategies,)).own, Shares(devices, (strategies * population,)).every
+    each = strategies // devices
     _, unravel = ravel_pytree(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), genome))
 
     def init(genome: Genome) -> StrategyState:
         mean, _ = ravel_pytree(genome)
         unused = new_key(0)  # What a strategy draws here is replaced before it is used.
-        one = jax.vmap(strategy.init, in_axes=(None, 0))(
-            unused, jnp.broadcast_to(mean, (strategies, mean.size))
-        )
+        one = jax.vmap(strategy.init, in_axes=(None, 0))(unused, jnp.broadcast_to(mean, (each, mean.size)))
         return StrategyState(
             strategies=strongly_typed(one),
-            populations=jnp.zeros((strategies, population, mean.size)),
-            cells=jnp.full(strategies, -1, jnp.int32),
-            restart=jnp.ones(strategies, bool),
+            populations=jnp.zeros((each, population, mean.size)),
+            cells=jnp.full(each, -1, jnp.int32),
+            restart=jnp.ones(each, bool),
             threshold=jnp.full(cells if ranking == "annealed" else 0, threshold, jnp.float32),
             tell_key=jax.random.key_data(unused),
         )
@@ -114,19 +122,19 @@ def evolution_strategy(
         key: Key, generation: Array, state: StrategyState, elites: Elites, score: Score | None
     ) -> tuple[Genome, Array, StrategyState]:
         select_key, init_key, ask_key, tell_key = jax.random.split(key, 4)
-        chosen = uniform(select_key, elites, strategies)
+        chosen = own(uniform(select_key, elites, strategies))
         means = jax.vmap(lambda cell: ravel_pytree(jax.tree.map(lambda leaf: leaf[cell], elites.genome))[0])(
             chosen
         )
-        fresh = jax.vmap(strategy.init)(jax.random.split(init_key, strategies), means)
-        own = where_each(state.restart, fresh, state.strategies)
-        populations, own = jax.vmap(strategy.ask)(jax.random.split(ask_key, strategies), own)
+        fresh = jax.vmap(strategy.init)(own(jax.random.split(init_key, strategies)), means)
+        now = where_each(state.restart, fresh, state.strategies)
+        populations, now = jax.vmap(strategy.ask)(own(jax.random.split(ask_key, strategies)), now)
         begun = jnp.where(state.restart, chosen, state.cells)
         children = jax.vmap(lambda genes: encoding.project(unravel(genes)))(
             populations.reshape(-1, means.shape[1])
         )
         state = state._replace(
-            strategies=strongly_typed(own),
+            strategies=strongly_typed(now),
             populations=populations,
             cells=begun,
             restart=jnp.zeros_like(state.restart),
@@ -145,32 +153,31 @@ def evolution_strategy(
         else:
             cells_of_children = classes[:, None] * grid_cells + outcome.cell_index.reshape(fitness.shape)
             ranks = ranked(fitness - state.threshold[cells_of_children])
-            got_in = jnp.ones(strategies, bool)
-        keys = jax.random.split(key_of(state.tell_key), strategies)
+            got_in = jnp.ones(each, bool)
+        keys = own(jax.random.split(key_of(state.tell_key), strategies))
         told = jax.vmap(strategy.tell)(keys, state.populations, ranks, state.strategies)
         lost = ~got_in | has_converged(jax.vmap(strategy.step_size)(told))
-        moved = (
-            _annealed(state.threshold, outcome, learning_rate) if ranking == "annealed" else state.threshold
-        )
+        moved = state.threshold
+        if ranking == "annealed":
+            of_all, cell_of_all = every((outcome.fitness, outcome.cell_index))
+            moved = _annealed(moved, of_all, cell_of_all, learning_rate)
         return state._replace(
             strategies=strongly_typed(where_each(asked, told, state.strategies)),
             restart=lost | ~asked,
             threshold=jnp.where(asked.any(), moved, state.threshold),
         )
 
-    return Emitter(init, emit, update)
+    sharded = StrategyState._make(name not in OF_ALL for name in StrategyState._fields)
+    return Emitter(init, emit, update, sharded)
 
 
-def _annealed(threshold: Array, outcome: Outcome, learning_rate: float) -> Array:
+def _annealed(threshold: Array, fitness: Array, cell_index: Array, learning_rate: float) -> Array:
     """[N] the thresholds after a batch: k children that exceed one move it k steps towards their mean (Fontaine and
     Nikolaidis 2023, appendix; as pyribs has it)."""
-    classes = outcome.fitness.shape[1]
-    by_cell = threshold.reshape(classes, -1).T
-    exceeds = outcome.fitness > by_cell[outcome.cell_index]
-    count = jax.ops.segment_sum(exceeds.astype(jnp.float32), outcome.cell_index, by_cell.shape[0])
-    total = jax.ops.segment_sum(
-        jnp.where(exceeds, outcome.fitness, 0.0), outcome.cell_index, by_cell.shape[0]
-    )
+    by_cell = threshold.reshape(fitness.shape[1], -1).T
+    exceeds = fitness > by_cell[cell_index]
+    count = jax.ops.segment_sum(exceeds.astype(jnp.float32), cell_index, by_cell.shape[0])
+    total = jax.ops.segment_sum(jnp.where(exceeds, fitness, 0.0), cell_index, by_cell.shape[0])
     kept = (1.0 - learning_rate) ** count
     moved = kept * by_cell + (1.0 - kept) * total / jnp.maximum(count, 1.0)
     return jnp.where(count > 0, moved, by_cell).T.reshape(-1)

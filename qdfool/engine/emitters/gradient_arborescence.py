@@ -17,6 +17,7 @@ from qdfool.engine.emitters.ranking import (
     where_each,
 )
 from qdfool.engine.selection import uniform
+from qdfool.engine.sharding import Shares
 from qdfool.keys import key_of, new_key
 from qdfool.types import Array, Elites, Emitter, Encoding, Genome, Image, Key, Outcome, Score
 
@@ -43,7 +44,11 @@ class ArborescenceState(NamedTuple):
     restart: Array
     """[S] bool, those that begin anew at the next generation."""
     tell_key: Array
-    """Data of the key for the next update."""
+    """Data of the key for the next update, which all points share."""
+
+
+OF_ALL = ("tell_key",)
+"""What of this state is of all points, and so the same on every device; of the rest each has its own rows."""
 
 
 def random_arborescence(
@@ -55,6 +60,7 @@ def random_arborescence(
     points: int,
     population: int,
     sigma: float,
+    devices: int = 1,
 ) -> Emitter:
     """OMG-MEGA (Fontaine and Nikolaidis 2021, section 4): from random elites along their gradients, each multiplied
     with a normal number, that of the objective with a positive one.
@@ -67,7 +73,9 @@ def random_arborescence(
         points: S, elites that are followed in a generation; each costs a gradient.
         population: P, children of each.
         sigma: standard deviation of the coefficients: the length of a step along one gradient.
+        devices: that share the points. All is drawn as for one, and each follows its own S / D.
     """
+    own = Shares(devices, (points,)).own
     gradients_of, unravel = _gradients(encoding, genome, measure), _unravel(genome)
 
     def emit(
@@ -75,10 +83,11 @@ def random_arborescence(
     ) -> tuple[Genome, Array, Any]:
         assert score is not None
         select_key, coefficient_key = jax.random.split(key)
-        parents = uniform(select_key, elites, points)
+        parents = own(uniform(select_key, elites, points))
         start = _vectors(elites, parents)
         gradients = gradients_of(start, parents // grid_cells, score)
-        coefficients = sigma * jax.random.normal(coefficient_key, (points, population, gradients.shape[1]))
+        drawn = jax.random.normal(coefficient_key, (points, population, gradients.shape[1]))
+        coefficients = sigma * own(drawn)
         coefficients = coefficients.at[..., 0].set(jnp.abs(coefficients[..., 0]))
         children = _branches(start, coefficients, gradients)
         return _genomes(children, unravel, encoding), jnp.repeat(parents, population), state
@@ -96,6 +105,7 @@ def adapted_arborescence(
     *,
     points: int,
     population: int,
+    devices: int = 1,
 ) -> Emitter:
     """CMA-MEGA (Fontaine and Nikolaidis 2021, section 5): a strategy adapts the coefficients of the gradients to where
     the archive improves, and the point itself moves to where its best children lie.
@@ -113,23 +123,25 @@ def adapted_arborescence(
         rule: which step a point makes of the direction that its children say.
         points: S.
         population: P.
+        devices: as there.
     """
+    own, each = Shares(devices, (points,)).own, points // devices
     gradients_of, unravel = _gradients(encoding, genome, measure), _unravel(genome)
 
     def init(genome: Genome) -> ArborescenceState:
         point, _ = ravel_pytree(genome)
-        start = jnp.broadcast_to(point, (points, point.size))
+        start = jnp.broadcast_to(point, (each, point.size))
         number = 1 + jax.eval_shape(lambda: measure(encoding.decode(genome))).shape[0]
         unused = new_key(0)  # What a strategy draws here is replaced before it is used.
-        one = jax.vmap(strategy.init, in_axes=(None, 0))(unused, jnp.zeros((points, number)))
+        one = jax.vmap(strategy.init, in_axes=(None, 0))(unused, jnp.zeros((each, number)))
         return ArborescenceState(
             points=start,
-            cells=jnp.full(points, -1, jnp.int32),
+            cells=jnp.full(each, -1, jnp.int32),
             rule=strongly_typed(jax.vmap(rule.init)(start)),
             strategies=strongly_typed(one),
-            coefficients=jnp.zeros((points, population, number)),
-            gradients=jnp.zeros((points, number, point.size)),
-            restart=jnp.ones(points, bool),
+            coefficients=jnp.zeros((each, population, number)),
+            gradients=jnp.zeros((each, number, point.size)),
+            restart=jnp.ones(each, bool),
             tell_key=jax.random.key_data(unused),
         )
 
@@ -138,10 +150,10 @@ def adapted_arborescence(
     ) -> tuple[Genome, Array, ArborescenceState]:
         assert score is not None
         select_key, init_key, ask_key, tell_key = jax.random.split(key, 4)
-        chosen = uniform(select_key, elites, points)
+        chosen = own(uniform(select_key, elites, points))
         anew = _vectors(elites, chosen)
         fresh = jax.vmap(strategy.init)(
-            jax.random.split(init_key, points), jnp.zeros_like(state.coefficients[:, 0])
+            own(jax.random.split(init_key, points)), jnp.zeros_like(state.coefficients[:, 0])
         )
         start, cells, rules, strategies = where_each(
             state.restart,
@@ -149,7 +161,7 @@ def adapted_arborescence(
             (state.points, state.cells, state.rule, state.strategies),
         )
         gradients = gradients_of(start, cells // grid_cells, score)
-        coefficients, strategies = jax.vmap(strategy.ask)(jax.random.split(ask_key, points), strategies)
+        coefficients, strategies = jax.vmap(strategy.ask)(own(jax.random.split(ask_key, points)), strategies)
         state = ArborescenceState(
             points=start,
             cells=cells,
@@ -171,7 +183,7 @@ def adapted_arborescence(
         ranks, got_in = improvement(
             *(in_own_class(part, classes) for part in (outcome.fitness, outcome.gain))
         )
-        keys = jax.random.split(key_of(state.tell_key), points)
+        keys = own(jax.random.split(key_of(state.tell_key), points))
         strategies = jax.vmap(strategy.tell)(keys, state.coefficients, ranks, state.strategies)
         direction = jnp.einsum("sm,smd->sd", jax.vmap(strategy.mean)(strategies), state.gradients)
         change, rules = jax.vmap(rule.update)(-direction, state.rule, state.points)
@@ -189,7 +201,8 @@ def adapted_arborescence(
             restart=lost | ~asked,
         )
 
-    return Emitter(init, emit, update)
+    sharded = ArborescenceState._make(name not in OF_ALL for name in ArborescenceState._fields)
+    return Emitter(init, emit, update, sharded)
 
 
 def _gradients(encoding: Encoding, genome: Genome, measure: Callable[[Image], Array]) -> Gradients:

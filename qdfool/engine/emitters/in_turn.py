@@ -52,4 +52,4 @@ def in_turn(emitters: Sequence[Emitter], firsts: Sequence[int], order: Sequence[
         branches = [of(index, emitter) for index, emitter in enumerate(emitters)]
         return bred_by, jax.lax.switch(bred_by, branches, states)
 
-    return Emitter(init, emit, update)
+    return Emitter(init, emit, update, sharded=(False, tuple(emitter.sharded for emitter in emitters)))

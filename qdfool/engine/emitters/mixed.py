@@ -46,4 +46,4 @@ def mixed(emitters: Sequence[tuple[Emitter, int]]) -> Emitter:
             for part, own, its in zip(parts, state, rows, strict=True)
         )
 
-    return Emitter(init, emit, update)
+    return Emitter(init, emit, update, sharded=tuple(part.sharded for part in parts))
