@@ -10,6 +10,7 @@ from benchmarks.topologies import TOPOLOGIES, compilers, without_devices
 if __name__ == "__main__":  # Before JAX begins.
     without_devices()
 
+import math
 import os
 import re
 import shlex
@@ -32,10 +33,9 @@ from rich.table import Table
 from benchmarks.collectives import collectives
 from benchmarks.report import write
 from qdfool.build import Target, build_classifier, build_evolution, with_batch_size, with_defaults
-from qdfool.build.devices import SHARED
-from qdfool.config import Config, Emitters
+from qdfool.config import Config, name_of
 from qdfool.engine.loop import compile_loop, empty_records, jitted_init, run_generations
-from qdfool.engine.sharding import AXIS, STATE
+from qdfool.engine.sharding import AXIS, layout
 from qdfool.errors import InputError, in_range, known_name, one_line
 from qdfool.presets import preset
 
@@ -144,9 +144,8 @@ def compiled(config: Config, name: str) -> Row:
     topology = TOPOLOGIES[name]
     target = Target(topology.platform, topology.memory, topology.devices)
     classifier = build_classifier(config, target)
-    config = with_batch_size(
-        with_defaults(_shared(config, topology.devices), classifier.image_shape), classifier, target
-    )
+    config = _shared(with_defaults(config, classifier.image_shape), topology.devices)
+    config = with_batch_size(config, classifier, target)
     row = Row(
         preset=config.preset,
         network=classifier.name,
@@ -163,7 +162,8 @@ def compiled(config: Config, name: str) -> Row:
     state = jax.eval_shape(jitted_init(alone), jax.random.key(0))
     others = jax.eval_shape(lambda: (empty_records(evolution.classes), jnp.int32(1)))
     records, count = _placed(others, P(), mesh)
-    arguments = _placed(state, STATE, mesh), records, _placed(classifier.parameters, P(), mesh), count
+    state = _placed(state, layout(evolution.emitter), mesh)
+    arguments = state, records, _placed(classifier.parameters, P(), mesh), count
     run = run_generations(evolution, classifier.logits, classifier.name, mesh)
     begun = time.perf_counter()
     lowered = run.lower(*arguments)
@@ -198,11 +198,13 @@ UNKNOWN: Any = (
 
 
 def _shared(config: Config, devices: int) -> Config:
-    """The config on so many devices; a batch that it states is raised to the next that they can share, and emitters
-    that they cannot share give way to `variation`, which the name of the row then says."""
-    if devices > 1 and not {*config.emitters.operators} <= {*SHARED}:
-        config = replace(config, preset=f"{config.preset}, variation", emitters=Emitters())
-    each = devices * (config.gradient_ascent.lengths if "gradient_ascent" in config.emitters.operators else 1)
+    """The config on so many devices; a batch that it states is raised to the next that they can share, with children
+    that share a gradient on one device."""
+    together = {
+        "gradient_ascent": config.gradient_ascent.lengths,
+        "gradient_arborescence": config.gradient_arborescence.population or 1,
+    }
+    each = devices * math.lcm(*(together.get(name_of(part), 1) for part in config.emitters.operators))
     return replace(config, devices=devices, batch_size=-(-config.batch_size // each) * each)
 
 
