@@ -328,7 +328,7 @@ def test_who_is_lost_is_named_and_why_another_ended(monkeypatch):
     monkeypatch.setattr(processes, "BEAT", 1000.0)  # Its threads wait.
     watch = processes.Watch("qdfool")
     watch._listen()
-    now = time.monotonic()
+    now = watch._heard
     assert watch._lost(now) is None
     late = now + processes.SILENCE + 1
     assert watch._lost(late) == "Process 0, the coordinator, has not answered for 31 s"
