@@ -88,9 +88,9 @@ def check_devices(config: Config, traceable: bool, target: Target | None = None)
             f"{alone} with the emitter {listed(map(name_of, own))}, whose memory is of a whole batch; got "
             f"{devices:,}. Emitters whose children devices can share: {', '.join(EMITTERS)}."
         )
-    lengths, several = config.gradient_ascent.lengths, {*emitters.operators}
+    lengths, several = config.gradient_ascent.lengths, {*map(name_of, emitters.operators)}
     if emitters.turns is not None and lengths > 1 and len(several) > 1 and "gradient_ascent" in several:
-        others = sorted(map(name_of, several - {"gradient_ascent"}))
+        others = sorted(several - {"gradient_ascent"})
         raise InputError(
             f"{alone} where `emitters.turns` has gradient_ascent take turns with {listed(others)} and "
             f"`gradient_ascent.lengths` is {lengths}: their children lie in other rows. Give a length of 1, or "

@@ -113,14 +113,14 @@ def _gradient_arborescence(config: Config, parts: Parts, size: int) -> Emitter:
             f"coefficients are adapted; got {population}. Change it, `batch_size`, or `emitters.shares`."
         )
     of_all = (parts.grid_cells, parts.encoding, parts.genome, parts.smooth_measure)
-    shares = {"points": size // population, "population": population, "devices": config.devices}
+    counts = {"points": size // population, "population": population, "devices": config.devices}
     if settings.coefficients == "random":
-        return random_arborescence(*of_all, sigma=settings.sigma, **shares)
+        return random_arborescence(*of_all, sigma=settings.sigma, **counts)
     return adapted_arborescence(
         *of_all,
         build_coefficient_strategy(settings.sigma, population, coefficients=1 + len(config.measures)),
         build_point_rule(settings),
-        **shares,
+        **counts,
     )
 
 

@@ -95,7 +95,9 @@ def _made(name: str, sigma: float, population: int, genes: int) -> EvosaxStrateg
 
 
 def _constant(setting: Any) -> Any:
-    """A number as NumPy has it, an array of several as it is. It is then written into every program: XLA computes with
-    what is written there as it stands; but to the program of several devices JAX hands arrays over as arguments, of
-    which XLA turns sums and products around, and rounds otherwise."""
-    return np.asarray(setting) if jnp.ndim(setting) == 0 else setting
+    """A number as NumPy has it. It is then written into every program, and XLA computes with it as it stands; to the
+    program of several devices JAX hands arrays over as arguments, of which XLA turns sums and products around, and
+    rounds otherwise. Arrays of several numbers are as they are: what comes of them was the same."""
+    if jnp.ndim(setting):
+        return setting
+    return np.float32(setting) if isinstance(setting, float) else np.asarray(setting)

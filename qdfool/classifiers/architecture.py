@@ -131,4 +131,4 @@ class Architecture:
     depthwise: bool = False
     """It is made of depthwise and 1 x 1 convolutions, which XLA's convolution is slow at on a CPU."""
     images_at_once: int | None = 8
-    """That a CPU takes at once, as found by measurement; None: all, where dense layers are most of its weights."""
+    """That a CPU takes at once, as found by measurement; None: all, where each piece would read large weights anew."""

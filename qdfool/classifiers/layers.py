@@ -4,6 +4,7 @@ A network is defined once, in Flax NNX; how its feature maps lie in memory is an
 formulations compute the same numbers, up to rounding (tests compare them):
 
     CHANNELS_LAST  [B, H, W, C] and XLA's own convolution: the fast one on a GPU or TPU
+    Winograd       [B, H, W, C], a few images at a time: on a CPU the faster one for 3 x 3 convolutions
     BATCH_MINOR    [C, H, W, B] and sums of products: on a CPU many times faster where a network's
                    convolutions are depthwise or 1 x 1, which XLA's CPU convolution is slow at
 

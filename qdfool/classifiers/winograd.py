@@ -1,7 +1,7 @@
 """A CPU's formulation for networks of ordinary convolutions: a few images at a time, and Winograd's minimal filtering.
 
 A network takes as many images at once as keep its maps in the caches, and what it needs of memory below the size that a
-system clears anew for every call.
+system clears anew for every call; or a whole batch, where weights are most of what it reads.
 
 Of each tile of 2 x 2 outputs of a 3 x 3 convolution the 4 x 4 inputs are transformed by sums, multiplied with a kernel
 that was transformed likewise, and transformed back: 16 products where the convolution has 36. They are 16 matrix
@@ -11,6 +11,8 @@ convolutional neural networks, arXiv 1509.09308), F(2 x 2, 3 x 3).
 What is transformed has four times as many numbers as a map, so images go through it in pieces of their own.
 Convolutions of large maps or between few channels, which are mostly passes through memory, stay XLA's. Larger tiles
 would save more products, but lose digits.
+
+The gradient is written by hand, in the same way. It is that of `jax.grad`; `jax.jvp` is refused.
 """
 
 import functools
@@ -29,7 +31,7 @@ TILE = 2
 FED = TILE + 2
 """Inputs of a tile, down and across."""
 AT_ONCE = 2**22
-"""Transformed numbers of inputs and outputs, of 4 bytes, that the images of a piece have at most, if it is not one."""
+"""Transformed numbers of inputs and outputs, of 4 bytes, that a piece has at most; it has one image at least."""
 LARGEST = 2**24
 """Transformed numbers that one image has at most."""
 FEWEST = 64 * 64
@@ -50,14 +52,10 @@ class Winograd(ChannelsLast):
 
     def run(self, network: Callable[[Image], Array], images: Image) -> Array:
         """The network over pieces of the batch, all of a size, the last of them filled up."""
-        batch = images.shape[0]
-        pieces = 1 if self.images_at_once is None else -(-batch // self.images_at_once)
-        if pieces == 1:
+        if self.images_at_once is None or len(images) <= self.images_at_once:
             return network(images)
-        size = -(-batch // pieces)
-        filled = jnp.pad(images, ((0, pieces * size - batch), (0, 0), (0, 0), (0, 0)))
-        outputs = lax.map(network, filled.reshape(pieces, size, *images.shape[1:]))
-        return outputs.reshape(-1, *outputs.shape[2:])[:batch]
+        outputs = lax.map(network, _in_pieces(images, self.images_at_once))
+        return outputs.reshape(-1, *outputs.shape[2:])[: len(images)]
 
     def convolve(
         self, features: Array, kernel: Array, bias: Array, stride: int, padding: Padding, groups: int
@@ -75,11 +73,19 @@ class Winograd(ChannelsLast):
 
 
 def _suits(features: Array, kernel: Array, pads: Pads) -> bool:
-    """Whether a convolution is worth the transforms. Their digits are enough for float32 alone, and what its gradient
-    is padded with is 2 less what it is."""
+    """Whether a convolution is worth the transforms, and one that these can do. Their digits are enough for float32
+    alone; its gradient is padded with 2 less each pad, which must not be negative either."""
     *_, inputs, outputs = kernel.shape
-    few = inputs * outputs < FEWEST or _transformed(features, outputs, pads) > LARGEST
-    return not few and features.dtype == jnp.float32 and max(*pads[0], *pads[1]) <= 2
+    sides = [side for pad in pads for side in pad]
+    if (
+        features.dtype != jnp.float32
+        or inputs * outputs < FEWEST
+        or not all(0 <= side <= 2 for side in sides)
+    ):
+        return False
+    return (
+        len(features) > 0 < min(_tiles(features, pads)) and _transformed(features, outputs, pads) <= LARGEST
+    )
 
 
 def _tiles(features: Array, pads: Pads) -> tuple[int, int]:
@@ -134,10 +140,19 @@ def _by_tiles(features: Array, kernel: Array, pads: Pads, transform: Callable[[A
         own, features = lax.optimization_barrier((kernel, features))
         return _of_tiles(jnp.pad(features, padding), transform(own))[:, :height, :width]
 
+    # Two at least: XLA would write a loop of one piece out, and hold its kernels as above.
     most = max(1, min(AT_ONCE // _transformed(features, kernel.shape[3], pads), batch // 2))
-    images = max(part for part in range(1, batch + 1) if batch % part == 0 and part <= most)
-    maps = _each(piece, features.reshape(batch // images, images, *features.shape[1:]))
-    return maps.reshape(batch, *maps.shape[2:])
+    maps = _each(piece, _in_pieces(features, most))
+    return maps.reshape(-1, *maps.shape[2:])[:batch]
+
+
+def _in_pieces(images: Array, most: int) -> Array:
+    """[pieces, n, ...]: as few as must be of at most so many, all of a size, the last filled up with zeros."""
+    batch, rest = images.shape[0], images.shape[1:]
+    pieces = -(-batch // most)
+    size = -(-batch // pieces)
+    filled = jnp.pad(images, ((0, pieces * size - batch), *((0, 0) for _ in rest)))
+    return filled.reshape(pieces, size, *rest)
 
 
 def _each(piece: Callable[[Array], Array], features: Array) -> Array:

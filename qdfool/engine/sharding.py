@@ -2,7 +2,7 @@
 
 The devices may be of several processes (`qdfool.hosts`): each then holds what lies on its own.
 
-    sharded along the batch        children, their images, parents, origins, logits, fitness, measures; strategies
+    sharded along the batch        children, their images, parents, origins, logits, fitness, measures, strategies
     the same on every device       elites, the root key, pictures, the classifier's parameters, records, thresholds
 
 A device breeds, decodes, classifies and scores its own children. Between devices travel, in a generation: the grid cell
@@ -113,6 +113,7 @@ def layout(emitter: Emitter) -> Any:
 
 
 def _is_sharded(emitter: Emitter) -> Any:
+    """A prefix of the state, of bool."""
     return State._make(name in SHARDED for name in State._fields)._replace(emitter=emitter.sharded)
 
 

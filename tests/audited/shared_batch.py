@@ -70,6 +70,7 @@ CONFIGS["strategies take turns with random branches"] = replace(
 )
 CONFIGS["strategies with thresholds"] = replace(
     GRID,
+    batch_size=192,
     emitters=Emitters(("evolution_strategy",)),
     evolution_strategy=EvolutionStrategy("sep_cma_es", strategies=16, ranking="annealed"),
 )

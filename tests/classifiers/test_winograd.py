@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdfool.classifiers import winograd
+from qdfool.classifiers import porting, winograd
 from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
-from qdfool.classifiers.winograd import FEWEST, LARGEST, Winograd
+from qdfool.classifiers.networks import architecture
+from qdfool.classifiers.winograd import FEWEST, Winograd
 from qdfool.types import Array
 
 WINOGRAD = Winograd()
@@ -71,23 +72,23 @@ def test_outputs_and_gradients_are_those_of_xlas_convolution(used, shape, paddin
         np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR * float(np.abs(right).max()))
 
 
-@pytest.mark.parametrize("images", [1, 3])
-def test_pieces_of_a_batch_make_up_its_maps(monkeypatch, images):
-    """A batch of 6 in pieces of as many images; two at least, so that XLA has a loop."""
-    features, kernel, bias = _given((6, 8, 8))
-    whole = _convolved(WINOGRAD, ONE)(features, kernel, bias)
+@pytest.mark.parametrize(("most", "images"), [(1, 1), (100, 2)])
+def test_pieces_of_a_batch_make_up_its_maps(monkeypatch, most, images):
+    """A batch of 5; two pieces at least, so that XLA has a loop, the last filled up."""
+    features, kernel, bias = _given((5, 8, 8))
+    right = _convolved(CHANNELS_LAST, ONE)(features, kernel, bias)
     of_an_image = winograd._transformed(features, OUTPUTS, ONE)
     assert of_an_image == 16 * 4 * 4 * (INPUTS + OUTPUTS)
-    monkeypatch.setattr(winograd, "AT_ONCE", images * of_an_image)
+    monkeypatch.setattr(winograd, "AT_ONCE", most * of_an_image)
     program = jax.jit(functools.partial(WINOGRAD.convolve, stride=1, padding=ONE, groups=1))
     lowered = program.lower(features, kernel, bias)
     assert f"tensor<{images}x10x10x{INPUTS}xf32>" in lowered.as_text()
-    np.testing.assert_allclose(lowered.compile()(features, kernel, bias), whole, rtol=NEAR, atol=NEAR)
+    np.testing.assert_allclose(lowered.compile()(features, kernel, bias), right, rtol=NEAR, atol=NEAR)
 
 
 def test_the_gradient_of_a_gradient(used):
-    """As the study of decision boundaries asks for it."""
-    features, kernel, bias = _given((2, 6, 6))
+    """Of maps of one kind, which are written where they were read."""
+    features, kernel, bias = _given((2, 6, 6), 64, 64)
 
     def steepness(formulation: Formulation, features: Array) -> Array:
         def score(features: Array) -> Array:
@@ -103,23 +104,38 @@ def test_the_gradient_of_a_gradient(used):
 
 
 @pytest.mark.parametrize(
-    ("shape", "inputs", "outputs", "stride", "window", "groups", "dtype"),
+    ("shape", "inputs", "outputs", "stride", "window", "groups", "dtype", "padding"),
     [
-        ((1, 8, 8), INPUTS, OUTPUTS, 2, (3, 3), 1, jnp.float32),
-        ((1, 8, 8), INPUTS, OUTPUTS, 1, (3, 1), 1, jnp.float32),
-        ((1, 8, 8), INPUTS, OUTPUTS, 1, (3, 3), 2, jnp.float32),
-        ((1, 8, 8), INPUTS, OUTPUTS, 1, (3, 3), 1, jnp.bfloat16),
-        ((1, 8, 8), 16, FEWEST // 16 - 1, 1, (3, 3), 1, jnp.float32),
-        ((1, 514, 514), 16, 256, 1, (3, 3), 1, jnp.float32),
+        ((1, 8, 8), INPUTS, OUTPUTS, 2, (3, 3), 1, jnp.float32, ONE),
+        ((1, 8, 8), INPUTS, OUTPUTS, 1, (3, 1), 1, jnp.float32, ONE),
+        ((1, 8, 8), INPUTS, OUTPUTS, 1, (3, 3), 2, jnp.float32, ONE),
+        ((1, 8, 8), INPUTS, OUTPUTS, 1, (3, 3), 1, jnp.bfloat16, ONE),
+        ((1, 8, 8), 16, FEWEST // 16 - 1, 1, (3, 3), 1, jnp.float32, ONE),
+        ((1, 514, 514), 16, 256, 1, (3, 3), 1, jnp.float32, ONE),
+        ((0, 8, 8), INPUTS, OUTPUTS, 1, (3, 3), 1, jnp.float32, ONE),
+        ((1, 2, 2), INPUTS, OUTPUTS, 1, (3, 3), 1, jnp.float32, "VALID"),
+        ((1, 8, 8), INPUTS, OUTPUTS, 1, (3, 3), 1, jnp.float32, ((3, 0), (0, 0))),
+        ((1, 8, 8), INPUTS, OUTPUTS, 1, (3, 3), 1, jnp.float32, ((0, 0), (0, -1))),
     ],
-    ids=["stride", "window", "groups", "bfloat16", "few channels", "a large map"],
+    ids=[
+        "stride",
+        "window",
+        "groups",
+        "bfloat16",
+        "few channels",
+        "a large map",
+        "no image",
+        "no output",
+        "more zeros than are used",
+        "less than the map",
+    ],
 )
-def test_all_else_is_xlas_convolution(used, shape, inputs, outputs, stride, window, groups, dtype):
+def test_all_else_is_xlas_convolution(used, shape, inputs, outputs, stride, window, groups, dtype, padding):
     features = jax.ShapeDtypeStruct((*shape, inputs), dtype)
     kernel = jax.ShapeDtypeStruct((*window, inputs // groups, outputs), dtype)
     bias = jax.ShapeDtypeStruct((outputs,), dtype)
     texts = [
-        jax.jit(functools.partial(one.convolve, stride=stride, padding=ONE, groups=groups))
+        jax.jit(functools.partial(one.convolve, stride=stride, padding=padding, groups=groups))
         .lower(features, kernel, bias)
         .as_text()
         for one in (WINOGRAD, CHANNELS_LAST)
@@ -128,14 +144,24 @@ def test_all_else_is_xlas_convolution(used, shape, inputs, outputs, stride, wind
     assert texts[0] == texts[1]
 
 
-def test_the_largest_map_is_one_of_224_by_224_no_more():
-    """VGG's second layer stays XLA's own, and all after it are filtered."""
-    (above, inside), outputs = (_given((1, side, side), 64)[0] for side in (224, 112)), 128
-    assert winograd._transformed(above, 64, ONE) > LARGEST >= winograd._transformed(inside, outputs, ONE)
+def test_of_vgg_all_but_the_first_two_layers_are_filtered(used):
+    """Three channels are few, and a map of 224 x 224 is large."""
+    variant = architecture("vgg16").variants[0]
+    _, parameters = porting._network(variant.make)  # Their shapes.
+    settings = {"variant": variant, "formulation": Winograd(8), "dtype": jnp.float32}
+    images = jax.ShapeDtypeStruct((8, 224, 224, 3), jnp.float32)
+    jax.eval_shape(functools.partial(porting._logits, **settings), parameters, images)
+    assert len(used) == 11
+
+
+def test_what_is_forward_through_a_gradient_is_refused():
+    features, kernel, bias = _given((1, 4, 4))
+    with pytest.raises(TypeError, match="custom_vjp"):
+        jax.jvp(lambda features: _convolved(WINOGRAD, ONE)(features, kernel, bias), (features,), (features,))
 
 
 @pytest.mark.parametrize(
-    ("batch", "at_once", "size"), [(6, None, 6), (6, 8, 6), (16, 8, 8), (9, 8, 5), (7, 3, 3)]
+    ("batch", "at_once", "size"), [(6, None, 6), (6, 8, 6), (16, 8, 8), (9, 8, 5), (7, 3, 3), (0, 8, 0)]
 )
 def test_a_network_takes_so_many_images_at_once(batch, at_once, size):
     """Pieces are as many as must be, all of a size, and a batch comes out as it went in."""
@@ -145,6 +171,11 @@ def test_a_network_takes_so_many_images_at_once(batch, at_once, size):
         seen.append(images.shape[0])
         return images.sum((1, 2))
 
+    def total(images: Array) -> Array:
+        return jnp.square(Winograd(at_once).run(network, images)).sum()
+
     outputs = Winograd(at_once).run(network, images)
     assert set(seen) == {size}
     np.testing.assert_allclose(outputs, images.sum((1, 2)), rtol=NEAR)
+    right = jax.grad(lambda images: jnp.square(images.sum((1, 2))).sum())(images)
+    np.testing.assert_allclose(jax.grad(total)(images), right, rtol=NEAR)

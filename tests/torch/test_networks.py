@@ -104,9 +104,10 @@ def _compare(
     ],
 )
 def test_torchvision(name, reference, torchvision, torch, randomised, tmp_path):
-    """In the formulation of ordinary convolutions for a CPU, an image at a time."""
+    """In the formulation that a CPU has, an image at a time, but for AlexNet and the MobileNet."""
     network = randomised(getattr(torchvision.models, reference)())
-    _compare(name, network, torch, tmp_path, formulation=Winograd(1))
+    formulation = CHANNELS_LAST if name in ("alexnet", "mobilenet_v2") else Winograd(1)
+    _compare(name, network, torch, tmp_path, formulation=formulation)
 
 
 @pytest.mark.parametrize(
