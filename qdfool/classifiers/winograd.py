@@ -30,7 +30,7 @@ TILE = 2
 """Outputs of a tile, down and across."""
 FED = TILE + 2
 """Inputs of a tile, down and across."""
-AT_ONCE = 2**22
+AT_ONCE = 4_000_000
 """Transformed numbers of inputs and outputs, of 4 bytes, that a piece has at most; it has one image at least."""
 LARGEST = 2**24
 """Transformed numbers that one image has at most."""
@@ -68,7 +68,7 @@ class Winograd(ChannelsLast):
             padding = (down, across)
         if (*kernel.shape[:2], stride, groups) != (3, 3, 1, 1) or not _suits(features, kernel, padding):
             return super().convolve(features, kernel, bias, stride, padding, groups)
-        outcome: Array = _convolution(features, kernel, padding)
+        outcome: Array = _convolution(features, kernel, padding, False)
         return bias + outcome
 
 
@@ -83,9 +83,7 @@ def _suits(features: Array, kernel: Array, pads: Pads) -> bool:
         or not all(0 <= side <= 2 for side in sides)
     ):
         return False
-    return (
-        len(features) > 0 < min(_tiles(features, pads)) and _transformed(features, outputs, pads) <= LARGEST
-    )
+    return len(features) > 0 < min(_tiles(features, pads)) and _transformed(features, kernel, pads) <= LARGEST
 
 
 def _tiles(features: Array, pads: Pads) -> tuple[int, int]:
@@ -96,30 +94,35 @@ def _tiles(features: Array, pads: Pads) -> tuple[int, int]:
     return down, across
 
 
-def _transformed(features: Array, outputs: int, pads: Pads) -> int:
+def _transformed(features: Array, kernel: Array, pads: Pads) -> int:
     """Transformed numbers of an image."""
     down, across = _tiles(features, pads)
-    return FED * FED * down * across * (features.shape[3] + outputs)
+    return FED * FED * down * across * sum(kernel.shape[2:])
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolution(features: Array, kernel: Array, pads: Pads) -> Array:
-    """A 3 x 3 convolution of stride 1 without its bias: [B, H, W, C] and [3, 3, C, C'] to [B, H', W', C']."""
-    return _by_tiles(features, kernel, pads, _of_kernel)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _convolution(features: Array, kernel: Array, pads: Pads, turned: bool) -> Array:
+    """A 3 x 3 convolution of stride 1 without its bias: [B, H, W, C] and [3, 3, C, C'] to [B, H', W', C']; or with the
+    kernel turned about, from maps of C' channels to maps of C."""
+    return _by_tiles(features, kernel, pads, _of_kernel_turned if turned else _of_kernel)
 
 
-def _forward(features: Array, kernel: Array, pads: Pads) -> tuple[Array, tuple[Array, Array]]:
-    return _convolution(features, kernel, pads), (features, kernel)
+def _forward(features: Array, kernel: Array, pads: Pads, turned: bool) -> tuple[Array, tuple[Array, Array]]:
+    return _convolution(features, kernel, pads, turned), (features, kernel)
 
 
-def _backward(pads: Pads, kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+def _backward(pads: Pads, turned: bool, kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     """Of the features it is a convolution of the same kind, with the kernel turned about."""
     features, kernel = kept
     (above, below), (left, right) = pads
     around = ((2 - above, 2 - below), (2 - left, 2 - right))
-    of_features = _by_tiles(gradient, kernel, around, _of_kernel_turned)
-    bias = jnp.zeros(kernel.shape[3], kernel.dtype)
-    _, back = jax.vjp(lambda kernel: CHANNELS_LAST.convolve(features, kernel, bias, 1, pads, 1), kernel)
+    of_features: Array = _convolution(gradient, kernel, around, not turned)
+
+    def plain(kernel: Array) -> Array:
+        kernel = kernel[::-1, ::-1].swapaxes(2, 3) if turned else kernel
+        return CHANNELS_LAST.convolve(features, kernel, jnp.zeros(kernel.shape[3]), 1, pads, 1)
+
+    _, back = jax.vjp(plain, kernel)
     return of_features, *back(gradient)
 
 
@@ -140,9 +143,7 @@ def _by_tiles(features: Array, kernel: Array, pads: Pads, transform: Callable[[A
         own, features = lax.optimization_barrier((kernel, features))
         return _of_tiles(jnp.pad(features, padding), transform(own))[:, :height, :width]
 
-    # Two at least: XLA would write a loop of one piece out, and hold its kernels as above.
-    most = max(1, min(AT_ONCE // _transformed(features, kernel.shape[3], pads), batch // 2))
-    maps = _each(piece, _in_pieces(features, most))
+    maps = _each(piece, _in_pieces(features, max(1, AT_ONCE // _transformed(features, kernel, pads))))
     return maps.reshape(-1, *maps.shape[2:])[:batch]
 
 
@@ -156,16 +157,13 @@ def _in_pieces(images: Array, most: int) -> Array:
 
 
 def _each(piece: Callable[[Array], Array], features: Array) -> Array:
-    """`lax.map`, but with no zeros to begin with: XLA makes them once for all layers, and copies them for each."""
-    outputs = jax.eval_shape(piece, features[0])
+    """`lax.map`, but with no zeros to begin with: XLA makes them once for all layers, and copies them for each; and of
+    so many turns as XLA does not know: it writes a loop of one out, and holds its transformed kernels as above."""
+    outputs, turns = jax.eval_shape(piece, features[0]), lax.optimization_barrier(jnp.int32(len(features)))
     if outputs.shape == features.shape[1:]:
-        return lax.fori_loop(
-            0, len(features), lambda place, maps: maps.at[place].set(piece(maps[place])), features
-        )
+        return lax.fori_loop(0, turns, lambda place, maps: maps.at[place].set(piece(maps[place])), features)
     begun = jnp.full((len(features), *outputs.shape), features.reshape(-1)[0])
-    return lax.fori_loop(
-        0, len(features), lambda place, maps: maps.at[place].set(piece(features[place])), begun
-    )
+    return lax.fori_loop(0, turns, lambda place, maps: maps.at[place].set(piece(features[place])), begun)
 
 
 def _of_tiles(padded: Array, kernel: Transformed) -> Array:

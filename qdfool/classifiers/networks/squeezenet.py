@@ -51,13 +51,7 @@ class SqueezeNet(nnx.Module):
 
 
 def _architecture(
-    version: str,
-    channels: int,
-    window: int,
-    pooled: tuple[int, ...],
-    file: str,
-    least: int,
-    images_at_once: int,
+    version: str, channels: int, window: int, pooled: tuple[int, ...], file: str, least: int
 ) -> Architecture:
     """`pooled` are the fire modules that a max pooling precedes."""
     # torchvision counts its activations and poolings as layers too: each pooling moves the names by one.
@@ -78,9 +72,9 @@ def _architecture(
         variants=(Variant("torchvision", make, layers),),
         hub=(torchvision_source(file),),
         least_size=least,
-        images_at_once=images_at_once,
+        images_at_once=4,
     )
 
 
-SQUEEZENET_1_0 = _architecture("1.0", 96, 7, (0, 3, 7), "squeezenet1_0-b66bff10.pth", 21, 4)
-SQUEEZENET_1_1 = _architecture("1.1", 64, 3, (0, 2, 4), "squeezenet1_1-b8a52dc0.pth", 17, 8)
+SQUEEZENET_1_0 = _architecture("1.0", 96, 7, (0, 3, 7), "squeezenet1_0-b66bff10.pth", 21)
+SQUEEZENET_1_1 = _architecture("1.1", 64, 3, (0, 2, 4), "squeezenet1_1-b8a52dc0.pth", 17)
