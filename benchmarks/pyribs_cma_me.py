@@ -41,8 +41,8 @@ class Figures:
 
 class StepByLength(SeparableCMAEvolutionStrategy):
     """pyribs' strategy with the step size of evosax, which is that of Hansen 2016 (The CMA evolution strategy: a
-    tutorial, equation 44): it follows the length of the path, without a bound;
-    pyribs' own follows its square, and grows by a factor of e at most."""
+    tutorial, equation 44): it follows the length of the path, without a bound; pyribs' own follows its square, and
+    grows by a factor of e at most."""
 
     def tell(self, ranking_indices: np.ndarray, ranking_values: np.ndarray, num_parents: Any) -> None:
         """As pyribs', but for the step size."""

@@ -76,14 +76,10 @@ def _suits(features: Array, kernel: Array, pads: Pads) -> bool:
     """Whether a convolution is worth the transforms, and one that these can do. Their digits are enough for float32
     alone; its gradient is padded with 2 less each pad, which must not be negative either."""
     *_, inputs, outputs = kernel.shape
-    sides = [side for pad in pads for side in pad]
-    if (
-        features.dtype != jnp.float32
-        or inputs * outputs < FEWEST
-        or not all(0 <= side <= 2 for side in sides)
-    ):
+    possible = features.dtype == jnp.float32 and all(0 <= side <= 2 for pad in pads for side in pad)
+    if not possible or not len(features) or min(_tiles(features, pads)) < 1:
         return False
-    return len(features) > 0 < min(_tiles(features, pads)) and _transformed(features, kernel, pads) <= LARGEST
+    return inputs * outputs >= FEWEST and _transformed(features, kernel, pads) <= LARGEST
 
 
 def _tiles(features: Array, pads: Pads) -> tuple[int, int]:
