@@ -9,7 +9,7 @@ from qdfool.types import EmitterMaker, Encoding, Measure, Operator
 
 BUDGET = ("generations", "evaluations", "seconds")
 """Settings that end a run; those that are given replace all that were there before."""
-KEEPING = ("chunk_seconds", "checkpoint_every", "devices")
+KEEPING = ("chunk_seconds", "checkpoint_every", "devices", "seeds_at_once")
 """Settings that change how a run is kept and computed, not what it finds."""
 
 
@@ -304,6 +304,10 @@ class Config:
     devices: int = 1
     """Devices (1 to 65,536) that share the batch of each generation: the first that JAX has. The archive is that of
     one device, but for rounding; a run may go on with another number."""
+    seeds_at_once: int = 0
+    """Of several seeds, how many (0 to 1,024) evolve in one program, side by side. The archives are those of one
+    after the other, but for rounding. 0: as many as fit into the memory of a GPU or TPU; one on a CPU, which gains
+    nothing by more, and wherever more cannot be."""
     chunk_seconds: float = 1.0
     """Seconds (> 0, at most 10^9) of evolution on the device between two looks from the host."""
     checkpoint_every: float = 30.0

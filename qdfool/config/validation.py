@@ -26,6 +26,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "generations": (1, MOST_GENERATIONS),
     "batch_size": (0, 2**20),
     "devices": (1, 2**16),
+    "seeds_at_once": (0, 1024),
     "image_shape": (1, LARGEST_SIDE),
     "crop_from": (1, LARGEST_SIDE),
     "cells": (1, 2**24),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_batching import custom_vmap
 
 from qdfool.types import Array, Elites, Genome, Origin
 
@@ -154,6 +155,7 @@ def by_class(won: Array, classes: int) -> Array:
     return won.reshape(classes, -1).sum(axis=1, dtype=jnp.int32)
 
 
+@custom_vmap
 def insert(elites: Elites, challengers: Elites, winners: Winners) -> Elites:
     """Writes the winners into their cells, whole: every leaf of a cell comes from one child.
 
@@ -166,6 +168,32 @@ def insert(elites: Elites, challengers: Elites, winners: Winners) -> Elites:
         winners: what `compete` returned.
     """
     grid_cells = elites.fitness.shape[0] // challengers.fitness.shape[1]
+    return _write(elites, challengers, winners, winners.cell // grid_cells)
+
+
+@insert.def_vmap
+def _insert_into_several(
+    archives: int, batched: Any, elites: Elites, challengers: Elites, winners: Winners
+) -> tuple[Elites, Elites]:
+    """`insert` of several archives [S, N, ...], as one archive of S x N cells: what JAX derives of a loop would select
+    between old and new of all cells at every turn."""
+
+    def joined(leaf: Array, has_axis: bool) -> Array:
+        leaf = leaf if has_axis else jnp.broadcast_to(leaf, (archives, *leaf.shape))
+        return leaf.reshape(archives * leaf.shape[1], *leaf.shape[2:])
+
+    cells, batch = elites.fitness.shape[-1], challengers.fitness.shape[-2]
+    grid_cells = cells // challengers.fitness.shape[-1]
+    elites, challengers, winners = jax.tree.map(joined, (elites, challengers, winners), tuple(batched))
+    archive = jnp.repeat(jnp.arange(archives, dtype=jnp.int32), winners.won.shape[0] // archives)
+    own = Winners(archive * cells + winners.cell, archive * batch + winners.child, winners.won)
+    written = _write(elites, challengers, own, winners.cell // grid_cells)
+    apart = jax.tree.map(lambda leaf: leaf.reshape(archives, cells, *leaf.shape[1:]), written)
+    return apart, jax.tree.map(lambda _: True, apart)
+
+
+def _write(elites: Elites, challengers: Elites, winners: Winners, class_index: Array) -> Elites:
+    """`insert`, where each row of the winners says its class, [M] int32."""
     rows = winners.won.shape[0]
     (changing,) = jnp.nonzero(winners.won, size=rows, fill_value=rows)
 
@@ -173,7 +201,7 @@ def insert(elites: Elites, challengers: Elites, winners: Winners) -> Elites:
         row = changing[count]
         cell, child = winners.cell[row], winners.child[row]
         elite = jax.tree.map(lambda leaf: leaf[child], challengers)._replace(
-            fitness=challengers.fitness[child, cell // grid_cells],
+            fitness=challengers.fitness[child, class_index[row]],
             num_replacements=elites.num_replacements[cell] + 1,
             curiosity=jnp.float32(0),
         )

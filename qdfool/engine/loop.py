@@ -4,10 +4,10 @@ The device runs a chunk without seeing the host: the state is donated, and the r
 come back with it. How many generations a chunk has is an argument, so that one compiled program serves all.
 """
 
-import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ from jax.sharding import Mesh
 from qdfool import hosts
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
+from qdfool.engine.seeds import apart, step_of_seeds, together
 from qdfool.engine.sharding import P, layout, replicated, sharded
 from qdfool.engine.step import Evolution, ask, init, step, tell
 from qdfool.errors import ClassifierInterrupt, InputError, code_of_a_user, described, process_kept, shown
@@ -40,9 +41,9 @@ class Chunk:
     records: Record
     """NumPy leaves [T, ...], a row a generation."""
     seconds: float
-    """Time the chunk took on the device, compilation not counted."""
+    """Time the chunk took on the device, compilation not counted; of several seeds side by side, each one's share."""
     compile_seconds: float
-    """Time that compilation took before this chunk; 0 but for the first."""
+    """Time that compilation took before this chunk, shared likewise; 0 but for the first."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Budget:
     """Seconds of evolution in all, those before a resume included."""
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def run_generations(
     evolution: Evolution,
     logits: Callable[[Parameters, Array], Array],
@@ -70,6 +71,39 @@ def run_generations(
     fails at this batch size, or gives what are no logits.
     """
 
+    checked_logits = _checked(evolution, logits, name)
+
+    def run(state: State, records: Record, parameters: Parameters, count: Array) -> tuple[State, Record]:
+        return _repeat(partial(step, evolution, checked_logits, parameters), state, records, count)
+
+    where = layout(evolution.emitter)
+    on_devices = sharded(run, evolution.shares, (where, P(), P(), P()), (where, P()), devices)
+    return jax.jit(on_devices, donate_argnums=(0, 1))
+
+
+@lru_cache(maxsize=16)
+def run_generations_of_seeds(
+    evolution: Evolution, logits: Callable[[Parameters, Array], Array], name: str = "the classifier"
+) -> Any:
+    """As `run_generations`, of several seeds that have come equally far, on one device: a tuple of their states
+    to one, and records [LONGEST_CHUNK, S, ...]."""
+    checked_logits = _checked(evolution, logits, name)
+
+    def run(
+        states: tuple[State, ...], records: Record, parameters: Parameters, count: Array
+    ) -> tuple[tuple[State, ...], Record]:
+        one_step = partial(step_of_seeds, evolution, checked_logits, parameters)
+        joined, records = _repeat(one_step, together(states), records, count)
+        return apart(joined), records
+
+    return jax.jit(run, donate_argnums=(0, 1))
+
+
+def _checked(
+    evolution: Evolution, logits: Callable[[Parameters, Array], Array], name: str
+) -> Callable[[Parameters, Array], Array]:
+    """The logits, which raise an `InputError` while they are traced if they fail or are none."""
+
     def checked_logits(parameters: Parameters, images: Array) -> Array:
         with code_of_a_user(f"{name} failed on images {list(images.shape)}"):
             answer = logits(parameters, images)
@@ -77,17 +111,20 @@ def run_generations(
         check_kind(name, answer, (images.shape[0], evolution.classes))
         return answer
 
-    def run(state: State, records: Record, parameters: Parameters, count: Array) -> tuple[State, Record]:
-        def generation(index: Array, carry: tuple[State, Record]) -> tuple[State, Record]:
-            state, records = carry
-            state, record = step(evolution, checked_logits, parameters, state)
-            return state, jax.tree.map(lambda rows, row: rows.at[index].set(row), records, record)
+    return checked_logits
 
-        return jax.lax.fori_loop(0, count, generation, (state, records))
 
-    where = layout(evolution.emitter)
-    on_devices = sharded(run, evolution.shares, (where, P(), P(), P()), (where, P()), devices)
-    return jax.jit(on_devices, donate_argnums=(0, 1))
+def _repeat(
+    one_step: Callable[[State], tuple[State, Record]], state: State, records: Record, count: Array
+) -> tuple[State, Record]:
+    """The state after so many steps, and the buffer with their records in its first rows."""
+
+    def generation(index: Array, carry: tuple[State, Record]) -> tuple[State, Record]:
+        state, records = carry
+        state, record = one_step(state)
+        return state, jax.tree.map(lambda rows, row: rows.at[index].set(row), records, record)
+
+    return jax.lax.fori_loop(0, count, generation, (state, records))
 
 
 def effort(platform: str) -> dict[str, Any] | None:
@@ -118,54 +155,56 @@ def compile_loop(lowered: Any, classifier: Classifier, platform: str) -> Any:
         ) from error
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def jitted_init(evolution: Evolution) -> Any:
     """`init` jitted: key, and pictures if there are any, to the state before the first generation."""
-    begin = sharded(
-        functools.partial(init, evolution), evolution.shares, (P(), P()), layout(evolution.emitter)
-    )
+    begin = sharded(partial(init, evolution), evolution.shares, (P(), P()), layout(evolution.emitter))
     return jax.jit(lambda key, pictures=(): begin(key, pictures))
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def jitted_tell(evolution: Evolution) -> Any:
     """`tell` jitted, (state, logits) to (state, record), for a classifier that is called from the host. The
     state is donated."""
     return jax.jit(lambda state, logits: tell(evolution, state, logits), donate_argnums=0)
 
 
-def empty_records(classes: int) -> Record:
-    """A buffer for the records of the longest chunk."""
+def empty_records(classes: int, seeds: int | None = None) -> Record:
+    """A buffer for the records of the longest chunk; of several seeds, [LONGEST_CHUNK, S, ...]."""
+    rows = (LONGEST_CHUNK,) if seeds is None else (LONGEST_CHUNK, seeds)
     return Record(
-        fitness=jnp.zeros((LONGEST_CHUNK, classes), jnp.float32),
-        updates=jnp.zeros((LONGEST_CHUNK, classes), jnp.int32),
-        qd_score=jnp.zeros(LONGEST_CHUNK, jnp.float32),
-        coverage=jnp.zeros(LONGEST_CHUNK, jnp.float32),
-        invalid=jnp.zeros(LONGEST_CHUNK, jnp.int32),
+        fitness=jnp.zeros((*rows, classes), jnp.float32),
+        updates=jnp.zeros((*rows, classes), jnp.int32),
+        qd_score=jnp.zeros(rows, jnp.float32),
+        coverage=jnp.zeros(rows, jnp.float32),
+        invalid=jnp.zeros(rows, jnp.int32),
     )
 
 
 def chunks(
     evolution: Evolution,
     classifier: Classifier,
-    state: State,
+    states: Sequence[State],
     budget: Budget,
     chunk_seconds: float,
     seconds_before: float = 0.0,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Chunk]:
-    """Runs generations until the budget is spent or `stop` says so, and yields every chunk of them.
+    names: Sequence[str] = ("",),
+) -> Iterator[tuple[Chunk, ...]]:
+    """Runs generations until the budget is spent or `stop` says so, and yields every chunk of them, one of each seed.
 
     Args:
         evolution: the functions.
         classifier: what is audited; one that JAX cannot trace is called from the host, a generation
             at a time.
-        state: where to go on from. It is donated.
-        budget: when to stop.
+        states: where to go on from, of one seed, or of several that have come equally far, side by side. They are
+            donated.
+        budget: when to stop; of several seeds each has it.
         chunk_seconds: how long a chunk should take.
         seconds_before: seconds of evolution already spent, before a resume.
         stop: asked between chunks. Of several processes, a chunk is as long as the first one says, and the run stops
             where any of them is told to.
+        names: of the seeds, as a message adds them to images of one: " of seed 3".
 
     Raises:
         InputError: the classifier failed, whatever it raised, or returned a logit that is not finite, one on the host
@@ -176,11 +215,12 @@ def chunks(
             been yielded.
     """
     begun = time.perf_counter()
-    runner = (_Traced if classifier.traceable else _Host)(evolution, classifier, state)
+    runner = (_Traced if classifier.traceable else _Host)(evolution, classifier, states)
+    seeds = len(states)
     compile_seconds = time.perf_counter() - begun
-    done, spent, pace = int(state.generation), seconds_before, 0.0
+    done, spent, pace = int(states[0].generation), seconds_before, 0.0
     while not hosts.highest(stop()):
-        left = np.inf if budget.seconds is None else budget.seconds - spent
+        left = np.inf if budget.seconds is None else (budget.seconds - spent) * seeds
         limit = LONGEST_CHUNK if budget.generations is None else budget.generations - done
         # The first chunk is a single generation, to learn the pace.
         wanted = min(chunk_seconds, left) / pace if pace else 1
@@ -189,14 +229,18 @@ def chunks(
         if not count:
             return
         begun = time.perf_counter()
-        state, records = runner(state, count)
+        states, records = runner(states, count)
         seconds = time.perf_counter() - begun
-        count = len(records.invalid)
+        count = len(records[0].invalid)
         pace = seconds / count
-        done, spent = done + count, spent + seconds
-        yield Chunk(state, records, seconds, compile_seconds)
+        done, spent = done + count, spent + seconds / seeds
+        yield tuple(
+            Chunk(state, record, seconds / seeds, compile_seconds / seeds)
+            for state, record in zip(states, records, strict=True)
+        )
         # Only now: what the chunk found is good, and the caller has it.
-        _check_valid(records, done - count, evolution.batch_size)
+        for name, record in zip(names, records, strict=True):
+            _check_valid(record, done - count, evolution.batch_size, name)
         if runner.failure is not None:
             raise runner.failure
         compile_seconds = 0.0
@@ -208,23 +252,32 @@ class _Traced:
     failure: InputError | ClassifierInterrupt | None = None
     """Always None: what fails here is seen in the records."""
 
-    def __init__(self, evolution: Evolution, classifier: Classifier, state: State) -> None:
-        self.name, self.shares = classifier.name, evolution.shares
-        self.parameters, self.records = replicated(
-            (classifier.parameters, empty_records(evolution.classes)), evolution.shares
-        )
-        run = run_generations(evolution, classifier.logits, self.name)
+    def __init__(self, evolution: Evolution, classifier: Classifier, states: Sequence[State]) -> None:
+        self.name, self.shares, self.alone = classifier.name, evolution.shares, len(states) == 1
+        records = empty_records(evolution.classes, None if self.alone else len(states))
+        self.parameters, self.records = replicated((classifier.parameters, records), evolution.shares)
+        loop = run_generations if self.alone else run_generations_of_seeds
         one = replicated(jnp.int32(1), self.shares)
-        lowered = run.lower(state, self.records, self.parameters, one)
+        lowered = loop(evolution, classifier.logits, self.name).lower(
+            self._given(states), self.records, self.parameters, one
+        )
         self.run = compile_loop(lowered, classifier, jax.default_backend())
 
-    def __call__(self, state: State, count: int) -> tuple[State, Record]:
-        first = int(state.generation)
+    def __call__(self, states: Sequence[State], count: int) -> tuple[Sequence[State], Sequence[Record]]:
+        first = int(states[0].generation)
         with code_called_back(f"In generation {first} or one of the next, {self.name} failed"):
             wanted = replicated(jnp.int32(count), self.shares)
-            state, self.records = self.run(state, self.records, self.parameters, wanted)
-            state = jax.block_until_ready(state)
-        return state, jax.tree.map(lambda rows: np.array(np.asarray(rows)[:count]), self.records)
+            after, self.records = self.run(self._given(states), self.records, self.parameters, wanted)
+            after = jax.block_until_ready(after)
+        records = jax.tree.map(lambda rows: np.array(np.asarray(rows)[:count]), self.records)
+        if self.alone:
+            return (after,), (records,)
+        return after, [
+            jax.tree.map(lambda rows, seed=seed: rows[:, seed], records) for seed in range(len(after))
+        ]
+
+    def _given(self, states: Sequence[State]) -> State | tuple[State, ...]:
+        return states[0] if self.alone else tuple(states)
 
 
 class _Host:
@@ -234,21 +287,22 @@ class _Host:
     are not lost. With none before it, the error is raised.
     """
 
-    def __init__(self, evolution: Evolution, classifier: Classifier, state: State) -> None:
+    def __init__(self, evolution: Evolution, classifier: Classifier, states: Sequence[State]) -> None:
+        (state,) = states
         self.classifier = classifier
         self.shape = (evolution.batch_size, evolution.classes)
         logits = jax.ShapeDtypeStruct(self.shape, jnp.float32)
         self.tell = jitted_tell(evolution).lower(state, logits).compile()
         self.failure: InputError | ClassifierInterrupt | None = None
 
-    def __call__(self, state: State, count: int) -> tuple[State, Record]:
-        records = []
+    def __call__(self, states: Sequence[State], count: int) -> tuple[Sequence[State], Sequence[Record]]:
+        (state,), records = states, []
         while len(records) < count and (logits := self.logits(state)) is not None:
             state, record = self.tell(state, logits)
             records.append(jax.device_get(record))
         if not records and self.failure is not None:
             raise self.failure
-        return jax.block_until_ready(state), jax.tree.map(lambda *rows: np.stack(rows), *records)
+        return (jax.block_until_ready(state),), (jax.tree.map(lambda *rows: np.stack(rows), *records),)
 
     def logits(self, state: State) -> np.ndarray | None:
         """The classifier's answer; None, and `failure` set, if it had none that will do."""
@@ -271,13 +325,13 @@ class _Host:
             return logits.astype(np.float32)
 
 
-def _check_valid(records: Record, first_generation: int, batch_size: int) -> None:
+def _check_valid(records: Record, first_generation: int, batch_size: int, name: str) -> None:
     invalid = np.asarray(records.invalid)
     if invalid.any():
         generation = int(np.argmax(invalid > 0))
         raise InputError(
-            f"In generation {first_generation + generation}, {invalid[generation]} of {batch_size} images had "
-            "a logit that is not finite (NaN or infinite), or a measure outside its stated range. Expected "
-            "finite logits and measures in range for every image in [0, 1]; check the classifier, and any "
+            f"In generation {first_generation + generation}, {invalid[generation]} of {batch_size} images"
+            f"{name} had a logit that is not finite (NaN or infinite), or a measure outside its stated range. "
+            "Expected finite logits and measures in range for every image in [0, 1]; check the classifier, and any "
             "measure of your own."
         )

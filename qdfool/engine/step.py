@@ -155,10 +155,12 @@ def step(
 ) -> tuple[State, Record]:
     """One whole generation with a classifier that JAX can trace."""
 
-    def score(images: Image) -> Array:
-        return jax.vmap(log_odds)(logits(parameters, images).astype(jnp.float32))
+    return tell(evolution, state, logits(parameters, ask(state)), scoring(logits, parameters))
 
-    return tell(evolution, state, logits(parameters, ask(state)), score)
+
+def scoring(logits: Callable[[Parameters, Image], Array], parameters: Parameters) -> Score:
+    """What an emitter that follows gradients asks."""
+    return lambda images: jax.vmap(log_odds)(logits(parameters, images).astype(jnp.float32))
 
 
 def _competes(evolution: Evolution, parents: Array, valid: Array) -> Array:

@@ -87,19 +87,8 @@ class Run:
         Raises:
             InputError: the classifier returned a logit that is not finite, or a measure was out of range.
         """
-        budget = Budget(self.config.budget_generations(), self.config.seconds)
-        for chunk in chunks(
-            self.evolution,
-            self.classifier,
-            self.release(),
-            budget,
-            self.config.chunk_seconds,
-            self.seconds,
-            stop,
-        ):
-            self.keep(chunk)
+        for (chunk,) in advance_together((self,), stop):
             yield chunk
-            self.release()
 
     def release(self) -> State:
         """The state, to be handed to a program that overwrites its buffers. Results that were given away and are
@@ -239,6 +228,29 @@ class Run:
             seconds=self.seconds,
             compile_seconds=self.compile_seconds,
         )
+
+
+def advance_together(
+    runs: Sequence[Run], stop: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[Chunk, ...]]:
+    """As `Run.advance`, of one run, or of several side by side that differ only in their seed and have come equally
+    far; yields a chunk of each at a time."""
+    first = runs[0]
+    for together in chunks(
+        first.evolution,
+        first.classifier,
+        [run.release() for run in runs],
+        Budget(first.config.budget_generations(), first.config.seconds),
+        first.config.chunk_seconds,
+        max(run.seconds for run in runs),
+        stop,
+        [f" of seed {run.config.seed}" if len(runs) > 1 else "" for run in runs],
+    ):
+        for run, chunk in zip(runs, together, strict=True):
+            run.keep(chunk)
+        yield together
+        for run in runs:
+            run.release()
 
 
 def _emitter(state: State) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def run(config, classifier=fake.classifier, budget=None, chunk_seconds=0.02, **m
     evolution = build_evolution(config, classifier)
     state = init(evolution, jax.random.key(config.seed))
     budget = budget or Budget(config.generations, None)
-    return list(chunks(evolution, classifier, state, budget, chunk_seconds, **more))
+    return [chunk for (chunk,) in chunks(evolution, classifier, (state,), budget, chunk_seconds, **more)]
 
 
 def test_a_run_does_not_depend_on_its_chunks(small):
@@ -95,7 +95,8 @@ def timed(small, monkeypatch):
 
         service = replace(fake.classifier, name="service", logits=logits, traceable=False)
         state = jitted_init(evolution)(jax.random.key(0))
-        return chunks(evolution, service, state, budget, chunk_seconds, **more)
+        found = chunks(evolution, service, (state,), budget, chunk_seconds, **more)
+        return (chunk for (chunk,) in found)
 
     monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     return run
@@ -212,14 +213,14 @@ def test_nan_in_the_middle_of_a_run_is_an_error(small, function):
 def test_only_a_function_that_was_called_back_is_a_classifier_that_failed(small, said, raised):
     evolution = build_evolution(small, fake.classifier)
     state = jitted_init(evolution)(jax.random.key(0))
-    traced = loop._Traced(evolution, fake.classifier, state)
+    traced = loop._Traced(evolution, fake.classifier, (state,))
 
     def fails(*arguments):
         raise jax.errors.JaxRuntimeError(said)
 
     traced.run = fails
     with pytest.raises(raised):
-        traced(state, 1)
+        traced((state,), 1)
 
 
 def test_runs_on_the_host_share_what_was_compiled(small):
