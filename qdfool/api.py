@@ -12,6 +12,7 @@ from typing import Any, overload
 import jax
 import numpy as np
 
+from qdfool.build import seeds_at_once
 from qdfool.classifiers.logits_check import as_array, check_answer, check_values
 from qdfool.classifiers.names_check import check_class_names
 from qdfool.config import BUDGET, Config, check_image_shape, check_seeds, override
@@ -24,7 +25,7 @@ from qdfool.interrupts import exit_code, interrupts
 from qdfool.results.config_file import read_config, read_config_of_seeds
 from qdfool.results.loading import load
 from qdfool.results.result import Result
-from qdfool.results.run import Run
+from qdfool.results.run import Run, advance_together
 from qdfool.results.saved_run import SavedRun, named_or_own, new_run
 from qdfool.results.saved_run import resume as resume_run
 from qdfool.results.saved_run import start as start_run
@@ -82,10 +83,12 @@ def evolve(
             then stop after the chunk that is running, and save, where the program has not set handlers of its own
             for them. Without it nothing is written; see `Result.save`.
         overwrite: throw away the run that is in the run folder.
-        on_chunk: called with the result so far after every chunk of generations (about a second's work).
-        seeds: evolves an archive for each of these seeds instead of the config's, one after the other with the same
-            compiled program and each with the whole budget; returns their results in this order. `out` then has a run
-            folder `seedN` for each, and `summary.json` and `curves.png` over them; see `resume_seeds`.
+        on_chunk: called with the result so far after every chunk of generations (about a second's work); of several
+            seeds side by side with that of each.
+        seeds: evolves an archive for each of these seeds instead of the config's, with the same compiled program and
+            each with the whole budget, one after the other or side by side, as `seeds_at_once` says; returns their
+            results in this order. `out` then has a run folder `seedN` for each, and `summary.json` and `curves.png`
+            over them; see `resume_seeds`.
 
     Raises:
         InputError: bad settings or seeds, a setting that does not apply to your own classifier, a classifier that
@@ -96,13 +99,13 @@ def evolve(
         OSError: a file cannot be written.
     """
     if seeds is not None:
-        return _evolved_in_turn(config, seeds, classifier, out, overwrite, on_chunk)
+        return _evolved_of_seeds(config, seeds, classifier, out, overwrite, on_chunk)
     if out is not None:
         return _evolved(start_run(config, Path(out), classifier, overwrite), on_chunk)
-    return _advanced(new_run(config, classifier), on_chunk)
+    return _advanced([new_run(config, classifier)], on_chunk)[0]
 
 
-def _evolved_in_turn(
+def _evolved_of_seeds(
     config: Config,
     seeds: Iterable[int],
     classifier: Any,
@@ -115,20 +118,23 @@ def _evolved_in_turn(
     if out is not None:
         return _evolved_seeds(start_seeds(config, seeds, Path(out), classifier, overwrite), on_chunk)
     config, built = named_or_own(config, classifier)
+    # The first is made to see that it can be; it takes its turn as all others do.
+    run = Run(replace(config, seed=seeds[0]), built)
+    evolution, at_once = run.evolution, seeds_at_once(run.config, built, len(seeds))
+    del run
     results: list[Result] = []
-    evolution = None
-    for seed in seeds:
-        run = Run(replace(config, seed=seed), built, evolution=evolution)
-        evolution = run.evolution
-        results.append(_advanced(run, on_chunk))
+    while turn := seeds[len(results) : len(results) + at_once]:
+        runs = [Run(replace(config, seed=seed), built, evolution=evolution) for seed in turn]
+        results += _advanced(runs, on_chunk)
     return tuple(results)
 
 
-def _advanced(run: Run, on_chunk: Callable[[Result], None] | None) -> Result:
-    for _ in run.advance():
+def _advanced(runs: Sequence[Run], on_chunk: Callable[[Result], None] | None) -> list[Result]:
+    for _ in advance_together(runs):
         if on_chunk is not None:
-            on_chunk(run.result())
-    return run.result()
+            for run in runs:
+                on_chunk(run.result())
+    return [run.result() for run in runs]
 
 
 def resume(
@@ -186,7 +192,7 @@ def resume_seeds(
         evaluations: as for `resume`.
         seconds: as for `resume`.
         config: as for `resume`.
-        on_chunk: called with the result so far of the seed whose turn it is.
+        on_chunk: called with the result so far of the seed whose turn it is, or of each of them.
 
     Returns:
         The results of all seeds, in their order.
@@ -230,11 +236,14 @@ def _run(
     saved: SavedRun | SavedSeeds, evolve: Callable[..., None], on_chunk: Callable[[Result], None] | None
 ) -> None:
     """Evolves and saves; a signal ends it after the chunk, with what is saved."""
+
+    def each(runs: Sequence[Run]) -> None:
+        if on_chunk is not None:
+            for run in runs:
+                on_chunk(run.result())
+
     with interrupts(signal.default_int_handler) as received:
-        evolve(
-            stop=lambda: bool(received),
-            on_chunk=None if on_chunk is None else lambda run: on_chunk(run.result()),
-        )
+        evolve(stop=lambda: bool(received), on_chunk=each)
     if received == [signal.SIGINT]:
         raise KeyboardInterrupt(saved.what_is_saved())
     if received:

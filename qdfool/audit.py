@@ -124,13 +124,13 @@ def _evolve(audit: Audit, out: Path, how: str, quiet: bool) -> int:
     """Evolves what is not done; returns the exit code of the signal that ended it, 0 if none has."""
     with interrupts(signal.SIG_DFL) as received, contextlib.ExitStack() as live:
 
-        def on_way(way: str, saved: SavedSeeds) -> Callable[[Run], None]:
+        def on_way(way: str, saved: SavedSeeds) -> Callable[[Sequence[Run]], None]:
             live.close()  # The line of the way before.
             progress = live.enter_context(Progress(saved.config, quiet, saved.to_do()))
             if saved.to_do():
                 turn = f"{list(audit.plan.configs).index(way) + 1} of {len(audit.plan.configs)}"
                 progress.say(f"{WAYS[way].title} ({turn}): {WAYS[way].line}; into {out / way}/")
-            return lambda run: progress.show(run.metrics[-1], run.config.seed)
+            return lambda runs: progress.show({run.config.seed: run.metrics[-1] for run in runs})
 
         done = audit.evolve(how, lambda: bool(received), on_way)
     if received and not done:

@@ -60,8 +60,8 @@ class CommandLine:
     out: Path | None = None
     """Run folder; of several seeds, the folder in which each has one."""
     seeds: str | None = None
-    """Several seeds, each evolved in its turn into a run folder of its own, seedN, with a summary over them: numbers
-    and ranges without their ends, as 0:10 (which are 0 to 9), 3,5,8 or 0:3,7."""
+    """Several seeds, each evolved into a run folder of its own, seedN, with a summary over them: numbers and ranges
+    without their ends, as 0:10 (which are 0 to 9), 3,5,8 or 0:3,7."""
     resume: Path | None = None
     """Run folder to go on with, from its newest checkpoint, or folder of several seeds, of which those go on that are
     not done. Its settings hold; a budget that is given replaces its own."""
@@ -106,6 +106,10 @@ def _main(arguments: list[str]) -> int:
             )
     if several and _option(arguments, "--seed") is not None:
         raise InputError("--seed is of a single run, and this one is of several seeds. Leave --seed away.")
+    if not several and _option(arguments, "--seeds-at-once") is not None:
+        raise InputError(
+            "--seeds-at-once is of several seeds, and this is a single run. Leave it away, or give --seeds."
+        )
     command = parse(arguments, base)
     if command.list:
         print(listing())
@@ -198,7 +202,10 @@ def _evolve(saved: SavedRun | SavedSeeds, command: CommandLine, out: Path, watch
             several = isinstance(saved, SavedSeeds)
             which = f"{len(saved.seeds):,} seeds" if several else f"seed {config.seed}"
             progress.say(f"{config.preset} on {classifier.name}{host}, {which}, into {out}/")
-        saved.evolve(lambda: bool(received), lambda run: progress.show(run.metrics[-1], run.config.seed))
+        saved.evolve(
+            lambda: bool(received),
+            lambda runs: progress.show({run.config.seed: run.metrics[-1] for run in runs}),
+        )
     ended_by = hosts.highest(received[0] if received else 0)
     if ended_by:
         by = "" if ended_by == signal.SIGINT else f" by {signal.Signals(ended_by).name}"

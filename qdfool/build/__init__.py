@@ -10,6 +10,7 @@ from qdfool.build.evolution import build_evolution
 from qdfool.build.measures import build_measures, grid_ranges, placed
 from qdfool.build.memory import check_archive, check_memory
 from qdfool.build.pictures import read_pictures, shapes_of_pictures, with_pictures
+from qdfool.build.seeds import seeds_at_once
 from qdfool.build.selection import SELECTIONS
 from qdfool.build.target import Target
 from qdfool.build.variation import CROSSOVERS, MUTATIONS
@@ -35,6 +36,7 @@ __all__ = [
     "is_known",
     "placed",
     "read_pictures",
+    "seeds_at_once",
     "shapes_of_pictures",
     "with_batch_size",
     "with_classifier",

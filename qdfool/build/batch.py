@@ -35,16 +35,20 @@ def with_batch_size(config: Config, classifier: Classifier, target: Target | Non
 
 def _largest(config: Config, classifier: Classifier, target: Target) -> int:
     """Children that a device has at once."""
-    image = 4 * classifier.image_shape[0] * classifier.image_shape[1] * classifier.image_shape[2]
-    genome = genome_bytes(config, classifier.image_shape)
     # The device has the archive once, the host once more.
     archive = check_archive(config, classifier.image_shape, len(classifier.class_names))
     room = max(0, (target.memory or device_memory()) - 2 * archive)
     most = LARGEST_BATCH_CPU if target.platform == "cpu" else LARGEST_BATCH
-    each = LAYERS_IN_IMAGES * image + 2 * genome
+    images = room // BATCH_SHARE // child_bytes(config, classifier, target)
+    return max(1, min(most, 1 << max(0, images.bit_length() - 1)))
+
+
+def child_bytes(config: Config, classifier: Classifier, target: Target) -> int:
+    """Bytes that a child needs on a device while it is bred and classified, at most."""
+    image = 4 * classifier.image_shape[0] * classifier.image_shape[1] * classifier.image_shape[2]
+    each = LAYERS_IN_IMAGES * image + 2 * genome_bytes(config, classifier.image_shape)
     if config.encoding == "cppn" and target.platform != "cpu":
         # Side by side, every slot of a network has a value for every pixel; for a gradient a slope and an adjoint, too.
         numbers = 3 if "gradient_ascent" in config.emitters.operators else 1
         each += numbers * config.cppn.nodes * image // classifier.image_shape[2]
-    images = room // BATCH_SHARE // each
-    return max(1, min(most, 1 << max(0, images.bit_length() - 1)))
+    return each

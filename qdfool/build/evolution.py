@@ -40,6 +40,7 @@ def build_evolution(config: Config, classifier: Classifier, target: Target | Non
         weights=None,
         chunk_seconds=1.0,
         checkpoint_every=0.0,
+        seeds_at_once=0,
     )
     parts = (
         alike.encoding,

@@ -24,6 +24,8 @@ CELL_BYTES = 4 * 8
 """Of a cell beside its genome: fitness, two measures, lineage, curiosity."""
 LEAST_LAYERS_IN_IMAGES = 4
 """What a classifier has of an image at once, at least, in images: the maps of two layers."""
+ARCHIVE, RECORDS = "the archive", "records"
+"""What memory is needed for, as a message says it."""
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Files in which Linux says what a container may have."""
 
@@ -49,8 +51,8 @@ def check_archive(config: Config, image_shape: tuple[int, int, int], classes: in
     archive, memory = cells * (genome + CELL_BYTES), host_memory()
     if cells > MOST_CELLS or archive > memory:
         raise InputError(
-            f"An archive of {cells:,} cells with genomes of {genome:,} bytes needs about {_gigabytes(archive)}; this "
-            f"machine has {_gigabytes(memory)}, and cells are numbered up to {MOST_CELLS:,}. Choose the encoding "
+            f"An archive of {cells:,} cells with genomes of {genome:,} bytes needs about {gigabytes(archive)}; this "
+            f"machine has {gigabytes(memory)}, and cells are numbered up to {MOST_CELLS:,}. Choose the encoding "
             "'cppn', fewer `cells`, a smaller `image_shape`, or the `archive` 'class'."
         )
     return archive
@@ -64,29 +66,56 @@ def check_memory(config: Config, classifier: Classifier, target: Target | None =
     Raises:
         InputError: it has not; the message has the estimate, and what there is.
     """
-    image_shape, classes = classifier.image_shape, len(classifier.class_names)
+    classes, values = len(classifier.class_names), math.prod(classifier.image_shape)
     target = target or here()
     on_cpu = target.platform == "cpu"
-    batch = -(-config.batch_size // (hosts.count() if on_cpu else config.devices))
-    archive, values = check_archive(config, image_shape, classes), math.prod(image_shape)
-    genome = genome_bytes(config, image_shape)
-    # Children and images of this generation and the next; what the classifier makes of them; their logits.
-    children = batch * (2 * genome + (2 + LEAST_LAYERS_IN_IMAGES) * 4 * values + 8 * classes)
-    if config.selection.operator == "tournament":
-        children += batch * config.selection.tournament_size * 8
-    if begins_with_pictures(config):
-        children += config.batch_size * values
-    records = LONGEST_CHUNK * classes * 8
+    on_device = needs_on_device(config, classifier, target)
     # One for a class: how many cells of a grid will have an elite is not known.
-    pictures = classes * values + (0 if classifier.traceable else batch * 4 * values)
-    on_device = {"the archive": archive, f"a batch of {batch:,} children": children, "records": records}
-    on_host = {"the archive": archive, "images of elites": pictures, "records": 2 * records}
+    pictures = classes * values + (0 if classifier.traceable else _batch(config, target) * 4 * values)
+    on_host = {
+        ARCHIVE: on_device[ARCHIVE],
+        "images of elites": pictures,
+        RECORDS: 2 * on_device[RECORDS],
+    }
     if on_cpu:
         both = {name: on_device.get(name, 0) + on_host.get(name, 0) for name in on_device | on_host}
         _check("this machine", both, host_memory())
     else:
         _check("the device", on_device, target.memory or device_memory())
         _check("this machine", on_host, host_memory())
+
+
+def needs_on_device(config: Config, classifier: Classifier, target: Target) -> dict[str, int]:
+    """Bytes that a run needs on a device, at least, by what for.
+
+    Raises:
+        InputError: as `check_archive`.
+    """
+    classes, values, batch = (
+        len(classifier.class_names),
+        math.prod(classifier.image_shape),
+        _batch(config, target),
+    )
+    archive, genome = (
+        check_archive(config, classifier.image_shape, classes),
+        genome_bytes(config, classifier.image_shape),
+    )
+    # Children and images of this generation and the next; what the classifier makes of them; their logits.
+    children = batch * (2 * genome + (2 + LEAST_LAYERS_IN_IMAGES) * 4 * values + 8 * classes)
+    if config.selection.operator == "tournament":
+        children += batch * config.selection.tournament_size * 8
+    if begins_with_pictures(config):
+        children += config.batch_size * values
+    return {
+        ARCHIVE: archive,
+        f"a batch of {batch:,} children": children,
+        RECORDS: LONGEST_CHUNK * classes * 8,
+    }
+
+
+def _batch(config: Config, target: Target) -> int:
+    """Children that share a memory."""
+    return -(-config.batch_size // (hosts.count() if target.platform == "cpu" else config.devices))
 
 
 def device_memory() -> int:
@@ -114,12 +143,13 @@ def _cells(config: Config, classes: int) -> int:
 def _check(where: str, needs: dict[str, int], memory: int) -> None:
     needed = sum(needs.values())
     if needed > memory:
-        parts = ", ".join(f"{_gigabytes(size)} for {name}" for name, size in needs.items())
+        parts = ", ".join(f"{gigabytes(size)} for {name}" for name, size in needs.items())
         raise InputError(
-            f"This run needs about {_gigabytes(needed)} of memory ({parts}); {where} has {_gigabytes(memory)}. "
+            f"This run needs about {gigabytes(needed)} of memory ({parts}); {where} has {gigabytes(memory)}. "
             "Choose a smaller `batch_size`, the encoding 'cppn', fewer `cells`, or a smaller `image_shape`."
         )
 
 
-def _gigabytes(size: int) -> str:
+def gigabytes(size: int) -> str:
+    """A size as a message says it."""
     return f"{size / 1e9:,.1f} GB"

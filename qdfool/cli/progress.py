@@ -1,8 +1,9 @@
 """Progress: a live line on a terminal, plain lines elsewhere."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from types import TracebackType
 from typing import Any
 
@@ -12,8 +13,11 @@ from rich.text import Text
 
 from qdfool.analysis import percent
 from qdfool.config import Config, option
-from qdfool.errors import one_line, printable
+from qdfool.errors import listed, one_line, printable
 from qdfool.results.history import Metrics
+
+SHOWN = 3
+"""Of the seeds that are side by side, in a line."""
 
 
 class Progress:
@@ -49,9 +53,9 @@ class Progress:
         """Prints a line of its own, in which a terminal finds nothing to obey."""
         self._console.print(one_line(text), markup=False)
 
-    def show(self, metrics: Metrics, seed: int) -> None:
-        """Shows the metrics of a chunk of the run of a seed."""
-        line = self._line(metrics, seed)
+    def show(self, metrics: Mapping[int, Metrics]) -> None:
+        """Shows the metrics of a chunk, of the run of a seed, or of those of several seeds side by side."""
+        line = self._line(metrics)
         if self._live:
             self._live.update(Text(line, overflow="ellipsis", no_wrap=True), refresh=True)
         else:
@@ -102,34 +106,41 @@ class Progress:
         name = figures["ended_by"]
         return f", ended by {option(name)} {getattr(self._config, name):,}" if name else ""
 
-    def _line(self, metrics: Metrics, seed: int) -> str:
+    def _line(self, metrics: Mapping[int, Metrics]) -> str:
+        """Medians over the seeds that are side by side, and all their evaluations."""
+        rows = list(metrics.values())
         parts = [
-            *self._turn(seed),
-            f"generation {metrics.generation}",
-            f"{metrics.evaluations:,} evaluations",
-            f"{metrics.evaluations_per_second:,.0f}/s",
-            f"median {percent(metrics.median_confidence)}",
-            f">= 99 %: {metrics.classes_at_99}",
-            f">= 99.99 %: {metrics.classes_at_9999}",
+            *self._turn(list(metrics)),
+            f"generation {rows[0].generation}",
+            f"{sum(row.evaluations for row in rows):,} evaluations",
+            f"{median(row.evaluations_per_second for row in rows):,.0f}/s",
+            f"median {percent(median(row.median_confidence for row in rows))}",
+            f">= 99 %: {median(row.classes_at_99 for row in rows):g}",
+            f">= 99.99 %: {median(row.classes_at_9999 for row in rows):g}",
         ]
         if self._config.archive == "grid":
-            parts.append(f"coverage {100 * metrics.coverage:.1f} %")
-        left = self._seconds_left(metrics, seed)
+            parts.append(f"coverage {100 * median(row.coverage for row in rows):.1f} %")
+        left = self._seconds_left(metrics)
         if left is not None:
             parts.append(f"{left:.0f} s left")
         return " | ".join(parts)
 
-    def _turn(self, seed: int) -> list[str]:
-        if self._seeds is None or seed not in self._seeds:
+    def _turn(self, seeds: Sequence[int]) -> list[str]:
+        if self._seeds is None or not all(seed in self._seeds for seed in seeds):
             return []
-        return [f"seed {seed} ({list(self._seeds).index(seed) + 1:,} of {len(self._seeds):,})"]
+        order = list(self._seeds)
+        if len(seeds) == 1:
+            return [f"seed {seeds[0]} ({order.index(seeds[0]) + 1:,} of {len(order):,})"]
+        return [f"seeds {listed(map(str, seeds), SHOWN)} ({len(seeds):,} of {len(order):,} side by side)"]
 
-    def _seconds_left(self, metrics: Metrics, seed: int) -> float | None:
-        """Of evolution, at the pace of the last chunk: of this run, and of the seeds after it."""
-        after = list(self._seeds or ())
-        after = after[after.index(seed) + 1 :] if seed in after else []
-        begun = [(metrics.generation, metrics.seconds), *((self._seeds or {})[other] for other in after)]
-        left = [self._left(*so_far, metrics.evaluations_per_second) for so_far in begun]
+    def _seconds_left(self, metrics: Mapping[int, Metrics]) -> float | None:
+        """Of evolution, at the pace of the last chunk: of these runs, and of the seeds after them."""
+        order, spent = list(self._seeds or ()), self._seeds or {}
+        last = max((order.index(seed) for seed in metrics if seed in spent), default=len(order))
+        begun = [(row.generation, row.seconds) for row in metrics.values()]
+        begun += [spent[other] for other in order[last + 1 :]]
+        pace = median(row.evaluations_per_second for row in metrics.values())
+        left = [self._left(*so_far, pace) for so_far in begun]
         return None if left[0] is None else sum(seconds or 0.0 for seconds in left)
 
     def _left(self, generation: int, seconds: float, pace: float) -> float | None:

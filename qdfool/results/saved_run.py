@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from qdfool.results.config_file import (
     read_config,
     write_config,
 )
-from qdfool.results.run import Run
+from qdfool.results.run import Run, advance_together
 from qdfool.types import Classifier
 
 _LOG = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ class SavedRun:
         """
         self.run = run
         self.directory = directory
-        self._lock = lock
+        self.lock = lock
+        """As given."""
         given = "" if is_known(run.config.classifier) else ", classifier=..."
         given += ", config=..." if needs_objects(run.config) else ""
         self.how_to_resume = how_to_resume or f"qdfool.resume({str(directory)!r}{given})"
@@ -66,95 +68,74 @@ class SavedRun:
     def evolve(
         self,
         stop: Callable[[], bool] = lambda: False,
-        on_chunk: Callable[[Run], None] | None = None,
-        what_is_saved: Callable[[], str] | None = None,
+        on_chunk: Callable[[Sequence[Run]], None] | None = None,
     ) -> None:
-        """Evolves until the budget is spent or `stop` says so, and leaves the folder whole, however it ends.
+        """Evolves until the budget is spent or `stop` says so, and leaves the folder whole, however it ends; see
+        `evolve_together`, which this is for a single run."""
+        evolve_together((self,), self.what_is_saved, stop, on_chunk)
 
-        Args:
-            stop: asked between chunks of generations.
-            on_chunk: called with the run after every chunk.
-            what_is_saved: says it where this run is one of several; else the method of that name.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Has the folder to itself, if it is this process that writes into it.
 
         Raises:
-            InputError: the classifier failed, or another process has the folder by now; the message says what is
-                saved. Whatever else is raised, by `on_chunk` or an interrupt, has a note that says it.
-            ClassifierInterrupt: a KeyboardInterrupt came out of the classifier; its message says what is saved, too.
-            OSError: a file cannot be written.
+            InputError: another process has it by now.
         """
-        said = what_is_saved or self.what_is_saved
-        if self._lock is not None:
-            self._lock.take()
+        if self.lock is not None:
+            self.lock.take()
         try:
-            failure = self._evolve(stop, on_chunk, said)
+            yield
         finally:
-            if self._lock is not None:
-                self._lock.release()
-        if isinstance(failure, InputError | ClassifierInterrupt):
-            raise type(failure)(f"{failure} {said()}") from failure
-        if failure is not None:
-            failure.add_note(said())
-            raise failure
+            if self.lock is not None:
+                self.lock.release()
 
-    def _evolve(
-        self,
-        stop: Callable[[], bool],
-        on_chunk: Callable[[Run], None] | None,
-        said: Callable[[], str],
-    ) -> BaseException | None:
-        """Evolves and saves; returns what ended it before its time."""
+    @contextmanager
+    def checkpoints(self) -> Iterator[Checkpoints]:
+        """The checkpoints of the folder, all whole at the end, also after an interrupt while files are written.
+
+        Raises:
+            OSError: one cannot be written. That says more than one that came before, because it says what there is to
+                go on from.
+        """
         checkpoints = Checkpoints(self.directory / run_folder.CHECKPOINTS)
         try:
-            failure = self._advance(checkpoints, stop, on_chunk)
-            if self.run.has_elites() and self._others_are_here(failure) and self.run.is_whole():
-                self.run.save(checkpoints)
-                # Who interrupts although the run is about to stop does not wait for pictures.
-                if hosts.is_first() and not (isinstance(failure, KeyboardInterrupt) and stop()):
-                    # One that failed, or whose run is interrupted, is not asked again.
-                    asked = None if failure is not None or stop() else self.classifier
-                    self.run.result().write(self.directory, asked)
-                self.saved_generations = self.run.generations
-            checkpoints.finish()
-        except OSError:
-            checkpoints.finish()  # If that fails, too, it says more: what there is to go on from.
-            raise
-        except BaseException as error:  # An interrupt while files are written: the last checkpoint stands.
-            checkpoints.finish()
-            error.add_note(said())
-            raise
+            try:
+                yield checkpoints
+            finally:
+                checkpoints.finish()
         finally:
             checkpoints.close()
-        return failure
 
-    def _advance(
-        self,
-        checkpoints: Checkpoints,
-        stop: Callable[[], bool],
-        on_chunk: Callable[[Run], None] | None,
-    ) -> BaseException | None:
-        """Evolves and saves on the way; returns what ended it before its time, whatever that is."""
-        saved_at = time.monotonic()
-        try:
-            for _ in self.run.advance(stop):
-                if on_chunk is not None:
-                    on_chunk(self.run)
-                due = time.monotonic() - saved_at >= self.run.config.checkpoint_every
-                if hosts.of_first(due) and self.run.has_elites():
-                    # First what is still being saved: a folder that is moved away amid that must not be written into
-                    # while Orbax makes it anew.
-                    checkpoints.finish()
-                    if hosts.is_first():
-                        run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
-                    self.run.save(checkpoints)
-                    self.saved_generations = self.run.generations
-                    saved_at = time.monotonic()
-        except BaseException as error:
-            return error
-        return None
+    def save(self, checkpoints: Checkpoints) -> None:
+        """Saves a checkpoint, if there is anything to go on from.
 
-    def _others_are_here(self, failure: BaseException | None) -> bool:
-        """Whether the other processes come to save, too: not where something happened in this one alone."""
-        return hosts.count() == 1 or failure is None or isinstance(failure, InputError)
+        Raises:
+            OSError: it, or the one before, could not be written.
+        """
+        if self.run.has_elites():
+            self.run.save(checkpoints)
+            self.saved_generations = self.run.generations
+
+    def save_on_the_way(self, checkpoints: Checkpoints) -> None:
+        """As `save`, with the metrics until now."""
+        # First what is still being saved: a folder that is moved away amid that must not be written into while Orbax
+        # makes it anew.
+        checkpoints.finish()
+        if hosts.is_first() and self.run.has_elites():
+            run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
+        self.save(checkpoints)
+
+    def write(self, asked: bool) -> None:
+        """Writes all that is not a checkpoint, and draws.
+
+        Args:
+            asked: whether the classifier can be asked about what was found.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        if hosts.is_first() and self.run.has_elites():
+            self.run.result().write(self.directory, self.classifier if asked else None)
 
     def what_is_saved(self) -> str:
         """A sentence that says from where the run can go on, and how."""
@@ -163,6 +144,87 @@ class SavedRun:
         return (
             f"Everything until generation {self.saved_generations} is saved; go on with: {self.how_to_resume}"
         )
+
+
+def evolve_together(
+    runs: Sequence[SavedRun],
+    what_is_saved: Callable[[], str],
+    stop: Callable[[], bool] = lambda: False,
+    on_chunk: Callable[[Sequence[Run]], None] | None = None,
+) -> None:
+    """Evolves one run, or several side by side, until the budget is spent or `stop` says so, and leaves their folders
+    whole, however it ends.
+
+    Args:
+        runs: as `qdfool.results.run.advance_together` takes them.
+        what_is_saved: a sentence for messages.
+        stop: asked between chunks of generations.
+        on_chunk: called with the runs after every chunk.
+
+    Raises:
+        InputError: the classifier failed, or another process has a folder by now; the message says what is saved.
+            Whatever else is raised, by `on_chunk` or an interrupt, has a note that says it.
+        ClassifierInterrupt: a KeyboardInterrupt came out of the classifier; its message says what is saved, too.
+        OSError: a file cannot be written.
+    """
+    with ExitStack() as folders:
+        for saved in runs:
+            folders.enter_context(saved.locked())
+        try:
+            failure = _evolve(runs, stop, on_chunk)
+        except OSError:
+            raise
+        except BaseException as error:
+            error.add_note(what_is_saved())
+            raise
+    if isinstance(failure, InputError | ClassifierInterrupt):
+        raise type(failure)(f"{failure} {what_is_saved()}") from failure
+    if failure is not None:
+        failure.add_note(what_is_saved())
+        raise failure
+
+
+def _evolve(
+    runs: Sequence[SavedRun], stop: Callable[[], bool], on_chunk: Callable[[Sequence[Run]], None] | None
+) -> BaseException | None:
+    """Evolves and saves; returns what ended it before its time."""
+    with ExitStack() as folders:
+        places = [folders.enter_context(saved.checkpoints()) for saved in runs]
+        failure = _advance(runs, places, stop, on_chunk)
+        whole = all(saved.run.is_whole() for saved in runs)
+        # The other processes come to save, too, but not where something happened in this one alone.
+        together = hosts.count() == 1 or failure is None or isinstance(failure, InputError)
+        if whole and together:
+            for saved, checkpoints in zip(runs, places, strict=True):
+                saved.save(checkpoints)
+            for saved in runs:
+                # Who interrupts although the run is about to stop does not wait for pictures.
+                if not (isinstance(failure, KeyboardInterrupt) and stop()):
+                    # One that failed, or whose run is interrupted, is not asked again.
+                    saved.write(asked=failure is None and not stop())
+    return failure
+
+
+def _advance(
+    runs: Sequence[SavedRun],
+    places: Sequence[Checkpoints],
+    stop: Callable[[], bool],
+    on_chunk: Callable[[Sequence[Run]], None] | None,
+) -> BaseException | None:
+    """Evolves and saves on the way; returns what ended it before its time, whatever that is."""
+    saved_at, evolving = time.monotonic(), [saved.run for saved in runs]
+    try:
+        for _ in advance_together(evolving, stop):
+            if on_chunk is not None:
+                on_chunk(evolving)
+            due = time.monotonic() - saved_at >= evolving[0].config.checkpoint_every
+            if hosts.of_first(due):
+                for saved, checkpoints in zip(runs, places, strict=True):
+                    saved.save_on_the_way(checkpoints)
+                saved_at = time.monotonic()
+    except BaseException as error:
+        return error
+    return None
 
 
 def start(

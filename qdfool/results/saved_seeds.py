@@ -1,18 +1,19 @@
-"""Several seeds in a folder: a run folder for each, evolved in turn, saved and gone on with together.
+"""Several seeds in a folder: a run folder for each, evolved in turn or side by side, saved and gone on with together.
 
-They share everything but their seed, also what was compiled, so that each folder is bit for bit that of a run of its
-own.
+They share everything but their seed, also what was compiled, so that each folder is that of a run of its own: bit for
+bit in turn, and but for rounding side by side.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from qdfool.build import is_known
+from qdfool.build import is_known, seeds_at_once
 from qdfool.config import BUDGET, KEEPING, Config, check_seeds, differences, needs_objects, validate
 from qdfool.engine.step import Evolution
-from qdfool.errors import ClassifierInterrupt, InputError
+from qdfool.errors import ClassifierInterrupt, InputError, listed
 from qdfool.files.lock import FolderLock, released_on_failure
 from qdfool.hosts import refuse_several
 from qdfool.results import over_seeds, run_folder
@@ -27,11 +28,14 @@ from qdfool.results.saved_run import (
     check_budget,
     check_is_given,
     check_same_config,
+    evolve_together,
     named_or_own,
     restored,
 )
 from qdfool.types import Classifier
 
+SHOWN = 3
+"""Of the seeds of a turn, in a message."""
 LAST_WRITTEN = (run_folder.ELITES, run_folder.HISTORY, run_folder.PICTURES[-1])
 """What a run folder lacks whose run was killed while it was written, or which has lost it since."""
 
@@ -58,6 +62,7 @@ class SavedSeeds:
         seeds: tuple[int, ...],
         directory: Path,
         lock: FolderLock,
+        at_once: int,
         how_to_resume: str = "",
         evolution: Evolution | None = None,
     ) -> None:
@@ -69,6 +74,7 @@ class SavedSeeds:
             seeds: in the order of their turns.
             directory: has a run folder for each of them.
             lock: of the folder; released when it is whole.
+            at_once: how many of them evolve side by side, at most.
             how_to_resume: what a message tells the user to type; a call of `qdfool.resume_seeds` if empty.
             evolution: the functions of all runs; by default the first makes them.
 
@@ -80,6 +86,7 @@ class SavedSeeds:
         given = "" if is_known(config.classifier) else ", classifier=..."
         given += ", config=..." if needs_objects(config) else ""
         self.how_to_resume = how_to_resume or f"qdfool.resume_seeds({str(directory)!r}{given})"
+        self._at_once = at_once
         self.standing = {seed: standing(self.folder(seed), self.of(seed)) for seed in seeds}
         """Of each seed."""
 
@@ -102,15 +109,15 @@ class SavedSeeds:
     def evolve(
         self,
         stop: Callable[[], bool] = lambda: False,
-        on_chunk: Callable[[Run], None] | None = None,
+        on_chunk: Callable[[Sequence[Run]], None] | None = None,
         on_end: Callable[[Result], None] | None = None,
     ) -> None:
-        """Evolves the seeds that are not done, one after the other, until all are or `stop` says so. However it ends,
-        what was found is saved.
+        """Evolves the seeds that are not done, one after the other or several side by side, until all are or `stop`
+        says so. However it ends, what was found is saved.
 
         Args:
             stop: asked between chunks of generations.
-            on_chunk: called with the run of a seed after each of its chunks.
+            on_chunk: called after each chunk with the runs whose turn it is.
             on_end: called with the result of each seed that was evolved, when its folder is whole.
 
         Raises:
@@ -122,10 +129,11 @@ class SavedSeeds:
         self._lock.take()
         try:
             try:
-                for seed in self.seeds:
-                    if stop():
-                        break
-                    self._evolve(seed, stop, on_chunk, on_end)
+                waiting = list(self.seeds)
+                while waiting and not stop():
+                    turn = self._next_turn(waiting)
+                    waiting = [seed for seed in waiting if seed not in turn and not self.standing[seed].done]
+                    self._evolve(turn, stop, on_chunk, on_end)
             except InputError:
                 self._write_summary()
                 raise
@@ -133,39 +141,68 @@ class SavedSeeds:
         finally:
             self._lock.release()
 
+    def _next_turn(self, waiting: Sequence[int]) -> list[int]:
+        """The seeds that evolve next, side by side: the first that is not done, and those after it that have come as
+        far, as many as evolve at once."""
+        turn: list[int] = []
+        for seed in waiting:
+            with self._named(f"Seed {seed}"):
+                # Looked at again: others may have gone on with it since.
+                stands = self.standing[seed] = standing(self.folder(seed), self.of(seed))
+            if not stands.done and (not turn or stands.generations == self.standing[turn[0]].generations):
+                turn.append(seed)
+            if len(turn) == self._at_once:
+                break
+        return turn
+
     def _evolve(
         self,
-        seed: int,
+        turn: Sequence[int],
         stop: Callable[[], bool],
-        on_chunk: Callable[[Run], None] | None,
+        on_chunk: Callable[[Sequence[Run]], None] | None,
         on_end: Callable[[Result], None] | None,
     ) -> None:
-        """The turn of a seed, whose run and state end with it."""
-        try:
-            # Looked at again: others may have gone on with it since.
-            stands = self.standing[seed] = standing(self.folder(seed), self.of(seed))
-            if stands.done:
-                return
-            saved = self._saved_run(seed, stands.begun)
-        except InputError as error:
-            raise InputError(f"Seed {seed}: {error} {self.what_is_saved()}") from error
+        """The turn of some seeds, whose runs and states end with it."""
+        if not turn:
+            return
+        several = f"Seeds {listed(map(str, turn), SHOWN)}" if len(turn) > 1 else f"Seed {turn[0]}"
+        with ExitStack() as locks:
+            runs = []
+            for seed in turn:
+                with self._named(f"Seed {seed}"):
+                    runs.append(self._saved_run(seed, self.standing[seed].begun))
+                locks.enter_context(released_on_failure(runs[-1].lock))
 
-        def stands_now(written: bool) -> Standing:
+        def stands_now(saved: SavedRun, written: bool) -> Standing:
             run, until = saved.run, saved.saved_generations
             spent = run.config.spent_budget(until, run.seconds) is not None
             return Standing(until > 0, until, run.seconds, spent and written)
 
         def said() -> str:
-            self.standing[seed] = stands_now(written=False)
+            for seed, saved in zip(turn, runs, strict=True):
+                self.standing[seed] = stands_now(saved, written=False)
             return self.what_is_saved()
 
         try:
-            saved.evolve(stop, on_chunk, said)
+            evolve_together(runs, said, stop, on_chunk)
         except (InputError, ClassifierInterrupt) as error:
-            raise type(error)(f"Seed {seed}: {error}") from error
-        self.standing[seed] = stands_now(written=True)
-        if on_end is not None:
-            on_end(saved.run.result())
+            raise type(error)(f"{several}: {error}") from error
+        for seed, saved in zip(turn, runs, strict=True):
+            self.standing[seed] = stands_now(saved, written=True)
+            if on_end is not None:
+                on_end(saved.run.result())
+
+    @contextmanager
+    def _named(self, which: str) -> Iterator[None]:
+        """A seed that cannot be gone on with is named, and what is saved is said.
+
+        Raises:
+            InputError: as there was one.
+        """
+        try:
+            yield
+        except InputError as error:
+            raise InputError(f"{which}: {error} {self.what_is_saved()}") from error
 
     def _saved_run(self, seed: int, begun: bool) -> SavedRun:
         folder = self.folder(seed)
@@ -233,10 +270,13 @@ def start(
     validate(config)
     # The first is made to see that it can be; it takes its turn as all others do.
     run = Run(*named_or_own(replace(config, seed=seeds[0]), classifier))
+    at_once = seeds_at_once(run.config, run.classifier, len(seeds))
     lock = run_folder.prepare(directory, overwrite, seeds)
     with released_on_failure(lock):
         write_config(directory, run.config, run.classifier, seeds)
-        return SavedSeeds(run.config, run.classifier, seeds, directory, lock, how_to_resume, run.evolution)
+        return SavedSeeds(
+            run.config, run.classifier, seeds, directory, lock, at_once, how_to_resume, run.evolution
+        )
 
 
 def resume(config: Config, directory: Path, classifier: Any = None, how_to_resume: str = "") -> SavedSeeds:
@@ -263,7 +303,8 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
     lock = FolderLock(directory)
     with released_on_failure(lock):
         config, built = named_or_own(config, classifier)
-        runs = SavedSeeds(config, built, seeds, directory, lock, how_to_resume)
+        at_once = seeds_at_once(config, built, len(seeds))
+        runs = SavedSeeds(config, built, seeds, directory, lock, at_once, how_to_resume)
         write_config(directory, config, built, seeds)
         return runs
 

@@ -28,9 +28,9 @@ def test_what_is_left_is_that_of_the_seeds_to_come(capsys):
     """At 100 images a second, in batches of ten, budgets of 20 generations are two seconds each."""
     config = replace(Config(), generations=20, batch_size=10)
     progress = Progress(config, quiet=False, seeds={3: (0, 0.0), 5: (10, 9.0), 7: (0, 0.0)})
-    progress.show(row(10, 1.0), 3)
-    progress.show(row(20, 2.0), 5)
-    Progress(config, quiet=False).show(row(10, 1.0), 3)
+    progress.show({3: row(10, 1.0)})
+    progress.show({5: row(20, 2.0)})
+    Progress(config, quiet=False).show({3: row(10, 1.0)})
     first, second, alone = capsys.readouterr().out.splitlines()
     assert first.startswith("seed 3 (1 of 3) | generation 10 |")
     assert first.endswith("| 4 s left")
@@ -38,6 +38,20 @@ def test_what_is_left_is_that_of_the_seeds_to_come(capsys):
     assert second.endswith("| 2 s left")
     assert alone.startswith("generation 10 |")
     assert alone.endswith("| 1 s left")
+
+
+def test_seeds_side_by_side_have_one_line(capsys):
+    """Evaluations of all, medians of the rest; what is left is of all, at the pace of all."""
+    config = replace(Config(), generations=20, batch_size=10)
+    progress = Progress(config, quiet=False, seeds=dict.fromkeys((3, 5, 7, 8, 9, 1), (0, 0.0)))
+    sure = [replace(row(10, 1.0), evaluations=100, classes_at_99=count) for count in (1, 3, 9, 4, 9)]
+    progress.show(dict(zip((3, 5, 7, 8, 9), sure, strict=True)))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(
+        "seeds 3, 5, 7 and 2 more (5 of 6 side by side) | generation 10 | 500 evaluations | 100/s | "
+    )
+    assert " | >= 99 %: 4 | " in line
+    assert line.endswith("| 7 s left")
 
 
 def test_the_folder_in_the_summary_is_printed_and_not_obeyed():

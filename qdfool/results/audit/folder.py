@@ -8,7 +8,7 @@ report.html    the same to look at
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -77,7 +77,7 @@ class Audit:
         self,
         how_to_resume: str = "",
         stop: Callable[[], bool] = lambda: False,
-        on_way: Callable[[str, SavedSeeds], Callable[[Run], None] | None] | None = None,
+        on_way: Callable[[str, SavedSeeds], Callable[[Sequence[Run]], None] | None] | None = None,
     ) -> bool:
         """Evolves what is not done yet, way after way, until all is or `stop` says so. However it ends, what was found
         is saved.
