@@ -32,9 +32,23 @@ from rich.table import Table
 
 from benchmarks.collectives import collectives
 from benchmarks.report import write
-from qdfool.build import Target, build_classifier, build_evolution, with_batch_size, with_defaults
+from qdfool.build import (
+    Target,
+    build_classifier,
+    build_evolution,
+    seeds_at_once,
+    with_batch_size,
+    with_defaults,
+)
 from qdfool.config import Config, name_of
-from qdfool.engine.loop import compile_loop, empty_records, jitted_init, run_generations
+from qdfool.config.validation import RANGES
+from qdfool.engine.loop import (
+    compile_loop,
+    empty_records,
+    jitted_init,
+    run_generations,
+    run_generations_of_seeds,
+)
 from qdfool.engine.sharding import AXIS, layout
 from qdfool.errors import InputError, in_range, known_name, one_line
 from qdfool.presets import preset
@@ -62,6 +76,8 @@ class Options:
     """A network of --list for the imagenet presets; the preset's own without it."""
     batch_size: int | None = None
     """Children of a generation on all devices (>= 1); without it what the preset has or chooses for the device."""
+    seeds: int = 1
+    """Seeds (1 to 1,024) side by side; of several, on one device of each target."""
     json: Path | None = None
     """File for the rows, under a header of machine and versions, written after each."""
 
@@ -76,6 +92,8 @@ class Row:
     devices: int
     batch_size: int
     """Children of a generation on all devices."""
+    seeds: int
+    """Side by side."""
     memory: int
     """Bytes that a program may use of a device."""
     seconds: float | None
@@ -106,6 +124,7 @@ def main() -> None:
     try:
         if options.batch_size is not None:
             in_range("--batch-size", options.batch_size, 1)
+        in_range("--seeds", options.seeds, 1, RANGES["seeds_at_once"][1])
         configs = [_config(name, options) for name in options.presets]
         command = shlex.join(["python", "-m", "benchmarks.compiled", *sys.argv[1:]])
         names = [known_name("target", name, TOPOLOGIES) for name in options.targets]
@@ -116,7 +135,7 @@ def main() -> None:
                 print(f"{name} is left out: its compiler is in the extra {extra}, pip install '.[{extra}]'.")
                 continue
             for config in configs:
-                rows.append(compiled(config, name))
+                rows.append(compiled(config, name, options.seeds))
                 say(rows[-1])
                 if options.json:
                     write(options.json, rows, {"command": command, "compilers": compilers()})
@@ -135,36 +154,43 @@ def _config(name: str, options: Options) -> Config:
     return config if options.batch_size is None else replace(config, batch_size=options.batch_size)
 
 
-def compiled(config: Config, name: str) -> Row:
-    """A preset's chunk, compiled for a target.
+def compiled(config: Config, name: str, seeds: int = 1) -> Row:
+    """A preset's chunk, compiled for a target: of one seed on all devices of it, or of several on one.
 
     Raises:
-        InputError: the batch does not divide among the devices.
+        InputError: the batch does not divide among the devices, or so many seeds are more than the memory holds.
     """
     topology = TOPOLOGIES[name]
-    target = Target(topology.platform, topology.memory, topology.devices)
+    devices = topology.devices if seeds == 1 else 1
+    target = Target(topology.platform, topology.memory, devices)
     classifier = build_classifier(config, target)
-    config = _shared(with_defaults(config, classifier.image_shape), topology.devices)
+    config = _shared(with_defaults(config, classifier.image_shape), devices)
     config = with_batch_size(config, classifier, target)
     row = Row(
         preset=config.preset,
         network=classifier.name,
         target=name,
-        devices=topology.devices,
+        devices=devices,
         batch_size=config.batch_size,
+        seeds=seeds_at_once(replace(config, seeds_at_once=seeds), classifier, seeds, target),
         memory=topology.memory,
         **dict.fromkeys(UNKNOWN),
         load=0.0,
     )
     evolution = build_evolution(config, classifier, target)
-    mesh = Mesh(np.array(topology.describe().devices), (AXIS,))
+    mesh = Mesh(np.array(topology.describe().devices[:devices]), (AXIS,))
     alone = build_evolution(replace(config, devices=1), classifier, target)
     state = jax.eval_shape(jitted_init(alone), jax.random.key(0))
-    others = jax.eval_shape(lambda: (empty_records(evolution.classes), jnp.int32(1)))
+    side_by_side = None if seeds == 1 else seeds
+    others = jax.eval_shape(lambda: (empty_records(evolution.classes, side_by_side), jnp.int32(1)))
     records, count = _placed(others, P(), mesh)
     state = _placed(state, layout(evolution.emitter), mesh)
+    if side_by_side is None:
+        run = run_generations(evolution, classifier.logits, classifier.name, mesh)
+    else:
+        state = (state,) * seeds
+        run = run_generations_of_seeds(evolution, classifier.logits, classifier.name)
     arguments = state, records, _placed(classifier.parameters, P(), mesh), count
-    run = run_generations(evolution, classifier.logits, classifier.name, mesh)
     begun = time.perf_counter()
     lowered = run.lower(*arguments)
     traced, spent = time.perf_counter(), time.process_time()
@@ -255,6 +281,7 @@ def show(rows: list[Row]) -> None:
         "network",
         "target",
         "batch",
+        "seeds",
         "compiled in, s",
         "arguments",
         "temporary",
@@ -264,7 +291,7 @@ def show(rows: list[Row]) -> None:
     for name in ("donated", "fits", "bytes that a collective moves"):
         table.add_column(name)
     for row in rows:
-        cells = [row.preset, row.network, row.target, f"{row.batch_size:,}"]
+        cells = [row.preset, row.network, row.target, f"{row.batch_size:,}", f"{row.seeds:,}"]
         if row.error is not None:
             table.add_row(*cells, "-", "-", "-", "-", "-", "-", row.error)
             continue

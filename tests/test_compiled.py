@@ -37,6 +37,7 @@ ROW = Row(
     target="v5e-4",
     devices=4,
     batch_size=200,
+    seeds=1,
     memory=10**9,
     seconds=12.0,
     cpu_seconds=6.0,
@@ -151,7 +152,7 @@ def test_a_target_without_its_compiler_is_left_out_in_one_line(monkeypatch, caps
 
 
 def test_rows_are_written_as_they_come(monkeypatch, tmp_path, capsys):
-    def interrupted(config, name):
+    def interrupted(config, name, seeds):
         if config.preset == "mnist-grid":
             raise KeyboardInterrupt
         return replace(ROW, preset=config.preset, target=name)
