@@ -32,7 +32,13 @@ from benchmarks.throughput import Contender, alternate
 from qdfool.build import build_evolution, with_defaults
 from qdfool.classifiers import lenet
 from qdfool.config import Config, Emitters
-from qdfool.engine.loop import LONGEST_CHUNK, empty_records, jitted_init, run_generations
+from qdfool.engine.loop import (
+    LONGEST_CHUNK,
+    empty_records,
+    jitted_init,
+    run_generations,
+    run_generations_of_seeds,
+)
 from qdfool.engine.sharding import replicated
 from qdfool.errors import InputError, in_range, known_name
 from qdfool.keys import root_key
@@ -47,8 +53,17 @@ FORCED = f"--xla_force_host_platform_device_count={DEVICES[-1]}"
 class Options:
     """Measures what a step costs as batch, classes, genomes, cells, chunks, seeds or devices grow."""
 
-    axes: tuple[str, ...] = ("batch", "classes", "genome", "cells", "chunk", "seeds", "devices")
-    """Of these seven."""
+    axes: tuple[str, ...] = (
+        "batch",
+        "classes",
+        "genome",
+        "cells",
+        "chunk",
+        "seeds",
+        "seeds-at-once",
+        "devices",
+    )
+    """Of these eight."""
     batch_size: int = 256
     """Images in a batch (>= 8, a multiple of 8), where it is not what grows."""
     rounds: int = 5
@@ -210,6 +225,28 @@ def _of_cells(options: Options, cells: int) -> tuple[float, float]:
     return of_an_evaluation(options, config, lenet.classifier())
 
 
+def _of_seeds_at_once(options: Options, seeds: int) -> tuple[float, None]:
+    """Seconds an evaluation of the step of so many seeds side by side, on LeNet."""
+    classifier = lenet.classifier()
+    config = with_defaults(_config(options), classifier.image_shape)
+    evolution = build_evolution(config, classifier)
+    run = (run_generations if seeds == 1 else run_generations_of_seeds)(evolution, classifier.logits)
+    begin = jitted_init(evolution)
+    states = [begin(root_key(seed, "evolution")) for seed in range(seeds)]
+    carried: list[Any] = (
+        [states[0], empty_records(evolution.classes)]
+        if seeds == 1
+        else [tuple(states), empty_records(evolution.classes, seeds)]
+    )
+
+    def step(times: int) -> None:
+        carried[:] = jax.block_until_ready(run(*carried, classifier.parameters, jnp.int32(times)))
+
+    step(min(LONGEST_CHUNK, options.warm_up))
+    (rates,) = alternate([step], seeds * config.batch_size, options.rounds, options.seconds)
+    return 1 / statistics.median(rates), None
+
+
 def _of_a_chunk(options: Options, generations: int) -> tuple[float, None]:
     _, step = contenders(_config(options), dense(28, 10), options.warm_up)
     chunks = max(1, round(64 / generations))
@@ -254,6 +291,7 @@ AXES = {
     "cells": Axis("an evaluation", (10, 1000, 10_000, 100_000, 1_000_000), "0", _of_cells),
     "chunk": Axis("a generation", (1, 4, 16, 64, 256, 1024), "0 or less", _of_a_chunk),
     "seeds": Axis("a seed", (1, 2, 4, 8), "0 or less", _of_a_seed),
+    "seeds-at-once": Axis("an evaluation", (1, 2, 4, 8, 16), "0 or less", _of_seeds_at_once),
     "devices": Axis(
         "an evaluation",
         DEVICES,
