@@ -24,11 +24,12 @@ from qdfool.hosts import refuse_several
 from qdfool.interrupts import exit_code, interrupts
 from qdfool.results.config_file import read_config, read_config_of_seeds
 from qdfool.results.loading import load
+from qdfool.results.opening import named_or_own, new_run
+from qdfool.results.opening import resume as resume_run
+from qdfool.results.opening import start as start_run
 from qdfool.results.result import Result
 from qdfool.results.run import Run, advance_together
-from qdfool.results.saved_run import SavedRun, named_or_own, new_run
-from qdfool.results.saved_run import resume as resume_run
-from qdfool.results.saved_run import start as start_run
+from qdfool.results.saved_run import SavedRun
 from qdfool.results.saved_seeds import SavedSeeds
 from qdfool.results.saved_seeds import resume as resume_saved_seeds
 from qdfool.results.saved_seeds import start as start_seeds

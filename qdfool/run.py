@@ -39,7 +39,8 @@ from qdfool.interrupts import exit_code, interrupts
 from qdfool.measures import MEASURES
 from qdfool.presets import PRESETS, preset
 from qdfool.results.config_file import is_of_seeds, read_config, read_config_of_seeds
-from qdfool.results.saved_run import SavedRun, resume, start
+from qdfool.results.opening import resume, start
+from qdfool.results.saved_run import SavedRun
 from qdfool.results.saved_seeds import SavedSeeds
 from qdfool.results.saved_seeds import resume as resume_seeds
 from qdfool.results.saved_seeds import start as start_seeds

@@ -21,7 +21,7 @@ from qdfool.config import (
 )
 from qdfool.engine.sharding import AXIS, P, layout
 from qdfool.errors import InputError
-from qdfool.results.saved_run import check_same_config
+from qdfool.results.opening import check_same_config
 
 
 @pytest.fixture

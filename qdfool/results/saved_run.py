@@ -1,6 +1,5 @@
-"""A run in its folder: started there, saved as it goes, gone on with from there."""
+"""A run in its folder while it evolves, or several side by side: saved as they go, whole however it ends."""
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -8,25 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from qdfool import hosts
-from qdfool.build import build_classifier, is_known, with_classifier
-from qdfool.config import BUDGET, KEEPING, Config, differences, needs_objects, validate
-from qdfool.engine.step import Evolution
-from qdfool.errors import ClassifierInterrupt, InputError, named, shown
-from qdfool.files.lock import FolderLock, released_on_failure
+from qdfool.build import is_known
+from qdfool.config import Config, needs_objects
+from qdfool.errors import ClassifierInterrupt, InputError
+from qdfool.files.lock import FolderLock
 from qdfool.results import run_folder
-from qdfool.results.agreement import check_config, check_run, check_shared
 from qdfool.results.checkpoint import Checkpoints
-from qdfool.results.config_file import (
-    ClassifierRecord,
-    check_resumable,
-    classifier_record,
-    read_config,
-    write_config,
-)
 from qdfool.results.run import Run, advance_together
 from qdfool.types import Classifier
-
-_LOG = logging.getLogger(__name__)
 
 
 class SavedRun:
@@ -225,207 +213,3 @@ def _advance(
     except BaseException as error:
         return error
     return None
-
-
-def start(
-    config: Config,
-    directory: Path,
-    classifier: Any = None,
-    overwrite: bool = False,
-    how_to_resume: str = "",
-) -> SavedRun:
-    """A new run in a folder of its own.
-
-    Args:
-        config: its settings.
-        directory: is made; one that has a run in it is refused unless `overwrite` is set.
-        classifier: a user's own; if None, the one that the config names.
-        overwrite: throws away the run that is there.
-        how_to_resume: see `SavedRun`.
-
-    Raises:
-        InputError: bad settings, a classifier that does not return logits, or a folder that has a run in it, is in
-            use or cannot be written to.
-        OSError: the disk is full.
-    """
-    directory = directory.absolute()  # A classifier may change the working directory.
-    return begin(new_run(config, classifier), directory, overwrite, how_to_resume)
-
-
-def new_run(config: Config, classifier: Any = None) -> Run:
-    """A run that begins, the same in every process.
-
-    Raises:
-        InputError: as `start`.
-    """
-    hosts.together(lambda: validate(config))
-    check_config(config, begins=True)
-    run = hosts.together(lambda: Run(*named_or_own(config, classifier)))
-    check_run(run)
-    return run
-
-
-def begin(run: Run, directory: Path, overwrite: bool = False, how_to_resume: str = "") -> SavedRun:
-    """As `start`, of a run that is new."""
-    lock = hosts.together(lambda: _prepared(run, directory, overwrite) if hosts.is_first() else None)
-    with released_on_failure(lock):
-        check_shared(directory)
-    return SavedRun(run, directory, lock, how_to_resume)
-
-
-def _prepared(run: Run, directory: Path, overwrite: bool) -> FolderLock:
-    lock = run_folder.prepare(directory, overwrite)
-    with released_on_failure(lock):
-        write_config(directory, run.config, run.classifier)
-    return lock
-
-
-def resume(config: Config, directory: Path, classifier: Any = None, how_to_resume: str = "") -> SavedRun:
-    """The run of a folder, as it was at its newest whole checkpoint.
-
-    Args:
-        config: the settings that are saved there, with another budget where it is to go on.
-        directory: the run folder.
-        classifier: the user's own that the run began with; needed where it cannot be imported by its name.
-        how_to_resume: see `SavedRun`.
-
-    Raises:
-        InputError: the folder has no run or no checkpoint, is in use or of another config, a file in it is damaged, or
-            the classifier is not given or another one.
-        OSError: a file cannot be read or written.
-    """
-    directory = directory.absolute()  # A classifier may change the working directory.
-    hosts.together(lambda: _check_can_go_on(config, directory, classifier))
-    check_config(config, begins=False)
-    lock = hosts.together(lambda: FolderLock(directory) if hosts.is_first() else None)
-    with released_on_failure(lock):
-        check_shared(directory)
-        run = hosts.together(lambda: restored(*named_or_own(config, classifier), directory))
-        check_run(run)
-    return SavedRun(run, directory, lock, how_to_resume)
-
-
-def _check_can_go_on(config: Config, directory: Path, classifier: Any) -> None:
-    validate(config)
-    saved, values = read_config(directory, config)
-    check_resumable(directory, values)
-    check_same_config(directory, saved, config)
-    if not (directory / run_folder.CHECKPOINTS).is_dir():
-        raise InputError(
-            f"No checkpoint in {directory}. Expected the folder of a run that saved one; give that, or start "
-            "a new run with another `out`."
-        )
-    check_is_given(directory, config, classifier, "qdfool.resume")
-
-
-def check_same_config(directory: Path, saved: Config, config: Config) -> None:
-    """Checks that what is to go on has the settings that are saved, but for the budget and how it is kept.
-
-    Raises:
-        InputError: it has others.
-    """
-    if differing := differences(saved, config, ignoring=(*BUDGET, *KEEPING)):
-        raise InputError(
-            f"{directory} is a run of another config: {'; '.join(differing)}. Leave these settings as they are, or "
-            "start a new run with another `out`."
-        )
-
-
-def check_is_given(directory: Path, config: Config, classifier: Any, function: str) -> None:
-    """Checks that there is a classifier to go on with.
-
-    Args:
-        directory: of what is to go on, for the message.
-        config: its settings.
-        classifier: the user's own, None if none is given.
-        function: what to give it to.
-
-    Raises:
-        InputError: it is not given and cannot be imported by its name.
-    """
-    if classifier is None and not is_known(config.classifier):
-        raise InputError(
-            f"{directory} is a run on {shown(config.classifier)}, which no module can be asked for by name. Go on with "
-            f"it in Python, and give it: {function}({str(directory)!r}, classifier=...)."
-        )
-
-
-def restored(
-    config: Config, classifier: Classifier, directory: Path, evolution: Evolution | None = None
-) -> Run:
-    """The run of a folder that is locked, as it was at its newest whole checkpoint; its `config.json` has the new
-    budget then.
-
-    Raises:
-        InputError: as `resume`.
-        OSError: as `resume`.
-    """
-    saved, values = read_config(directory, config)
-    if config.classifier != saved.classifier:
-        _LOG.warning(
-            f"{directory} began on the classifier {named(saved.classifier)}, and goes on with "
-            f"{named(config.classifier)}."
-        )
-    _check_same(directory, classifier_record(directory, config, values), classifier)
-    run = Run(config, classifier, evolution=evolution, begins=False)
-    checkpoints = Checkpoints(directory / run_folder.CHECKPOINTS)
-    try:
-        earlier = run_folder.read_metrics(directory / run_folder.METRICS)
-        run.restore(checkpoints, earlier, _LOG.warning)
-    finally:
-        checkpoints.close()
-    check_budget(directory, run.config, run.generations)
-    if hosts.is_first():
-        write_config(directory, run.config, classifier)
-    return run
-
-
-def check_budget(directory: Path, config: Config, generations: int) -> None:
-    """Checks that a run has not gone beyond the budget that it is to go on with.
-
-    Raises:
-        InputError: it has.
-    """
-    limit = config.budget_generations()
-    if limit is not None and limit < generations:
-        raise InputError(
-            f"{directory} has {generations:,} generations already, and the budget that is given allows "
-            f"{limit:,}. Give a larger one: those before count."
-        )
-
-
-def named_or_own(config: Config, classifier: Any) -> tuple[Config, Classifier]:
-    """The classifier that a config names, or the user's own, and the config that names it.
-
-    Raises:
-        InputError: see `build_classifier` and `with_classifier`.
-    """
-    return (config, build_classifier(config)) if classifier is None else with_classifier(config, classifier)
-
-
-def _check_same(directory: Path, saved: ClassifierRecord, classifier: Classifier) -> None:
-    """Checks that a run goes on with the classifier that it began with, as far as that can be told."""
-    if saved.fingerprint != classifier.fingerprint:
-        raise InputError(
-            f"{directory} was run with other weights: SHA-256 {_hash(saved.fingerprint)} -> "
-            f"{_hash(classifier.fingerprint)}. Give the weights it began with."
-        )
-    if saved.class_names != classifier.class_names:
-        raise InputError(
-            f"{directory} was run on a classifier with other classes. Give the one it began with."
-        )
-    if saved.image_shape != classifier.image_shape:
-        raise InputError(
-            f"{directory} was run on a classifier of images {list(saved.image_shape)}; this one takes "
-            f"{list(classifier.image_shape)}. Give the one it began with."
-        )
-    if saved.file_hash and saved.file_hash != classifier.file_hash:
-        _LOG.warning(
-            f"The file of {classifier.reference or classifier.name} has changed since {directory} began: SHA-256 "
-            f"{_hash(saved.file_hash)} -> {_hash(classifier.file_hash)}. The run goes on with the new one."
-        )
-
-
-def _hash(found: object) -> str:
-    """As a message has it; a folder may say anything."""
-    return named(found) if found else "none"

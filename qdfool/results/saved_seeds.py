@@ -20,18 +20,17 @@ from qdfool.results import over_seeds, run_folder
 from qdfool.results.checkpoint_files import names_of_checkpoints, newest_whole
 from qdfool.results.config_file import check_resumable, read_config, read_config_of_seeds, write_config
 from qdfool.results.loading import figures_of
-from qdfool.results.result import Result
-from qdfool.results.run import Run
-from qdfool.results.saved_run import (
-    SavedRun,
+from qdfool.results.opening import (
     begin,
     check_budget,
     check_is_given,
     check_same_config,
-    evolve_together,
     named_or_own,
     restored,
 )
+from qdfool.results.result import Result
+from qdfool.results.run import Run
+from qdfool.results.saved_run import SavedRun, evolve_together
 from qdfool.types import Classifier
 
 SHOWN = 3

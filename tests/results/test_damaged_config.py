@@ -10,7 +10,7 @@ import qdfool
 from qdfool.errors import InputError
 from qdfool.results import run_folder
 from qdfool.results.config_file import read_config
-from qdfool.results.saved_run import resume
+from qdfool.results.opening import resume
 from qdfool.run import main
 
 FORMER = Path(__file__).parent / "former_run"

@@ -24,7 +24,7 @@ from qdfool.config import Mutation
 from qdfool.errors import InputError
 from qdfool.results import run
 from qdfool.results.checkpoint import Checkpoints
-from qdfool.results.saved_run import resume, start
+from qdfool.results.opening import resume, start
 from qdfool.run import main
 
 

@@ -9,41 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import fake
-import numpy as np
 import pytest
+from three_seeds import SEEDS, arguments, draw_nothing
 
 import qdfool
 from qdfool.build import with_classifier
 from qdfool.engine.loop import jitted_init, run_generations
 from qdfool.errors import InputError
 from qdfool.files.lock import FolderLock
-from qdfool.results.config_file import read_config_of_seeds
 from qdfool.results.result import _decoder
-from qdfool.results.saved_seeds import resume, start
+from qdfool.results.saved_seeds import start
 from qdfool.run import main
 
-SEEDS = (5, 0, 7)
-
-
-@pytest.fixture(autouse=True)
-def few_pictures(monkeypatch):
-    """They take most of the time: one of each run, which says that its folder is whole, is an empty file."""
-    monkeypatch.setattr(
-        qdfool.Result, "draw", lambda self, directory, classifier=None: (directory / "curves.png").touch()
-    )
-
-
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory, small) -> Path:
-    """Each seed by a command of its own."""
-    folder = tmp_path_factory.mktemp("alone")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            qdfool.Result, "draw", lambda self, directory, classifier=None: (directory / "curves.png").touch()
-        )
-        for seed in SEEDS:
-            qdfool.evolve(replace(small, seed=seed), fake.logits, out=folder / f"seed{seed}")
-    return folder
+pytestmark = pytest.mark.usefixtures("few_pictures")
 
 
 def is_of_its_own_command(folder: Path, alone: Path, seed: int) -> bool:
@@ -63,31 +41,12 @@ def contents(*folders: Path) -> dict[Path, tuple[bytes, int]]:
     return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
-def arguments(folder: Path, seeds: str = "5,0,7", classifier: str = "fake:logits") -> list[str]:
-    budget = ["--batch-size", "12", "--generations", "10", "--chunk-seconds", "0.05"]
-    options = [*budget, "--checkpoint-every", "0", "--black-pixels.capacity", "20"]
-    return ["--classifier", classifier, *options, "--seeds", seeds, "--out", str(folder)]
-
-
-@pytest.fixture
-def command(capsys):
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        return ended.value.code if isinstance(ended.value.code, int) else 1, captured.out, captured.err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def by_command(tmp_path_factory) -> tuple[Path, str]:
     """Three seeds by the command line, and what it said."""
     folder, said = tmp_path_factory.mktemp("command") / "seeds", io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
-        patch.setattr(
-            qdfool.Result, "draw", lambda self, directory, classifier=None: (directory / "curves.png").touch()
-        )
+        patch.setattr(qdfool.Result, "draw", draw_nothing)
         with pytest.raises(SystemExit) as ended:
             main(arguments(folder))
     assert ended.value.code == 0
@@ -399,115 +358,3 @@ def test_a_classifier_without_a_name_is_to_be_given_again(small, tmp_path):
         qdfool.resume_seeds(tmp_path)
     assert [result.generations for result in qdfool.resume_seeds(tmp_path, local, generations=2)] == [2, 2]
     assert with_classifier(config, local)[0].classifier == "local"
-
-
-def is_of_its_own_command_but_for_rounding(folder: Path, alone: Path, seed: int) -> bool:
-    ours, theirs = (qdfool.load(place / f"seed{seed}") for place in (folder, alone))
-    same = ("birth_generation", "parent_class", "num_replacements")
-    return (
-        all(
-            (getattr(ours.snapshot.elites, name) == getattr(theirs.snapshot.elites, name)).all()
-            for name in same
-        )
-        and np.allclose(ours.snapshot.elites.fitness, theirs.snapshot.elites.fitness, rtol=1e-5)
-        and (ours.generations, ours.config.seed) == (theirs.generations, seed)
-    )
-
-
-def test_seeds_side_by_side_find_what_each_finds_alone(command, alone, tmp_path):
-    """Two and then one, with a checkpoint of each on the way; stopped after the first two, and gone on with by one."""
-    folder = tmp_path / "seeds"
-    status, out, error = command(*arguments(folder), "--seeds-at-once", "2")
-    assert (status, error) == (0, "")
-    assert "seeds 5, 0 (2 of 3 side by side) | generation 1 | 24 evaluations |" in out
-    assert "seed 7 (3 of 3) | generation 10 |" in out
-    assert all(is_of_its_own_command_but_for_rounding(folder, alone, seed) for seed in SEEDS)
-    runs = json.loads((folder / "summary.json").read_text())["runs"]
-    assert runs[0]["seconds"] == runs[1]["seconds"]
-    assert {path.name for path in (folder / "seed5").iterdir()} == {
-        path.name for path in (alone / "seed5").iterdir()
-    }
-
-
-def test_seeds_side_by_side_stop_and_go_on_together(small, tmp_path, alone):
-    folder, config = tmp_path / "seeds", replace(small, seeds_at_once=3)
-
-    def interrupt(result: qdfool.Result) -> None:
-        if result.config.seed == 7:
-            signal.raise_signal(signal.SIGINT)
-
-    with pytest.raises(KeyboardInterrupt) as ended:
-        qdfool.evolve(config, fake.logits, out=folder, seeds=SEEDS, on_chunk=interrupt)
-    assert str(ended.value) == (
-        "Saved are 0 of 3 seeds, seed 5 until generation 1, seed 0 until generation 1, seed 7 until generation 1; go "
-        f"on with: qdfool.resume_seeds({str(folder)!r})"
-    )
-    seen: list[tuple[int, int]] = []
-    results = qdfool.resume_seeds(
-        folder, on_chunk=lambda result: seen.append((result.config.seed, result.generations))
-    )
-    assert [result.config.seed for result in results] == list(SEEDS)
-    assert [seed for seed, _ in seen] == list(SEEDS) * (len(seen) // 3)
-    assert all(is_of_its_own_command_but_for_rounding(folder, alone, seed) for seed in SEEDS)
-    nowhere = qdfool.evolve(config, fake.logits, seeds=SEEDS)
-    for one, other in zip(results, nowhere, strict=True):
-        np.testing.assert_allclose(one.confidences(), other.confidences(), rtol=1e-5)
-
-
-def test_seeds_that_have_not_come_as_far_are_not_side_by_side(small, tmp_path, alone):
-    """One of three was ahead of the others when all were killed."""
-    folder, config = tmp_path / "seeds", replace(small, generations=4, seeds_at_once=3)
-    qdfool.evolve(config, fake.logits, out=folder, seeds=SEEDS)
-    (folder / "seed0" / "summary.json").unlink()
-    shutil.rmtree(folder / "seed0" / "checkpoints" / "4")
-    assert any((folder / "seed0" / "checkpoints").iterdir())
-    turns: list[list[int]] = []
-    saved = resume(replace(read_config_of_seeds(folder)[0], generations=10), folder)
-    saved.evolve(on_chunk=lambda runs: turns.append([run.config.seed for run in runs]))
-    assert [list(turn) for turn in dict.fromkeys(map(tuple, turns))] == [[5, 7], [0]]
-    assert all(is_of_its_own_command_but_for_rounding(folder, alone, seed) for seed in SEEDS)
-
-
-def test_a_classifier_that_fails_with_several_seeds_names_them_all_and_saves_each(small, tmp_path):
-    folder, config = tmp_path / "seeds", replace(small, seeds_at_once=3, generations=500)
-    with pytest.raises(
-        InputError,
-        match=r"^Seeds 5, 0, 7: In generation \d+, \d+ of 12 images of seed \d had a logit .* Saved are 0 of 3 seeds, "
-        r"seed 5 until generation (\d+), seed 0 until generation \1, seed 7 until generation \1; go on with: ",
-    ):
-        qdfool.evolve(config, fake.nan_when_bright, out=folder, seeds=SEEDS)
-    assert all((folder / f"seed{seed}" / "elites.npz").is_file() for seed in SEEDS)
-
-
-def test_a_folder_in_use_ends_all_that_are_side_by_side_and_lets_the_others_go(small, tmp_path):
-    folder, config = tmp_path / "seeds", replace(small, seeds_at_once=3)
-    saved = start(replace(config, classifier="fake:logits"), SEEDS, folder)
-    lock = FolderLock(folder / "seed0")
-    with pytest.raises(InputError, match=r"^Seed 0: .*seed0 is in use by another run"):
-        saved.evolve()
-    lock.release()
-    FolderLock(folder / "seed5").release()
-    saved.evolve()
-    assert not saved.to_do()
-
-
-@pytest.mark.parametrize(
-    ("setting", "why"),
-    [
-        (["--seconds", "2"], "with a budget in --seconds, which a seed has for itself; got 2"),
-        (["--classifier", "fake:host_logits"], "where the classifier is called from the host"),
-    ],
-)
-def test_what_cannot_be_side_by_side_is_refused(command, tmp_path, setting, why):
-    status, _, error = command(*arguments(tmp_path / "seeds"), *setting, "--seeds-at-once", "2")
-    assert status == 2
-    assert f"--seeds-at-once must be 1 {why}" in error
-    assert not (tmp_path / "seeds").exists()
-
-
-def test_a_single_run_has_no_seeds_at_once(command, tmp_path):
-    status, _, error = command("--out", str(tmp_path / "run"), "--seeds-at-once", "2")
-    assert (status, error) == (
-        2,
-        "qdfool: --seeds-at-once is of several seeds, and this is a single run. Leave it away, or give --seeds.\n",
-    )
