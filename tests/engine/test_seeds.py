@@ -1,5 +1,6 @@
 """Seeds side by side: each finds what it finds alone, where sums are exact bit for bit, and meets no other."""
 
+import time
 from dataclasses import replace
 
 import fake
@@ -150,13 +151,18 @@ def chunks_of(config, classifier, budget, **more):
 
 
 def test_a_chunk_of_each_seed_has_its_share_of_the_time(small):
-    found = list(chunks_of(small, fake.classifier, Budget(9, None)))
+    evolving = chunks_of(small, fake.classifier, Budget(9, None))
+    begun = time.perf_counter()
+    found = list(evolving)
+    elapsed = time.perf_counter() - begun
     assert all(len(at_once) == SEEDS for at_once in found)
     for seed in range(SEEDS):
         assert sum(len(at_once[seed].records.invalid) for at_once in found) == 9
     for at_once in found:
         assert len({(chunk.seconds, chunk.compile_seconds) for chunk in at_once}) == 1
     assert found[0][0].compile_seconds > 0 == found[1][0].compile_seconds
+    shares = sum(chunk.seconds + chunk.compile_seconds for at_once in found for chunk in at_once)
+    assert elapsed / 2 < shares < elapsed
 
 
 def test_an_image_that_is_not_valid_names_its_seed(small):
