@@ -184,7 +184,8 @@ def _insert_into_several(
 
     cells, batch = elites.fitness.shape[-1], challengers.fitness.shape[-2]
     grid_cells = cells // challengers.fitness.shape[-1]
-    elites, challengers, winners = jax.tree.map(joined, (elites, challengers, winners), tuple(batched))
+    leaves, tree = jax.tree.flatten((elites, challengers, winners))
+    elites, challengers, winners = tree.unflatten(map(joined, leaves, jax.tree.leaves(batched)))
     archive = jnp.repeat(jnp.arange(archives, dtype=jnp.int32), winners.won.shape[0] // archives)
     own = Winners(archive * cells + winners.cell, archive * batch + winners.child, winners.won)
     written = _write(elites, challengers, own, winners.cell // grid_cells)

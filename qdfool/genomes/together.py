@@ -10,26 +10,25 @@ from qdfool.types import Array
 
 
 def together(many: Callable[[Any], Array]) -> Callable[[Any], Array]:
-    """Of a function of a batch, that of one: under `vmap` the batch is computed by the function itself.
+    """Of a function of a batch, that of one: under `vmap` the batch is computed by the function itself, and under
+    several all their batches as one.
 
     Args:
         many: a pytree of arrays with a leading axis to an array with one.
     """
 
     @jax.custom_batching.custom_vmap
-    def one(each: Any) -> Array:
-        return many(jax.tree.map(lambda leaf: leaf[None], each))[0]
+    def every(batch: Any) -> Array:
+        return many(batch)
 
-    @one.def_vmap
+    @every.def_vmap
     def _(size: int, batched: Any, batch: Any) -> tuple[Array, bool]:
-        leaves, tree = jax.tree.flatten(batch)
-        every = jax.tree.unflatten(
-            tree,
-            [
-                leaf if along else jnp.broadcast_to(leaf, (size, *leaf.shape))
-                for leaf, along in zip(leaves, jax.tree.leaves(batched), strict=True)
-            ],
-        )
-        return many(every), True
+        def joined(leaf: Array, along: bool) -> Array:
+            leaf = leaf if along else jnp.broadcast_to(leaf, (size, *leaf.shape))
+            return leaf.reshape(size * leaf.shape[1], *leaf.shape[2:])
 
-    return one
+        leaves, tree = jax.tree.flatten(batch)
+        found = every(tree.unflatten(map(joined, leaves, jax.tree.leaves(batched))))
+        return found.reshape(size, found.shape[0] // size, *found.shape[1:]), True
+
+    return lambda one: every(jax.tree.map(lambda leaf: leaf[None], one))[0]
