@@ -158,7 +158,7 @@ def compiled(config: Config, name: str, seeds: int = 1) -> Row:
     """A preset's chunk, compiled for a target: of one seed on all devices of it, or of several on one.
 
     Raises:
-        InputError: the batch does not divide among the devices, or so many seeds are more than the memory holds.
+        InputError: the batch does not divide among the devices.
     """
     topology = TOPOLOGIES[name]
     devices = topology.devices if seeds == 1 else 1
@@ -172,11 +172,15 @@ def compiled(config: Config, name: str, seeds: int = 1) -> Row:
         target=name,
         devices=devices,
         batch_size=config.batch_size,
-        seeds=seeds_at_once(replace(config, seeds_at_once=seeds), classifier, seeds, target),
+        seeds=seeds,
         memory=topology.memory,
         **dict.fromkeys(UNKNOWN),
         load=0.0,
     )
+    try:
+        seeds_at_once(replace(config, seeds_at_once=seeds), classifier, seeds, target)
+    except InputError as error:
+        return replace(row, error=str(error))
     evolution = build_evolution(config, classifier, target)
     mesh = Mesh(np.array(topology.describe().devices[:devices]), (AXIS,))
     alone = build_evolution(replace(config, devices=1), classifier, target)

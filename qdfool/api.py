@@ -12,7 +12,7 @@ from typing import Any, overload
 import jax
 import numpy as np
 
-from qdfool.build import seeds_at_once
+from qdfool import build
 from qdfool.classifiers.logits_check import as_array, check_answer, check_values
 from qdfool.classifiers.names_check import check_class_names
 from qdfool.config import BUDGET, Config, check_image_shape, check_seeds, override
@@ -119,15 +119,19 @@ def _evolved_of_seeds(
     if out is not None:
         return _evolved_seeds(start_seeds(config, seeds, Path(out), classifier, overwrite), on_chunk)
     config, built = named_or_own(config, classifier)
-    # The first is made to see that it can be; it takes its turn as all others do.
-    run = Run(replace(config, seed=seeds[0]), built)
-    evolution, at_once = run.evolution, seeds_at_once(run.config, built, len(seeds))
-    del run
-    results: list[Result] = []
-    while turn := seeds[len(results) : len(results) + at_once]:
+    first = Run(replace(config, seed=seeds[0]), built, begins=False)
+    evolution, at_once = first.evolution, build.seeds_at_once(first.config, built, len(seeds))
+
+    def evolved(turn: Sequence[int]) -> list[Result]:
+        """Of some seeds, whose states end with their turn: what the results hold of them is copied to the host."""
         runs = [Run(replace(config, seed=seed), built, evolution=evolution) for seed in turn]
-        results += _advanced(runs, on_chunk)
-    return tuple(results)
+        results = _advanced(runs, on_chunk)
+        for run in runs:
+            run.release()
+        return results
+
+    turns = (seeds[begin : begin + at_once] for begin in range(0, len(seeds), at_once))
+    return tuple(result for turn in turns for result in evolved(turn))
 
 
 def _advanced(runs: Sequence[Run], on_chunk: Callable[[Result], None] | None) -> list[Result]:
@@ -182,6 +186,7 @@ def resume_seeds(
     seconds: float | None = None,
     config: Config | None = None,
     on_chunk: Callable[[Result], None] | None = None,
+    seeds_at_once: int | None = None,
 ) -> tuple[Result, ...]:
     """Goes on with all runs of a folder of several seeds, each from its newest checkpoint; those that have spent the
     budget stay as they are.
@@ -194,6 +199,7 @@ def resume_seeds(
         seconds: as for `resume`.
         config: as for `resume`.
         on_chunk: called with the result so far of the seed whose turn it is, or of each of them.
+        seeds_at_once: how many go on side by side; without it as the folder's config says.
 
     Returns:
         The results of all seeds, in their order.
@@ -206,6 +212,8 @@ def resume_seeds(
         OSError: a file cannot be read or written.
     """
     saved = _with_budget(read_config_of_seeds(Path(directory), config)[0], generations, evaluations, seconds)
+    if seeds_at_once is not None:
+        saved = override(saved, {"seeds_at_once": seeds_at_once})
     return _evolved_seeds(resume_saved_seeds(saved, Path(directory), classifier), on_chunk)
 
 

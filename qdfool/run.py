@@ -107,11 +107,11 @@ def _main(arguments: list[str]) -> int:
             )
     if several and _option(arguments, "--seed") is not None:
         raise InputError("--seed is of a single run, and this one is of several seeds. Leave --seed away.")
-    if not several and _option(arguments, "--seeds-at-once") is not None:
+    command = parse(arguments, base)
+    if not several and command.config.seeds_at_once != base.seeds_at_once:
         raise InputError(
             "--seeds-at-once is of several seeds, and this is a single run. Leave it away, or give --seeds."
         )
-    command = parse(arguments, base)
     if command.list:
         print(listing())
         return 0

@@ -35,7 +35,7 @@ def test_what_is_chosen_fits_and_follows_the_memory(whole):
     large = replace(fake.classifier, image_shape=(64, 64, 3))
     config = with_batch_size(replace(whole, batch_size=100), large, GPU)
     genome, image = genome_bytes(config, large.image_shape), 4 * 64 * 64 * 3
-    each = 2 * 4 * (genome + CELL_BYTES) + 100 * (64 * image + 2 * genome)
+    each = 2 * 4 * (genome + CELL_BYTES) + 1024 * 4 * 8 + 100 * (64 * image + 2 * genome)
     for count in (2, 3):
         memory = 2 * count * each
         assert seeds_at_once(config, large, 10, Target("cuda", memory)) == count
@@ -45,13 +45,22 @@ def test_what_is_chosen_fits_and_follows_the_memory(whole):
 def test_more_than_the_memory_holds_is_refused_with_what_it_does(whole):
     with pytest.raises(
         InputError,
-        match=r"1,024 seeds side by side need about 0\.1 GB of memory; there are 0\.0 GB\. Give `seeds_at_once` of at "
-        r"most (\d+), or leave it away",
+        match=r"1,024 seeds side by side need about 0\.1 GB of memory, of which there are 0\.0 GB, and have 4,096",
     ) as refused:
         seeds_at_once(replace(whole, seeds_at_once=1024), fake.classifier, 2000, Target("cuda", 10**7))
-    most = int(str(refused.value).split("at most ")[1].split(",")[0])
+    most = int(str(refused.value).split("at most ")[1].rstrip("."))
     fits = replace(whole, seeds_at_once=most)
     assert seeds_at_once(fits, fake.classifier, 2000, Target("cuda", 10**7)) == most
+
+
+def test_the_cells_of_all_are_as_many_as_can_be_numbered(whole, monkeypatch):
+    monkeypatch.setattr("qdfool.build.seeds.MOST_CELLS", 11)  # The archive has four.
+    assert seeds_at_once(whole, fake.classifier, 10, GPU) == 2
+    assert seeds_at_once(replace(whole, seeds_at_once=2), fake.classifier, 10, GPU) == 2
+    with pytest.raises(
+        InputError, match=r"12 cells, of which there may be 11\. Give `seeds_at_once` of at most 2\."
+    ):
+        seeds_at_once(replace(whole, seeds_at_once=3), fake.classifier, 10, GPU)
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def check_archive(config: Config, image_shape: tuple[int, int, int], classes: in
     Raises:
         InputError: it has more cells than can be numbered, or is more than the host's memory.
     """
-    genome, cells = genome_bytes(config, image_shape), _cells(config, classes)
+    genome, cells = genome_bytes(config, image_shape), cells_of(config, classes)
     archive, memory = cells * (genome + CELL_BYTES), host_memory()
     if cells > MOST_CELLS or archive > memory:
         raise InputError(
@@ -91,15 +91,9 @@ def needs_on_device(config: Config, classifier: Classifier, target: Target) -> d
     Raises:
         InputError: as `check_archive`.
     """
-    classes, values, batch = (
-        len(classifier.class_names),
-        math.prod(classifier.image_shape),
-        _batch(config, target),
-    )
-    archive, genome = (
-        check_archive(config, classifier.image_shape, classes),
-        genome_bytes(config, classifier.image_shape),
-    )
+    image_shape, classes = classifier.image_shape, len(classifier.class_names)
+    values, batch = math.prod(image_shape), _batch(config, target)
+    archive, genome = check_archive(config, image_shape, classes), genome_bytes(config, image_shape)
     # Children and images of this generation and the next; what the classifier makes of them; their logits.
     children = batch * (2 * genome + (2 + LEAST_LAYERS_IN_IMAGES) * 4 * values + 8 * classes)
     if config.selection.operator == "tournament":
@@ -136,7 +130,8 @@ def host_memory() -> int:
     return min(found)
 
 
-def _cells(config: Config, classes: int) -> int:
+def cells_of(config: Config, classes: int) -> int:
+    """Cells of the archive, N."""
     return classes * (config.cells[0] * config.cells[1] if config.archive == "grid" else 1)
 
 

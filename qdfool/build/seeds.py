@@ -1,7 +1,15 @@
 """How many of several seeds evolve side by side, in one program."""
 
 from qdfool.build.batch import child_bytes
-from qdfool.build.memory import check_archive, device_memory, gigabytes, needs_on_device
+from qdfool.build.memory import (
+    ARCHIVE,
+    MOST_CELLS,
+    RECORDS,
+    cells_of,
+    device_memory,
+    gigabytes,
+    needs_on_device,
+)
 from qdfool.build.target import Target, here
 from qdfool.config import Config
 from qdfool.errors import InputError
@@ -10,7 +18,7 @@ from qdfool.types import Classifier
 SHARE = 2
 """Of the memory, one part in so many is given to seeds where their number is chosen."""
 MOST = 64
-"""Seeds that are chosen: from there on a GPU is busy, and a program of more is compiled for longer."""
+"""Seeds that are chosen: a guess, not measured."""
 
 
 def seeds_at_once(config: Config, classifier: Classifier, seeds: int, target: Target | None = None) -> int:
@@ -23,30 +31,32 @@ def seeds_at_once(config: Config, classifier: Classifier, seeds: int, target: Ta
         target: the device; that which is here without it.
 
     Raises:
-        InputError: the config wants more than one where that cannot be, or more than the memory holds.
+        InputError: the config wants more than one where that cannot be, or more than the memory holds or can be
+            numbered.
     """
     target, wanted = target or here(), config.seeds_at_once
     obstacle = _obstacle(config, classifier)
     if obstacle and wanted > 1:
-        raise InputError(f"`seeds_at_once` must be 1 {obstacle}; got {wanted:,}. Leave it away.")
-    if obstacle or wanted == 1 or seeds == 1:
+        raise InputError(f"`seeds_at_once` must be 1 {obstacle}; got {wanted:,}. Give 1.")
+    if obstacle or wanted == 1 or seeds == 1 or (not wanted and target.platform == "cpu"):
         return 1
-    memory = target.memory or device_memory()
-    archive = check_archive(config, classifier.image_shape, len(classifier.class_names))
-    if wanted:
-        # Each archive is there once as it lies in its run, and once beside the others.
-        each = sum(needs_on_device(config, classifier, target).values()) + archive
-        at_once = min(wanted, seeds)
-        if at_once * each > memory:
-            raise InputError(
-                f"{at_once:,} seeds side by side need about {gigabytes(at_once * each)} of memory; there are "
-                f"{gigabytes(memory)}. Give `seeds_at_once` of at most {max(1, memory // each):,}, or leave it away."
-            )
-        return at_once
-    if target.platform == "cpu":
-        return 1
-    each = 2 * archive + config.batch_size * child_bytes(config, classifier, target)
-    return max(1, min(seeds, MOST, memory // SHARE // each))
+    memory, classes = target.memory or device_memory(), len(classifier.class_names)
+    needs = needs_on_device(config, classifier, target)
+    # Each archive is there once as it lies in its run, and while a chunk runs once more, joined with the others.
+    archives = 2 * needs[ARCHIVE]
+    most = MOST_CELLS // cells_of(config, classes)
+    if not wanted:
+        each = archives + needs[RECORDS] + config.batch_size * child_bytes(config, classifier, target)
+        return max(1, min(seeds, MOST, most, memory // SHARE // each))
+    each, at_once = sum(needs.values()) + needs[ARCHIVE], min(wanted, seeds)
+    most = min(most, memory // each)
+    if at_once > most:
+        raise InputError(
+            f"{at_once:,} seeds side by side need about {gigabytes(at_once * each)} of memory, of which there are "
+            f"{gigabytes(memory)}, and have {at_once * cells_of(config, classes):,} cells, of which there may be "
+            f"{MOST_CELLS:,}. Give `seeds_at_once` of at most {max(1, most):,}."
+        )
+    return at_once
 
 
 def _obstacle(config: Config, classifier: Classifier) -> str:

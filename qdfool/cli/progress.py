@@ -26,7 +26,7 @@ class Progress:
     def __init__(
         self, config: Config, quiet: bool, seeds: Mapping[int, tuple[int, float]] | None = None
     ) -> None:
-        """Of one run, or of several seeds in turn.
+        """Of one run, or of several seeds, in turn or side by side.
 
         Args:
             config: of the run, or of all but for the seed.

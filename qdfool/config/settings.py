@@ -306,8 +306,8 @@ class Config:
     one device, but for rounding; a run may go on with another number."""
     seeds_at_once: int = 0
     """Of several seeds, how many (0 to 1,024) evolve in one program, side by side. The archives are those of one
-    after the other, but for rounding. 0: as many as fit into the memory of a GPU or TPU; one on a CPU, which gains
-    nothing by more, and wherever more cannot be."""
+    after the other, but for rounding. 0: on a GPU or TPU as many as fit into half its memory, at most 64; one on a CPU,
+    which is no faster with more, and wherever more cannot be."""
     chunk_seconds: float = 1.0
     """Seconds (> 0, at most 10^9) of evolution on the device between two looks from the host."""
     checkpoint_every: float = 30.0

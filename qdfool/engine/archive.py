@@ -175,8 +175,8 @@ def insert(elites: Elites, challengers: Elites, winners: Winners) -> Elites:
 def _insert_into_several(
     archives: int, batched: Any, elites: Elites, challengers: Elites, winners: Winners
 ) -> tuple[Elites, Elites]:
-    """`insert` of several archives [S, N, ...], as one archive of S x N cells: what JAX derives of a loop would select
-    between old and new of all cells at every turn."""
+    """`insert` of several archives [S, N, ...], as one of S x N cells, at most 2^31 - 1. What JAX makes of the loop by
+    itself would copy every cell in every turn of it."""
 
     def joined(leaf: Array, has_axis: bool) -> Array:
         leaf = leaf if has_axis else jnp.broadcast_to(leaf, (archives, *leaf.shape))

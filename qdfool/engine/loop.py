@@ -85,9 +85,11 @@ def run_generations(
 def run_generations_of_seeds(
     evolution: Evolution, logits: Callable[[Parameters, Array], Array], name: str = "the classifier"
 ) -> Any:
-    """As `run_generations`, of several seeds that have come equally far, on one device: a tuple of their states
-    to one, and records [LONGEST_CHUNK, S, ...]."""
-    checked_logits = _checked(evolution, logits, name)
+    """The same of several seeds that have come equally far, on one device: (states, record buffer, parameters, count)
+    to the states after `count` generations. States and buffer [LONGEST_CHUNK, S, ...] are donated."""
+    checked_logits = _checked(
+        evolution, logits, name, "It was shown those of several seeds; `seeds_at_once` of 1 shows one's."
+    )
 
     def run(
         states: tuple[State, ...], records: Record, parameters: Parameters, count: Array
@@ -100,12 +102,13 @@ def run_generations_of_seeds(
 
 
 def _checked(
-    evolution: Evolution, logits: Callable[[Parameters, Array], Array], name: str
+    evolution: Evolution, logits: Callable[[Parameters, Array], Array], name: str, remedy: str = ""
 ) -> Callable[[Parameters, Array], Array]:
-    """The logits, which raise an `InputError` while they are traced if they fail or are none."""
+    """The logits, which raise an `InputError` while they are traced if they fail or are none; it ends with the
+    remedy."""
 
     def checked_logits(parameters: Parameters, images: Array) -> Array:
-        with code_of_a_user(f"{name} failed on images {list(images.shape)}"):
+        with code_of_a_user(f"{name} failed on images {list(images.shape)}", remedy):
             answer = logits(parameters, images)
         # An emitter may ask for fewer images at a time than a batch has.
         check_kind(name, answer, (images.shape[0], evolution.classes))
@@ -189,7 +192,7 @@ def chunks(
     chunk_seconds: float,
     seconds_before: float = 0.0,
     stop: Callable[[], bool] = lambda: False,
-    names: Sequence[str] = ("",),
+    names: Sequence[str] = (),
 ) -> Iterator[tuple[Chunk, ...]]:
     """Runs generations until the budget is spent or `stop` says so, and yields every chunk of them, one of each seed.
 
@@ -199,12 +202,12 @@ def chunks(
             at a time.
         states: where to go on from, of one seed, or of several that have come equally far, side by side. They are
             donated.
-        budget: when to stop; of several seeds each has it.
+        budget: when to stop; of several seeds in generations.
         chunk_seconds: how long a chunk should take.
         seconds_before: seconds of evolution already spent, before a resume.
         stop: asked between chunks. Of several processes, a chunk is as long as the first one says, and the run stops
             where any of them is told to.
-        names: of the seeds, as a message adds them to images of one: " of seed 3".
+        names: of several seeds, as a message adds them to images of one: " of seed 3".
 
     Raises:
         InputError: the classifier failed, whatever it raised, or returned a logit that is not finite, one on the host
@@ -220,7 +223,7 @@ def chunks(
     compile_seconds = time.perf_counter() - begun
     done, spent, pace = int(states[0].generation), seconds_before, 0.0
     while not hosts.highest(stop()):
-        left = np.inf if budget.seconds is None else (budget.seconds - spent) * seeds
+        left = np.inf if budget.seconds is None else budget.seconds - spent
         limit = LONGEST_CHUNK if budget.generations is None else budget.generations - done
         # The first chunk is a single generation, to learn the pace.
         wanted = min(chunk_seconds, left) / pace if pace else 1
@@ -233,13 +236,13 @@ def chunks(
         seconds = time.perf_counter() - begun
         count = len(records[0].invalid)
         pace = seconds / count
-        done, spent = done + count, spent + seconds / seeds
+        done, spent = done + count, spent + seconds
         yield tuple(
             Chunk(state, record, seconds / seeds, compile_seconds / seeds)
             for state, record in zip(states, records, strict=True)
         )
         # Only now: what the chunk found is good, and the caller has it.
-        for name, record in zip(names, records, strict=True):
+        for name, record in zip(names or ("",), records, strict=True):
             _check_valid(record, done - count, evolution.batch_size, name)
         if runner.failure is not None:
             raise runner.failure
@@ -253,6 +256,7 @@ class _Traced:
     """Always None: what fails here is seen in the records."""
 
     def __init__(self, evolution: Evolution, classifier: Classifier, states: Sequence[State]) -> None:
+        # A single seed has a program of its own: it has its bits wherever it evolves alone, and nothing is copied.
         self.name, self.shares, self.alone = classifier.name, evolution.shares, len(states) == 1
         records = empty_records(evolution.classes, None if self.alone else len(states))
         self.parameters, self.records = replicated((classifier.parameters, records), evolution.shares)

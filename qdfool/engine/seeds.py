@@ -20,7 +20,7 @@ _AXES: Any = State._make([0] * len(State._fields))._replace(generation=None)
 def together(states: Sequence[State]) -> State:
     """The states of S seeds as one: leaves [S, ...], but a single generation."""
     joined = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
-    # Not that of the first state: a state that a program does not read all of is not donated to it.
+    # Taken from all, so that the program reads the generation of each: an argument that is not read is not donated.
     return joined._replace(generation=joined.generation[0])
 
 

@@ -10,8 +10,8 @@ from qdfool.types import Array
 
 
 def together(many: Callable[[Any], Array]) -> Callable[[Any], Array]:
-    """Of a function of a batch, that of one: under `vmap` the batch is computed by the function itself, and under
-    several all their batches as one.
+    """Of a function of a batch, that of one: under `vmap` the batch is computed by the function itself, and under one
+    `vmap` within another all batches as one.
 
     Args:
         many: a pytree of arrays with a leading axis to an array with one.

@@ -233,15 +233,15 @@ class Result:
         try:
             write_config(Path(directory), self.config, self.classifier)
             self.write(Path(directory))
+            self.draw(Path(directory))
         finally:
             lock.release()
 
-    def write(self, directory: Path, classifier: Classifier | None = None) -> None:
-        """Writes all but `config.json` into a folder that is this run's own.
+    def write(self, directory: Path) -> None:
+        """Writes the numbers, all but `config.json`, into a folder that is this run's own.
 
         Args:
             directory: has the `config.json`.
-            classifier: is asked once more, for `report.html`, what it sees in the elites; None is not.
 
         Raises:
             OSError: it cannot be written.
@@ -250,7 +250,6 @@ class Result:
         history_file.write(directory / run_folder.HISTORY, self.history)
         run_folder.write_metrics(directory / run_folder.METRICS, self.metrics)
         run_folder.write_json(directory / run_folder.SUMMARY, self.summary())
-        self.draw(directory, classifier)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays of `elites.npz`, but for its version and digest: a row per elite, in the order of `cells`."""
@@ -265,7 +264,11 @@ class Result:
 
     def draw(self, directory: Path, classifier: Classifier | None = None) -> None:
         """Draws the pictures and the page of a run folder, and warns of those that fail; see
-        `qdfool.results.pictures.draw`. The classifier is that of `write`.
+        `qdfool.results.pictures.draw`.
+
+        Args:
+            directory: of the run, with all numbers.
+            classifier: is asked once more, for `report.html`, what it sees in the elites; None is not.
 
         Raises:
             OSError: they cannot be written.

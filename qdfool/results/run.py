@@ -233,22 +233,27 @@ class Run:
 def advance_together(
     runs: Sequence[Run], stop: Callable[[], bool] = lambda: False
 ) -> Iterator[tuple[Chunk, ...]]:
-    """As `Run.advance`, of one run, or of several side by side that differ only in their seed and have come equally
-    far; yields a chunk of each at a time."""
+    """As `Run.advance`, of one run, or of several side by side that differ only in their seed, have come equally far
+    and have no budget in seconds; yields a chunk of each at a time.
+
+    Raises:
+        InputError: as `Run.advance`.
+    """
     first = runs[0]
-    for together in chunks(
+    assert len({run.generations for run in runs}) == 1
+    for chunk_of_each in chunks(
         first.evolution,
         first.classifier,
         [run.release() for run in runs],
         Budget(first.config.budget_generations(), first.config.seconds),
         first.config.chunk_seconds,
-        max(run.seconds for run in runs),
+        first.seconds,
         stop,
-        [f" of seed {run.config.seed}" if len(runs) > 1 else "" for run in runs],
+        [f" of seed {run.config.seed}" for run in runs] if len(runs) > 1 else (),
     ):
-        for run, chunk in zip(runs, together, strict=True):
+        for run, chunk in zip(runs, chunk_of_each, strict=True):
             run.keep(chunk)
-        yield together
+        yield chunk_of_each
         for run in runs:
             run.release()
 

@@ -1,8 +1,9 @@
 """A run in its folder while it evolves, or several side by side: saved as they go, whole however it ends."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ class SavedRun:
     """A run, and the folder that it is saved in."""
 
     def __init__(self, run: Run, directory: Path, lock: FolderLock | None, how_to_resume: str = "") -> None:
-        """Takes a run whose folder is there; see `start` and `resume`.
+        """Takes a run whose folder is there; see `qdfool.results.opening`.
 
         Args:
             run: new, or restored from its newest checkpoint.
@@ -59,7 +60,7 @@ class SavedRun:
         on_chunk: Callable[[Sequence[Run]], None] | None = None,
     ) -> None:
         """Evolves until the budget is spent or `stop` says so, and leaves the folder whole, however it ends; see
-        `evolve_together`, which this is for a single run."""
+        `evolve_together`, which this is for a single run, also for what is raised."""
         evolve_together((self,), self.what_is_saved, stop, on_chunk)
 
     @contextmanager
@@ -82,8 +83,8 @@ class SavedRun:
         """The checkpoints of the folder, all whole at the end, also after an interrupt while files are written.
 
         Raises:
-            OSError: one cannot be written. That says more than one that came before, because it says what there is to
-                go on from.
+            OSError: one cannot be written; raised instead of an earlier error, because it says what there is to go on
+                from.
         """
         checkpoints = Checkpoints(self.directory / run_folder.CHECKPOINTS)
         try:
@@ -113,8 +114,17 @@ class SavedRun:
             run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
         self.save(checkpoints)
 
-    def write(self, asked: bool) -> None:
-        """Writes all that is not a checkpoint, and draws.
+    def write(self) -> None:
+        """Writes all numbers that are not in a checkpoint.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        if hosts.is_first() and self.run.has_elites():
+            self.run.result().write(self.directory)
+
+    def draw(self, asked: bool) -> None:
+        """Draws all pictures, and the page.
 
         Args:
             asked: whether the classifier can be asked about what was found.
@@ -123,7 +133,7 @@ class SavedRun:
             OSError: a file cannot be written.
         """
         if hosts.is_first() and self.run.has_elites():
-            self.run.result().write(self.directory, self.classifier if asked else None)
+            self.run.result().draw(self.directory, self.classifier if asked else None)
 
     def what_is_saved(self) -> str:
         """A sentence that says from where the run can go on, and how."""
@@ -155,9 +165,9 @@ def evolve_together(
         ClassifierInterrupt: a KeyboardInterrupt came out of the classifier; its message says what is saved, too.
         OSError: a file cannot be written.
     """
-    with ExitStack() as folders:
+    with ExitStack() as stack:
         for saved in runs:
-            folders.enter_context(saved.locked())
+            stack.enter_context(saved.locked())
         try:
             failure = _evolve(runs, stop, on_chunk)
         except OSError:
@@ -176,40 +186,68 @@ def _evolve(
     runs: Sequence[SavedRun], stop: Callable[[], bool], on_chunk: Callable[[Sequence[Run]], None] | None
 ) -> BaseException | None:
     """Evolves and saves; returns what ended it before its time."""
-    with ExitStack() as folders:
-        places = [folders.enter_context(saved.checkpoints()) for saved in runs]
-        failure = _advance(runs, places, stop, on_chunk)
-        whole = all(saved.run.is_whole() for saved in runs)
+    with ExitStack() as stack:
+        checkpoints = [stack.enter_context(saved.checkpoints()) for saved in runs]
+        failure = _advance(runs, checkpoints, stop, on_chunk)
         # The other processes come to save, too, but not where something happened in this one alone.
-        together = hosts.count() == 1 or failure is None or isinstance(failure, InputError)
-        if whole and together:
-            for saved, checkpoints in zip(runs, places, strict=True):
-                saved.save(checkpoints)
-            for saved in runs:
-                # Who interrupts although the run is about to stop does not wait for pictures.
-                if not (isinstance(failure, KeyboardInterrupt) and stop()):
-                    # One that failed, or whose run is interrupted, is not asked again.
-                    saved.write(asked=failure is None and not stop())
+        others_are_here = hosts.count() == 1 or failure is None or isinstance(failure, InputError)
+        if others_are_here and all(saved.run.is_whole() for saved in runs):
+            _each(
+                partial(_save, saved.save, place, waits=len(runs) > 1)
+                for saved, place in zip(runs, checkpoints, strict=True)
+            )
+            # Who interrupts although the run is about to stop does not wait for pictures.
+            if not (isinstance(failure, KeyboardInterrupt) and stop()):
+                _each(saved.write for saved in runs)
+                # One that failed, or whose run is interrupted, is not asked again.
+                asked = failure is None and not stop()
+                _each(partial(saved.draw, asked) for saved in runs)
     return failure
 
 
 def _advance(
     runs: Sequence[SavedRun],
-    places: Sequence[Checkpoints],
+    checkpoints: Sequence[Checkpoints],
     stop: Callable[[], bool],
     on_chunk: Callable[[Sequence[Run]], None] | None,
 ) -> BaseException | None:
     """Evolves and saves on the way; returns what ended it before its time, whatever that is."""
-    saved_at, evolving = time.monotonic(), [saved.run for saved in runs]
+    saved_at, running = time.monotonic(), [saved.run for saved in runs]
     try:
-        for _ in advance_together(evolving, stop):
+        for _ in advance_together(running, stop):
             if on_chunk is not None:
-                on_chunk(evolving)
-            due = time.monotonic() - saved_at >= evolving[0].config.checkpoint_every
+                on_chunk(running)
+            due = time.monotonic() - saved_at >= running[0].config.checkpoint_every
             if hosts.of_first(due):
-                for saved, checkpoints in zip(runs, places, strict=True):
-                    saved.save_on_the_way(checkpoints)
+                # Of several, none is still being saved when the next one is: the memory has a copy of one state, and
+                # the disk is asked for room for one at a time.
+                _each(
+                    partial(_save, saved.save_on_the_way, place, waits=len(runs) > 1)
+                    for saved, place in zip(runs, checkpoints, strict=True)
+                )
                 saved_at = time.monotonic()
     except BaseException as error:
         return error
     return None
+
+
+def _each(acts: Iterable[Callable[[], None]]) -> None:
+    """Does all of it, also after a file of one could not be written.
+
+    Raises:
+        OSError: the first that was raised.
+    """
+    failures: list[OSError] = []
+    for act in acts:
+        try:
+            act()
+        except OSError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def _save(save: Callable[[Checkpoints], None], checkpoints: Checkpoints, waits: bool) -> None:
+    save(checkpoints)
+    if waits:
+        checkpoints.finish()

@@ -4,8 +4,9 @@ They share everything but their seed, also what was compiled, so that each folde
 bit in turn, and but for rounding side by side.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,7 +35,7 @@ from qdfool.results.saved_run import SavedRun, evolve_together
 from qdfool.types import Classifier
 
 SHOWN = 3
-"""Of the seeds of a turn, in a message."""
+"""Of seeds, in a message."""
 LAST_WRITTEN = (run_folder.ELITES, run_folder.HISTORY, run_folder.PICTURES[-1])
 """What a run folder lacks whose run was killed while it was written, or which has lost it since."""
 
@@ -117,22 +118,20 @@ class SavedSeeds:
         Args:
             stop: asked between chunks of generations.
             on_chunk: called after each chunk with the runs whose turn it is.
-            on_end: called with the result of each seed that was evolved, when its folder is whole.
+            on_end: called with the result of each seed that was evolved, when the folders of its turn are whole.
 
         Raises:
             InputError: the classifier failed, or the folder of a seed is damaged or in use by now; the message names
-                the seed and says what is saved.
+                the seed, or the seeds of its turn, and says what is saved.
             ClassifierInterrupt: a KeyboardInterrupt came out of the classifier; its message says the same.
             OSError: a file cannot be written.
         """
         self._lock.take()
         try:
             try:
-                waiting = list(self.seeds)
+                waiting = deque(self.seeds)
                 while waiting and not stop():
-                    turn = self._next_turn(waiting)
-                    waiting = [seed for seed in waiting if seed not in turn and not self.standing[seed].done]
-                    self._evolve(turn, stop, on_chunk, on_end)
+                    self._evolve(self._next_turn(waiting), stop, on_chunk, on_end)
             except InputError:
                 self._write_summary()
                 raise
@@ -140,37 +139,51 @@ class SavedSeeds:
         finally:
             self._lock.release()
 
-    def _next_turn(self, waiting: Sequence[int]) -> list[int]:
-        """The seeds that evolve next, side by side: the first that is not done, and those after it that have come as
-        far, as many as evolve at once."""
-        turn: list[int] = []
-        for seed in waiting:
-            with self._named(f"Seed {seed}"):
-                # Looked at again: others may have gone on with it since.
-                stands = self.standing[seed] = standing(self.folder(seed), self.of(seed))
-            if not stands.done and (not turn or stands.generations == self.standing[turn[0]].generations):
-                turn.append(seed)
-            if len(turn) == self._at_once:
-                break
+    def _next_turn(self, waiting: deque[int]) -> list[SavedRun]:
+        """The runs that evolve next, side by side, taken from those that wait: the first that is not done, and those
+        right after it that have come as far. Their folders are locked.
+
+        Raises:
+            InputError: the first cannot be gone on with. Another ends the turn before it, and says so in its own.
+        """
+        turn: list[SavedRun] = []
+        with ExitStack() as locks:
+            while waiting and len(turn) < self._at_once:
+                seed = waiting[0]
+                try:
+                    # Looked at again: others may have gone on with it since.
+                    stands = self.standing[seed] = standing(self.folder(seed), self.of(seed))
+                    if stands.done:
+                        waiting.popleft()
+                        continue
+                    if turn and stands.generations != turn[0].run.generations:
+                        break
+                    saved = self._saved_run(seed, stands.begun)
+                except InputError as error:
+                    if turn:
+                        break
+                    raise InputError(f"Seed {seed}: {error} {self.what_is_saved()}") from error
+                locks.enter_context(released_on_failure(saved.lock))
+                if turn and saved.run.generations != turn[0].run.generations:
+                    assert saved.lock is not None
+                    saved.lock.release()
+                    break
+                turn.append(saved)
+                waiting.popleft()
         return turn
 
     def _evolve(
         self,
-        turn: Sequence[int],
+        runs: Sequence[SavedRun],
         stop: Callable[[], bool],
         on_chunk: Callable[[Sequence[Run]], None] | None,
         on_end: Callable[[Result], None] | None,
     ) -> None:
         """The turn of some seeds, whose runs and states end with it."""
-        if not turn:
+        if not runs:
             return
-        several = f"Seeds {listed(map(str, turn), SHOWN)}" if len(turn) > 1 else f"Seed {turn[0]}"
-        with ExitStack() as locks:
-            runs = []
-            for seed in turn:
-                with self._named(f"Seed {seed}"):
-                    runs.append(self._saved_run(seed, self.standing[seed].begun))
-                locks.enter_context(released_on_failure(runs[-1].lock))
+        turn = [saved.config.seed for saved in runs]
+        whose = f"Seeds {listed(map(str, turn), SHOWN)}" if len(turn) > 1 else f"Seed {turn[0]}"
 
         def stands_now(saved: SavedRun, written: bool) -> Standing:
             run, until = saved.run, saved.saved_generations
@@ -185,23 +198,12 @@ class SavedSeeds:
         try:
             evolve_together(runs, said, stop, on_chunk)
         except (InputError, ClassifierInterrupt) as error:
-            raise type(error)(f"{several}: {error}") from error
+            raise type(error)(f"{whose}: {error}") from error
         for seed, saved in zip(turn, runs, strict=True):
             self.standing[seed] = stands_now(saved, written=True)
             if on_end is not None:
                 on_end(saved.run.result())
-
-    @contextmanager
-    def _named(self, which: str) -> Iterator[None]:
-        """A seed that cannot be gone on with is named, and what is saved is said.
-
-        Raises:
-            InputError: as there was one.
-        """
-        try:
-            yield
-        except InputError as error:
-            raise InputError(f"{which}: {error} {self.what_is_saved()}") from error
+            saved.run.release()  # The state ends here: what a result holds of it is copied to the host.
 
     def _saved_run(self, seed: int, begun: bool) -> SavedRun:
         folder = self.folder(seed)
@@ -235,7 +237,7 @@ class SavedSeeds:
             for seed, stands in self.standing.items()
             if stands.generations and not stands.done
         ]
-        saved = ", ".join([f"{done:,} of {len(self.seeds):,} seeds", *amid[:3]])
+        saved = ", ".join([f"{done:,} of {len(self.seeds):,} seeds", *amid[:SHOWN]])
         return f"Saved are {saved}; go on with: {self.how_to_resume}"
 
 

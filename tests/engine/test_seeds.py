@@ -67,8 +67,10 @@ def test_each_finds_what_it_finds_alone(name):
     found, records = states(evolution, config), empty_records(classes, SEEDS)
     halves = []
     for _ in range(2):
-        found, records = side_by_side(found, records, parameters, GENERATIONS // 2)
+        given = found
+        found, records = side_by_side(given, records, parameters, GENERATIONS // 2)
         halves.append(of_first(records, GENERATIONS // 2))
+        assert all(leaf.is_deleted() for leaf in jax.tree.leaves(given))  # All of it is donated.
     rows = jax.tree.map(lambda *parts: np.concatenate(parts), *halves)
     # A product of gradients with coefficients, of several points at once, is summed in another order.
     rounded = "gradient_arborescence" in config.emitters.operators

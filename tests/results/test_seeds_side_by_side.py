@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import fake
+import jax
 import numpy as np
 import pytest
 from three_seeds import SEEDS, arguments
@@ -14,6 +15,7 @@ from three_seeds import SEEDS, arguments
 import qdfool
 from qdfool.errors import InputError
 from qdfool.files.lock import FolderLock
+from qdfool.results import npz, saved_seeds
 from qdfool.results.config_file import read_config_of_seeds
 from qdfool.results.saved_seeds import resume, start
 
@@ -34,7 +36,7 @@ def is_of_its_own_command_but_for_rounding(folder: Path, alone: Path, seed: int)
 
 
 def test_seeds_side_by_side_find_what_each_finds_alone(command, alone, tmp_path):
-    """Two and then one, with a checkpoint of each on the way; stopped after the first two, and gone on with by one."""
+    """Two and then one."""
     folder = tmp_path / "seeds"
     status, out, error = command(*arguments(folder), "--seeds-at-once", "2")
     assert (status, error) == (0, "")
@@ -66,6 +68,7 @@ def test_seeds_side_by_side_stop_and_go_on_together(small, tmp_path, alone):
         folder, on_chunk=lambda result: seen.append((result.config.seed, result.generations))
     )
     assert [result.config.seed for result in results] == list(SEEDS)
+    assert len(seen) >= 3
     assert [seed for seed, _ in seen] == list(SEEDS) * (len(seen) // 3)
     assert all(is_of_its_own_command_but_for_rounding(folder, alone, seed) for seed in SEEDS)
     nowhere = qdfool.evolve(config, fake.logits, seeds=SEEDS)
@@ -83,7 +86,7 @@ def test_seeds_that_have_not_come_as_far_are_not_side_by_side(small, tmp_path, a
     turns: list[list[int]] = []
     saved = resume(replace(read_config_of_seeds(folder)[0], generations=10), folder)
     saved.evolve(on_chunk=lambda runs: turns.append([run.config.seed for run in runs]))
-    assert [list(turn) for turn in dict.fromkeys(map(tuple, turns))] == [[5, 7], [0]]
+    assert [list(turn) for turn in dict.fromkeys(map(tuple, turns))] == [[5], [0], [7]]
     assert all(is_of_its_own_command_but_for_rounding(folder, alone, seed) for seed in SEEDS)
 
 
@@ -102,13 +105,91 @@ def test_a_folder_in_use_ends_all_that_are_side_by_side_and_lets_the_others_go(s
     folder, config = tmp_path / "seeds", replace(small, seeds_at_once=3)
     saved = start(replace(config, classifier="fake:logits"), SEEDS, folder)
     lock = FolderLock(folder / "seed0")
-    with pytest.raises(InputError, match=r"^Seed 0: .*seed0 is in use by another run") as refused:
+    with pytest.raises(InputError, match=r"^Seed 0: .*seed0 is in use by another run"):
         saved.evolve()
+    assert [seed in saved.to_do() for seed in SEEDS] == [False, True, True]
     lock.release()
-    FolderLock(folder / "seed5").release()
-    del refused  # Until here it had all that was at hand when it was raised.
     saved.evolve()
     assert not saved.to_do()
+
+
+def test_a_seed_that_another_process_has_gone_on_with_meanwhile_evolves_by_itself(
+    small, tmp_path, alone, monkeypatch
+):
+    """It has come further by the time when its folder is locked than it had when it was looked at."""
+    folder, config = tmp_path / "seeds", replace(small, generations=4, seeds_at_once=3)
+    qdfool.evolve(config, fake.logits, out=folder, seeds=SEEDS)
+    qdfool.resume(folder / "seed7", generations=6)
+    behind = saved_seeds.Standing(True, 4, 0.0, False)
+    saved = resume(replace(read_config_of_seeds(folder)[0], generations=10), folder)
+    looked_at = saved_seeds.standing
+    monkeypatch.setattr(
+        saved_seeds,
+        "standing",
+        lambda *where: behind if looked_at(*where).generations < 10 else looked_at(*where),
+    )
+    turns: list[tuple[int, ...]] = []
+    saved.evolve(on_chunk=lambda runs: turns.append(tuple(run.config.seed for run in runs)))
+    assert list(dict.fromkeys(turns)) == [(5, 0), (7,)]
+    assert all(is_of_its_own_command_but_for_rounding(folder, alone, seed) for seed in SEEDS)
+
+
+def test_a_seed_that_is_damaged_is_met_when_the_others_are_done(small, tmp_path, alone):
+    folder = tmp_path / "seeds"
+    qdfool.evolve(replace(small, generations=4, seeds_at_once=3), fake.logits, out=folder, seeds=SEEDS)
+    saved = resume(replace(read_config_of_seeds(folder)[0], generations=10), folder)
+    (folder / "seed7" / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"^Seed 7: .*Saved are 2 of 3 seeds"):
+        saved.evolve()
+    assert all(is_of_its_own_command_but_for_rounding(folder, alone, seed) for seed in (5, 0))
+
+
+def test_what_cannot_be_written_of_one_is_written_of_the_others(small, tmp_path, monkeypatch):
+    folder, write = tmp_path / "seeds", npz.write
+
+    def full(path: Path, *arguments: object, **more: object) -> None:
+        if path.parent.name == "seed5":
+            raise OSError(28, "No space left on device")
+        write(path, *arguments, **more)
+
+    monkeypatch.setattr("qdfool.results.npz.write", full)
+    with pytest.raises(OSError, match="No space left"):
+        qdfool.evolve(replace(small, seeds_at_once=3), fake.logits, out=folder, seeds=SEEDS)
+    assert [(folder / f"seed{seed}" / "elites.npz").exists() for seed in SEEDS] == [False, True, True]
+    assert all((folder / f"seed{seed}" / "checkpoints" / "10").is_dir() for seed in SEEDS)
+
+
+def test_without_a_folder_seeds_take_turns_of_several(small):
+    """Each has the results of a run alone, on the host, whichever turn it was in."""
+    results = qdfool.evolve(replace(small, seeds_at_once=2), fake.logits, seeds=SEEDS)
+    for seed, result in zip(SEEDS, results, strict=True):
+        own = qdfool.evolve(replace(small, seed=seed), fake.logits)
+        assert result.config.seed == seed
+        np.testing.assert_allclose(result.confidences(), own.confidences(), rtol=1e-5)
+        assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(result.snapshot.elites))
+
+
+def test_a_folder_of_seeds_side_by_side_goes_on_in_turn_where_it_must(small, tmp_path):
+    folder = tmp_path / "seeds"
+    qdfool.evolve(replace(small, seeds_at_once=3), fake.logits, out=folder, seeds=SEEDS)
+    with pytest.raises(
+        InputError, match=r"`seeds_at_once` must be 1 with a budget in `seconds`.*; got 3\. Give 1\.$"
+    ):
+        qdfool.resume_seeds(folder, seconds=0.01)
+    results = qdfool.resume_seeds(folder, seconds=0.01, seeds_at_once=1)
+    assert [result.config.seeds_at_once for result in results] == [1, 1, 1]
+
+
+def test_a_classifier_that_cannot_take_the_images_of_several_is_told_of_the_setting(small):
+    @fake.sized
+    def of_one_batch(images):
+        assert len(images) <= small.batch_size, "one batch at a time"
+        return fake.logits(images)
+
+    with pytest.raises(
+        InputError, match=r"failed on images \[36, 8, 8, 1\].*`seeds_at_once` of 1 shows one's\.$"
+    ):
+        qdfool.evolve(replace(small, seeds_at_once=3), of_one_batch, seeds=SEEDS)
 
 
 @pytest.mark.parametrize(
