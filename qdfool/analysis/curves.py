@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from qdfool.analysis import style
@@ -181,7 +181,10 @@ def _draw(
     confidence_axes.set_yticks(places, labels)
     confidence_axes.set_ylim(0, top * 1.03)
     confidence_axes.set_ylabel("confidence")
-    confidence_axes.legend(loc="lower right", fontsize=style.TEXT_SIZE, frameon=False)
+    # A curve may run below it.
+    confidence_axes.legend(
+        loc="lower right", fontsize=style.TEXT_SIZE, facecolor="white", framealpha=0.8, edgecolor="none"
+    )
     for axes, line in ((score_axes, score), (covered_axes, covered)):
         _draw_band(axes, x, line)
         _draw_line(axes, x, line)
@@ -204,6 +207,7 @@ def _draw(
         )
         upper.set_xlabel("generation", size=style.TEXT_SIZE)
         upper.tick_params(labelsize=style.TEXT_SIZE)
+        upper.xaxis.set_major_locator(MaxNLocator(integer=True))
         upper.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     style.heading(figure, title, subtitle)
     style.save(figure, path)

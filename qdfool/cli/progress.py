@@ -16,7 +16,7 @@ from qdfool.config import Config, option
 from qdfool.errors import listed, one_line, printable
 from qdfool.results.history import Metrics
 
-SHOWN = 3
+SHOWN = 4
 """Of the seeds that are side by side, in a line."""
 
 
@@ -112,7 +112,7 @@ class Progress:
         parts = [
             *self._turn(list(metrics)),
             f"generation {rows[0].generation}",
-            f"{sum(row.evaluations for row in rows):,} evaluations",
+            f"{sum(row.evaluations for row in rows):,} evaluations{' in all' if len(rows) > 1 else ''}",
             f"{median(row.evaluations_per_second for row in rows):,.0f}/s",
             f"median {percent(median(row.median_confidence for row in rows))}",
             f">= 99 %: {median(row.classes_at_99 for row in rows):g}",
@@ -123,6 +123,8 @@ class Progress:
         left = self._seconds_left(metrics)
         if left is not None:
             parts.append(f"{left:.0f} s left")
+        if all(self._config.spent_budget(row.generation, row.seconds) for row in rows):
+            parts.append("drawing pictures")
         return " | ".join(parts)
 
     def _turn(self, seeds: Sequence[int]) -> list[str]:
@@ -131,7 +133,8 @@ class Progress:
         order = list(self._seeds)
         if len(seeds) == 1:
             return [f"seed {seeds[0]} ({order.index(seeds[0]) + 1:,} of {len(order):,})"]
-        return [f"seeds {listed(map(str, seeds), SHOWN)} ({len(seeds):,} of {len(order):,} side by side)"]
+        turn = f"{order.index(seeds[0]) + 1:,} to {order.index(seeds[-1]) + 1:,} of {len(order):,}"
+        return [f"seeds {listed(map(str, seeds), SHOWN)} ({turn}, side by side)"]
 
     def _seconds_left(self, metrics: Mapping[int, Metrics]) -> float | None:
         """Of evolution, at the pace of the last chunk: of these runs, and of the seeds after them."""

@@ -88,7 +88,10 @@ def run_generations_of_seeds(
     """The same of several seeds that have come equally far, on one device: (states, record buffer, parameters, count)
     to the states after `count` generations. States and buffer [LONGEST_CHUNK, S, ...] are donated."""
     checked_logits = _checked(
-        evolution, logits, name, "It was shown those of several seeds; `seeds_at_once` of 1 shows one's."
+        evolution,
+        logits,
+        name,
+        "Those were of several seeds: with `seeds_at_once` 1 it is shown those of one at a time.",
     )
 
     def run(

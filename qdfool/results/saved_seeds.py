@@ -34,7 +34,7 @@ from qdfool.results.run import Run
 from qdfool.results.saved_run import SavedRun, evolve_together
 from qdfool.types import Classifier
 
-SHOWN = 3
+SHOWN = 4
 """Of seeds, in a message."""
 LAST_WRITTEN = (run_folder.ELITES, run_folder.HISTORY, run_folder.PICTURES[-1])
 """What a run folder lacks whose run was killed while it was written, or which has lost it since."""
@@ -183,7 +183,7 @@ class SavedSeeds:
         if not runs:
             return
         turn = [saved.config.seed for saved in runs]
-        whose = f"Seeds {listed(map(str, turn), SHOWN)}" if len(turn) > 1 else f"Seed {turn[0]}"
+        whose = _seeds(list(map(str, turn))).capitalize()
 
         def stands_now(saved: SavedRun, written: bool) -> Standing:
             run, until = saved.run, saved.saved_generations
@@ -232,13 +232,23 @@ class SavedSeeds:
     def what_is_saved(self) -> str:
         """A sentence that says from where the runs can go on, and how."""
         done = sum(stands.done for stands in self.standing.values())
-        amid = [
-            f"seed {seed} until generation {stands.generations}"
-            for seed, stands in self.standing.items()
-            if stands.generations and not stands.done
+        if done == len(self.seeds):
+            return f"All {done:,} seeds are done."
+        until: dict[int, list[str]] = {}
+        for seed, stands in self.standing.items():
+            if stands.generations and not stands.done:
+                until.setdefault(stands.generations, []).append(str(seed))
+        saved = [
+            f"{_seeds(seeds)} {'are' if len(seeds) > 1 else 'is'} saved until generation {generations}"
+            for generations, seeds in until.items()
         ]
-        saved = ", ".join([f"{done:,} of {len(self.seeds):,} seeds", *amid[:SHOWN]])
-        return f"Saved are {saved}; go on with: {self.how_to_resume}"
+        said = ", ".join([f"{done:,} of {len(self.seeds):,} seeds are done", *saved[:SHOWN]])
+        return f"{said}; go on with: {self.how_to_resume}"
+
+
+def _seeds(seeds: Sequence[str]) -> str:
+    """Some seeds, as a message names them."""
+    return f"seeds {listed(seeds, SHOWN)}" if len(seeds) > 1 else f"seed {seeds[0]}"
 
 
 def start(
@@ -304,7 +314,15 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
     lock = FolderLock(directory)
     with released_on_failure(lock):
         config, built = named_or_own(config, classifier)
-        at_once = seeds_at_once(config, built, len(seeds))
+        try:
+            at_once = seeds_at_once(config, built, len(seeds))
+        except InputError as error:
+            whose = (
+                f" That is what {directory} began with."
+                if config.seeds_at_once == saved.seeds_at_once
+                else ""
+            )
+            raise InputError(f"{error}{whose}") from error
         runs = SavedSeeds(config, built, seeds, directory, lock, at_once, how_to_resume)
         write_config(directory, config, built, seeds)
         return runs

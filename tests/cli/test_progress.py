@@ -35,7 +35,7 @@ def test_what_is_left_is_that_of_the_seeds_to_come(capsys):
     assert first.startswith("seed 3 (1 of 3) | generation 10 |")
     assert first.endswith("| 4 s left")
     assert second.startswith("seed 5 (2 of 3) | generation 20 |")
-    assert second.endswith("| 2 s left")
+    assert second.endswith("| 2 s left | drawing pictures")
     assert alone.startswith("generation 10 |")
     assert alone.endswith("| 1 s left")
 
@@ -48,7 +48,7 @@ def test_seeds_side_by_side_have_one_line(capsys):
     progress.show(dict(zip((3, 5, 7, 8, 9), sure, strict=True)))
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith(
-        "seeds 3, 5, 7 and 2 more (5 of 6 side by side) | generation 10 | 500 evaluations | 100/s | "
+        "seeds 3, 5, 7, 8 and 1 more (1 to 5 of 6, side by side) | generation 10 | 500 evaluations in all | 100/s | "
     )
     assert " | >= 99 %: 4 | " in line
     assert line.endswith("| 7 s left")

@@ -141,7 +141,7 @@ def test_a_signal_ends_all_after_the_chunk_and_they_go_on_together(small, tmp_pa
     with pytest.raises(KeyboardInterrupt) as ended:
         qdfool.evolve(small, fake.logits, out=folder, seeds=SEEDS, on_chunk=interrupt)
     assert str(ended.value) == (
-        f"Saved are 1 of 3 seeds, seed 0 until generation 1; go on with: qdfool.resume_seeds({str(folder)!r})"
+        f"1 of 3 seeds are done, seed 0 is saved until generation 1; go on with: qdfool.resume_seeds({str(folder)!r})"
     )
     assert json.loads((folder / "summary.json").read_text())["seeds_done"] == 1
     assert not any((folder / "seed7").iterdir())
@@ -189,7 +189,7 @@ def test_a_classifier_that_fails_names_the_seed(command, small, tmp_path, monkey
         "qdfool: Seed 0: In generation 4, fake:fails_later failed on images [12, 8, 8, 1]:"
     )
     assert error.endswith(
-        "Saved are 1 of 3 seeds, seed 0 until generation 4; go on with: python -m qdfool.run --resume "
+        "1 of 3 seeds are done, seed 0 is saved until generation 4; go on with: python -m qdfool.run --resume "
         f"{folder}\n"
     )
     assert json.loads((folder / "summary.json").read_text())["seeds_done"] == 1

@@ -39,7 +39,7 @@ def test_seeds_side_by_side_find_what_each_finds_alone(command, alone, tmp_path)
     folder = tmp_path / "seeds"
     status, out, error = command(*arguments(folder), "--seeds-at-once", "2")
     assert (status, error) == (0, "")
-    assert "seeds 5, 0 (2 of 3 side by side) | generation 1 | 24 evaluations |" in out
+    assert "seeds 5, 0 (1 to 2 of 3, side by side) | generation 1 | 24 evaluations in all |" in out
     assert "seed 7 (3 of 3) | generation 10 |" in out
     assert all(is_of_its_own_command_but_for_rounding(folder, alone, seed) for seed in SEEDS)
     runs = json.loads((folder / "summary.json").read_text())["runs"]
@@ -59,7 +59,7 @@ def test_seeds_side_by_side_stop_and_go_on_together(small, tmp_path, alone):
     with pytest.raises(KeyboardInterrupt) as ended:
         qdfool.evolve(config, fake.logits, out=folder, seeds=SEEDS, on_chunk=interrupt)
     assert str(ended.value) == (
-        "Saved are 0 of 3 seeds, seed 5 until generation 1, seed 0 until generation 1, seed 7 until generation 1; go "
+        "0 of 3 seeds are done, seeds 5, 0, 7 are saved until generation 1; go "
         f"on with: qdfool.resume_seeds({str(folder)!r})"
     )
     seen: list[tuple[int, int]] = []
@@ -94,8 +94,8 @@ def test_a_classifier_that_fails_with_several_seeds_names_them_all_and_saves_eac
     folder, config = tmp_path / "seeds", replace(small, seeds_at_once=3, generations=500)
     with pytest.raises(
         InputError,
-        match=r"^Seeds 5, 0, 7: In generation \d+, \d+ of 12 images of seed \d had a logit .* Saved are 0 of 3 seeds, "
-        r"seed 5 until generation (\d+), seed 0 until generation \1, seed 7 until generation \1; go on with: ",
+        match=r"^Seeds 5, 0, 7: In generation \d+, \d+ of 12 images of seed \d had a logit .* 0 of 3 seeds are done, "
+        r"seeds 5, 0, 7 are saved until generation \d+; go on with: ",
     ):
         qdfool.evolve(config, fake.nan_when_bright, out=folder, seeds=SEEDS)
     assert all((folder / f"seed{seed}" / "elites.npz").is_file() for seed in SEEDS)
@@ -139,7 +139,7 @@ def test_a_seed_that_is_damaged_is_met_when_the_others_are_done(small, tmp_path,
     qdfool.evolve(replace(small, generations=4, seeds_at_once=3), fake.logits, out=folder, seeds=SEEDS)
     saved = resume(replace(read_config_of_seeds(folder)[0], generations=10), folder)
     (folder / "seed7" / "config.json").write_text("{")
-    with pytest.raises(InputError, match=r"^Seed 7: .*Saved are 2 of 3 seeds"):
+    with pytest.raises(InputError, match=r"^Seed 7: .*2 of 3 seeds are done"):
         saved.evolve()
     assert all(is_of_its_own_command_but_for_rounding(folder, alone, seed) for seed in (5, 0))
 
@@ -173,7 +173,8 @@ def test_a_folder_of_seeds_side_by_side_goes_on_in_turn_where_it_must(small, tmp
     folder = tmp_path / "seeds"
     qdfool.evolve(replace(small, seeds_at_once=3), fake.logits, out=folder, seeds=SEEDS)
     with pytest.raises(
-        InputError, match=r"`seeds_at_once` must be 1 with a budget in `seconds`.*; got 3\. Give 1\.$"
+        InputError,
+        match=r"`seeds_at_once` must be 1 with a budget in `seconds`.*; got 3\. Give 1\. That is what .* began with\.$",
     ):
         qdfool.resume_seeds(folder, seconds=0.01)
     results = qdfool.resume_seeds(folder, seconds=0.01, seeds_at_once=1)
@@ -187,7 +188,7 @@ def test_a_classifier_that_cannot_take_the_images_of_several_is_told_of_the_sett
         return fake.logits(images)
 
     with pytest.raises(
-        InputError, match=r"failed on images \[36, 8, 8, 1\].*`seeds_at_once` of 1 shows one's\."
+        InputError, match=r"failed on images \[36, 8, 8, 1\].*with `seeds_at_once` 1 it is shown"
     ):
         qdfool.evolve(replace(small, seeds_at_once=3), of_one_batch, seeds=SEEDS)
 
