@@ -1,6 +1,6 @@
 """A batch that is computed as one is so under any number of `vmap`s."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +10,10 @@ from qdfool.genomes.together import together
 
 
 class Pair(NamedTuple):
-    first: jax.Array
-    second: jax.Array
+    """Two arrays, or where they have an axis."""
+
+    first: Any
+    second: Any
 
 
 def test_all_batches_are_one():

@@ -5,6 +5,7 @@ import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import fake
 import numpy as np
@@ -147,7 +148,7 @@ def test_a_seed_that_is_damaged_is_met_when_the_others_are_done(small, tmp_path,
 def test_what_cannot_be_written_of_one_is_written_of_the_others(small, tmp_path, monkeypatch):
     folder, write = tmp_path / "seeds", npz.write
 
-    def full(path: Path, *arguments: object, **more: object) -> None:
+    def full(path: Path, *arguments: Any, **more: Any) -> None:
         if path.parent.name == "seed5":
             raise OSError(28, "No space left on device")
         write(path, *arguments, **more)
@@ -177,8 +178,8 @@ def test_a_folder_of_seeds_side_by_side_goes_on_in_turn_where_it_must(small, tmp
         match=r"`seeds_at_once` must be 1 with a budget in `seconds`.*; got 3\. Give 1\. That is what .* began with\.$",
     ):
         qdfool.resume_seeds(folder, seconds=0.01)
-    results = qdfool.resume_seeds(folder, seconds=0.01, seeds_at_once=1)
-    assert [result.config.seeds_at_once for result in results] == [1, 1, 1]
+    qdfool.resume_seeds(folder, seconds=0.01, seeds_at_once=1)
+    assert read_config_of_seeds(folder)[0].seeds_at_once == 1
 
 
 def test_a_classifier_that_cannot_take_the_images_of_several_is_told_of_the_setting(small):
