@@ -1,6 +1,7 @@
 """Runs side by side: those that differ in their seed alone are repeats of one setting, and settings are compared."""
 
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from qdfool.results import history_file, run_folder
 from qdfool.results.config_file import classifier_record, is_of_seeds, read_config, read_config_of_seeds
 from qdfool.results.over_seeds import bounds_of_median, intervals, numbers
 
+_LOG = logging.getLogger(__name__)
 COMPARED = (
     "median_confidence",
     "min_confidence",
@@ -126,7 +128,13 @@ def _runs(folder: Path) -> list[Path]:
         return [folder]
     _, _, seeds = read_config_of_seeds(folder)
     runs = [folder / run_folder.name_of_seed(seed) for seed in seeds]
-    return [run for run in runs if (run / run_folder.SUMMARY).exists()]
+    found = [run for run in runs if (run / run_folder.SUMMARY).exists()]
+    if len(found) < len(runs):
+        _LOG.warning(
+            f"{folder} has {len(found):,} of {len(runs):,} seeds to compare: the others have no "
+            f"{run_folder.SUMMARY} yet."
+        )
+    return found
 
 
 def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
@@ -159,7 +167,7 @@ def in_order(members: Sequence[Member]) -> tuple[Member, ...]:
                 )
             raise InputError(
                 f"{by_seed[member.seed].folder} and {member.folder} have the same settings and the same seed, "
-                f"{member.seed}. Give one of them."
+                f"{member.seed}; how a run is kept, or evolved beside others, is no such setting. Give one of them."
             )
         by_seed[member.seed] = member
     return tuple(by_seed[seed] for seed in sorted(by_seed))

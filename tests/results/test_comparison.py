@@ -53,6 +53,14 @@ def group(name: str, figures: dict[int, float]) -> Group:
     )
 
 
+def test_seeds_that_have_no_figures_yet_are_said_to_be_left_out(runs, tmp_path, caplog):
+    folder = Path(shutil.copytree(runs / "three", tmp_path / "three"))
+    (folder / "seed1" / "summary.json").unlink()
+    (found,) = read_groups([folder])
+    assert [one.seed for one in found.members] == [0, 2]
+    assert f"{folder} has 2 of 3 seeds to compare: the others have no summary.json yet." in caplog.text
+
+
 def test_seeds_are_repeats_and_settings_name_groups(runs):
     groups = read_groups(folders(runs))
     assert [[one.seed for one in group.members] for group in groups] == [[0, 1, 2], [1, 2, 3]]
