@@ -77,6 +77,7 @@ def test_seeds_side_by_side_stop_and_go_on_together(small, tmp_path, alone):
         np.testing.assert_allclose(one.confidences(), other.confidences(), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_seeds_that_have_not_come_as_far_are_not_side_by_side(small, tmp_path, alone):
     """One of three was ahead of the others when all were killed."""
     folder, config = tmp_path / "seeds", replace(small, generations=4, seeds_at_once=3)
@@ -170,6 +171,7 @@ def test_without_a_folder_seeds_take_turns_of_several(small):
         assert result.snapshot._shared is None  # The device is free for the next turn.
 
 
+@pytest.mark.slow
 def test_a_folder_of_seeds_side_by_side_goes_on_in_turn_where_it_must(small, tmp_path):
     folder = tmp_path / "seeds"
     qdfool.evolve(replace(small, seeds_at_once=3), fake.logits, out=folder, seeds=SEEDS)
