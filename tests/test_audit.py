@@ -16,6 +16,7 @@ from PIL import Image
 
 import qdfool
 from qdfool import audit
+from qdfool.build import Target, seeds_at_once
 from qdfool.cli.options import read
 from qdfool.data.image import read_image
 from qdfool.results.audit import folder, plan
@@ -225,6 +226,11 @@ def test_a_card_of_a_thousand_classes_has_no_map(monkeypatch):
     assert found.evaluations == plan.BUDGETS["standard"] // 4
     assert list(found.configs) == ["pixels", "cppns", "gradients"]
     assert "does not fit into memory" in found.left_out["map"]
+
+
+def test_an_audit_shows_a_classifier_no_larger_batch_on_a_gpu_than_on_a_cpu():
+    found = plan.plan(plan.Settings("fake"), fake.classifier).configs.values()
+    assert {seeds_at_once(config, fake.classifier, 3, Target("cuda", 10**11)) for config in found} == {1}
 
 
 @pytest.mark.slow

@@ -96,7 +96,8 @@ def plan(settings: Settings, classifier: Classifier) -> Plan:
     height, width, channels = classifier.image_shape
     values, classes = height * width * channels, len(classifier.class_names)
     evaluations, left_out = evaluations_of(settings.budget, classifier.image_shape), {}
-    common = {**settings.base(), "evaluations": evaluations}
+    # One seed after another: the same score again, bit for bit, and the classifier is shown no larger batch.
+    common = {**settings.base(), "evaluations": evaluations, "seeds_at_once": 1}
     configs = {
         "pixels": preset("mnist-direct", batch_size=BATCH, **common),
         "cppns": preset("mnist-cppn", batch_size=BATCH, **common),
