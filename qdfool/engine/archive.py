@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_batching import custom_vmap
 
+from qdfool.genomes.together import as_one_batch
 from qdfool.types import Array, Elites, Genome, Origin
 
 
@@ -177,15 +178,9 @@ def _insert_into_several(
 ) -> tuple[Elites, Elites]:
     """`insert` of several archives [S, N, ...], as one of S x N cells, at most 2^31 - 1. What JAX makes of the loop by
     itself would copy every cell in every turn of it."""
-
-    def joined(leaf: Array, has_axis: bool) -> Array:
-        leaf = leaf if has_axis else jnp.broadcast_to(leaf, (archives, *leaf.shape))
-        return leaf.reshape(archives * leaf.shape[1], *leaf.shape[2:])
-
     cells, batch = elites.fitness.shape[-1], challengers.fitness.shape[-2]
     grid_cells = cells // challengers.fitness.shape[-1]
-    leaves, tree = jax.tree.flatten((elites, challengers, winners))
-    elites, challengers, winners = tree.unflatten(map(joined, leaves, jax.tree.leaves(batched)))
+    elites, challengers, winners = as_one_batch(archives, batched, (elites, challengers, winners))
     archive = jnp.repeat(jnp.arange(archives, dtype=jnp.int32), winners.won.shape[0] // archives)
     own = Winners(archive * cells + winners.cell, archive * batch + winners.child, winners.won)
     written = _write(elites, challengers, own, winners.cell // grid_cells)

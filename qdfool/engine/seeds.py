@@ -5,6 +5,7 @@ each. They have come equally far, so that what depends on the generation alone i
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -46,11 +47,8 @@ def step_of_seeds(
     Returns:
         The states, and the records, leaves [S, ...].
     """
-
-    def told(state: State, answers: Array) -> tuple[State, Record]:
-        return tell(evolution, state, answers, score)
-
-    images, score = ask(states), scoring(logits, parameters)
+    images = ask(states)
     seeds, batch = images.shape[:2]
     answers = logits(parameters, images.reshape(seeds * batch, *images.shape[2:]))
+    told = partial(tell, evolution, score=scoring(logits, parameters))
     return jax.vmap(told, in_axes=(_AXES, 0), out_axes=(_AXES, 0))(states, answers.reshape(seeds, batch, -1))

@@ -23,12 +23,27 @@ def together(many: Callable[[Any], Array]) -> Callable[[Any], Array]:
 
     @every.def_vmap
     def _(size: int, batched: Any, batch: Any) -> tuple[Array, bool]:
-        def joined(leaf: Array, along: bool) -> Array:
-            leaf = leaf if along else jnp.broadcast_to(leaf, (size, *leaf.shape))
-            return leaf.reshape(size * leaf.shape[1], *leaf.shape[2:])
-
-        leaves, tree = jax.tree.flatten(batch)
-        found = every(tree.unflatten(map(joined, leaves, jax.tree.leaves(batched))))
+        found = every(as_one_batch(size, batched, batch))
         return found.reshape(size, found.shape[0] // size, *found.shape[1:]), True
 
     return lambda one: every(jax.tree.map(lambda leaf: leaf[None], one))[0]
+
+
+def as_one_batch(size: int, batched: Any, batches: Any) -> Any:
+    """Several batches as one, for the rule of a function under `vmap` (`jax.custom_batching.custom_vmap`).
+
+    Args:
+        size: how many batches there are.
+        batched: a pytree of bool, which leaves have the axis of the batches.
+        batches: leaves [size, B, ...], or [B, ...] where all batches have the same.
+
+    Returns:
+        Leaves [size x B, ...].
+    """
+
+    def joined(leaf: Array, along: bool) -> Array:
+        leaf = leaf if along else jnp.broadcast_to(leaf, (size, *leaf.shape))
+        return leaf.reshape(size * leaf.shape[1], *leaf.shape[2:])
+
+    leaves, tree = jax.tree.flatten(batches)
+    return tree.unflatten(map(joined, leaves, jax.tree.leaves(batched)))

@@ -33,7 +33,6 @@ class SavedRun:
         self.run = run
         self.directory = directory
         self.lock = lock
-        """As given."""
         given = "" if is_known(run.config.classifier) else ", classifier=..."
         given += ", config=..." if needs_objects(run.config) else ""
         self.how_to_resume = how_to_resume or f"qdfool.resume({str(directory)!r}{given})"
@@ -192,10 +191,7 @@ def _evolve(
         # The other processes come to save, too, but not where something happened in this one alone.
         others_are_here = hosts.count() == 1 or failure is None or isinstance(failure, InputError)
         if others_are_here and all(saved.run.is_whole() for saved in runs):
-            _each(
-                partial(_save, saved.save, place, waits=len(runs) > 1)
-                for saved, place in zip(runs, checkpoints, strict=True)
-            )
+            _save_each(runs, checkpoints, SavedRun.save)
             # Who interrupts although the run is about to stop does not wait for pictures.
             if not (isinstance(failure, KeyboardInterrupt) and stop()):
                 _each(saved.write for saved in runs)
@@ -219,12 +215,7 @@ def _advance(
                 on_chunk(running)
             due = time.monotonic() - saved_at >= running[0].config.checkpoint_every
             if hosts.of_first(due):
-                # Of several, none is still being saved when the next one is: the memory has a copy of one state, and
-                # the disk is asked for room for one at a time.
-                _each(
-                    partial(_save, saved.save_on_the_way, place, waits=len(runs) > 1)
-                    for saved, place in zip(runs, checkpoints, strict=True)
-                )
+                _save_each(runs, checkpoints, SavedRun.save_on_the_way)
                 saved_at = time.monotonic()
     except BaseException as error:
         return error
@@ -247,7 +238,17 @@ def _each(acts: Iterable[Callable[[], None]]) -> None:
         raise failures[0]
 
 
-def _save(save: Callable[[Checkpoints], None], checkpoints: Checkpoints, waits: bool) -> None:
-    save(checkpoints)
-    if waits:
-        checkpoints.finish()
+def _save_each(
+    runs: Sequence[SavedRun],
+    checkpoints: Sequence[Checkpoints],
+    save: Callable[[SavedRun, Checkpoints], None],
+) -> None:
+    """Saves each run. Of several, none is still being saved when the next one is: the memory has a copy of one state,
+    and the disk is asked for room for one at a time."""
+
+    def one(saved: SavedRun, place: Checkpoints) -> None:
+        save(saved, place)
+        if len(runs) > 1:
+            place.finish()
+
+    _each(partial(one, saved, place) for saved, place in zip(runs, checkpoints, strict=True))
