@@ -181,10 +181,7 @@ def _draw(
     confidence_axes.set_yticks(places, labels)
     confidence_axes.set_ylim(0, top * 1.03)
     confidence_axes.set_ylabel("confidence")
-    # A curve may run below it.
-    confidence_axes.legend(
-        loc="lower right", fontsize=style.TEXT_SIZE, facecolor="white", framealpha=0.8, edgecolor="none"
-    )
+    confidence_axes.legend(loc="best", fontsize=style.TEXT_SIZE, frameon=False)
     for axes, line in ((score_axes, score), (covered_axes, covered)):
         _draw_band(axes, x, line)
         _draw_line(axes, x, line)
