@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import write
-from benchmarks.throughput import Contender, alternate, quartiles
+from benchmarks.throughput import Contender, alternate, quartiles, queued
 from qdfool.build import build_classifier
 from qdfool.engine.objectives import log_odds
 from qdfool.errors import InputError, in_range
@@ -126,12 +126,7 @@ def compiled(
     begun = time.perf_counter()
     program = jax.jit(function, compiler_options=compiler_options).lower(*arguments).compile()
     seconds = time.perf_counter() - begun
-
-    def run(count: int) -> None:
-        for _ in range(count):
-            jax.block_until_ready(program(*arguments))
-
-    return run, seconds
+    return queued(program, *arguments), seconds
 
 
 def show(rows: list[Row]) -> None:

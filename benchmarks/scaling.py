@@ -28,7 +28,7 @@ from rich.table import Table
 
 import qdfool
 from benchmarks.report import write
-from benchmarks.throughput import Contender, alternate
+from benchmarks.throughput import Contender, alternate, queued
 from qdfool.build import build_evolution, with_defaults
 from qdfool.classifiers import lenet
 from qdfool.config import Config, Emitters
@@ -197,9 +197,7 @@ def contenders(config: Config, classifier: Classifier, warm_up: int) -> tuple[Co
     ]
     images, logits = jnp.copy(jax.device_get(carried[0].images)), jax.jit(classifier.logits)
 
-    def forward(times: int) -> None:
-        for _ in range(times):
-            jax.block_until_ready(logits(classifier.parameters, images))
+    forward = queued(logits, classifier.parameters, images)
 
     def step(times: int) -> None:
         carried[:] = jax.block_until_ready(run(*carried, parameters, replicated(jnp.int32(times), shares)))

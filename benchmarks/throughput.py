@@ -15,6 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -190,6 +191,8 @@ def share_of_peak(options: Options, config: Config, classifier: Classifier, rate
 
 
 NO_TORCH = "--torch needs PyTorch and torchvision: pip install torch==2.13.0 torchvision==0.28.0."
+AHEAD = 4
+"""Calls that a device has at once."""
 Contender = Callable[[int], None]
 """Does its work as often as it is told, and waits for the end of it."""
 
@@ -208,8 +211,7 @@ def contenders(
     run = compile_loop(lowered, classifier, jax.default_backend())
     counts = [0]
 
-    def forward(count: int) -> None:
-        jax.block_until_ready([logits(classifier.parameters, images) for _ in range(count)])
+    forward = queued(logits, classifier.parameters, images)
 
     def step(count: int) -> None:
         counts[0] = count
@@ -218,6 +220,21 @@ def contenders(
     for begun in range(0, warm_up, LONGEST_CHUNK):
         step(min(LONGEST_CHUNK, warm_up - begun))
     return forward, step, lambda: float(carried[1].updates[: counts[0]].sum()) / counts[0]
+
+
+def queued(function: Callable[..., Any], *arguments: Any) -> Contender:
+    """Calls the function again and again. A device has its next call before it has ended the last, so that it never
+    waits for the host; what is not fetched yet is held in memory, and so is little."""
+
+    def repeat(count: int) -> None:
+        waiting: deque[Any] = deque()
+        for _ in range(count):
+            waiting.append(function(*arguments))
+            if len(waiting) > AHEAD:
+                jax.block_until_ready(waiting.popleft())
+        jax.block_until_ready(list(waiting))
+
+    return repeat
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,15 @@ from benchmarks import compiled, topologies
 from benchmarks.collectives import Collective, collectives
 from benchmarks.compiled import Row
 from qdfool.build import Target, build_classifier, with_batch_size
+from qdfool.build.strategies import build_coefficient_strategy
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.winograd import Winograd
+from qdfool.engine import archive
+from qdfool.engine.emitters import gradient_arborescence
 from qdfool.engine.loop import effort
 from qdfool.errors import InputError
-from qdfool.genomes.cppn import evaluation
+from qdfool.genomes.cppn import evaluation, graph
 from qdfool.genomes.cppn.encoding import cppn
 from qdfool.genomes.pixels import mutation
 
@@ -73,33 +76,65 @@ def test_what_is_traced_is_formulated_for_the_platform_that_it_is_lowered_for(pl
     def formulation(one):
         return lambda graphs: one(graphs, points, 3, jnp.abs)
 
-    def evaluated(graph):
-        return evaluation.evaluate(graph, points, 3, jnp.abs)
+    def evaluated(network):
+        return evaluation.evaluate(network, points, 3, jnp.abs)
 
     def changed(key, genome):
         return mutation.bit_flip(key, genome, rate=0.1, max_changes=30)
 
     def few(key, genome):
-        return mutation.few_changed(key, genome, 0.1, 30, lambda genes: 1 - genes)
+        return mutation.few_changed(key, key, genome, 0.1, 30, lambda genes, uniform: 1 - genes)
 
     def all_of_them(key, genome):
-        return mutation.side_by_side(key, genome, 0.1, lambda genes: 1 - genes)
+        return mutation.side_by_side(key, genome, 0.1, lambda genes, uniform: 1 - genes)
 
     def operations(function, *arguments):
         lowered = jax.jit(function).trace(*arguments).lower(lowering_platforms=(platform,))
         text = lowered.as_text()
         return {name: text.count(f"stablehlo.{name}") for name in ("while", "scatter", "gather", "select")}
 
+    connected = jnp.zeros((2, 12, 12), bool)
     pairs = (
         (jax.vmap(evaluated), [formulation(evaluation.in_turn), formulation(evaluation.side_by_side)]),
         (changed, [few, all_of_them]),
+        (jax.vmap(graph.reachability), [graph.node_by_node, graph.by_doubling]),
     )
     for (function, formulations), arguments in zip(
-        pairs, ((graphs,), (keys[0], jnp.ones(shape))), strict=True
+        pairs, ((graphs,), (keys[0], jnp.ones(shape)), (connected,)), strict=True
     ):
         each = [operations(one, *arguments) for one in formulations]
         assert each[0] != each[1]
         assert operations(function, *arguments) == each[chosen]
+
+
+@pytest.mark.parametrize(
+    ("platform", "loops"), [("cpu", True), ("tpu", True), ("cuda", False), ("rocm", False)]
+)
+def test_elites_enter_without_a_loop_on_a_gpu(platform, loops):
+    """A turn of a loop waits for the host there."""
+    children = archive.empty(jnp.zeros(5), 4, 1, 2)._replace(fitness=jnp.zeros((4, 3)))
+    none = jnp.zeros(3, jnp.int32)
+    arguments = archive.empty(jnp.zeros(5), 3, 1, 2), children, archive.Winners(none, none, none > 0)
+    lowered = jax.jit(archive.insert).trace(*arguments).lower(lowering_platforms=(platform,))
+    assert ("stablehlo.while" in lowered.as_text()) == loops
+
+
+def test_products_of_strategies_and_of_gradients_are_of_float32():
+    """A GPU or TPU would round them to a few digits."""
+    mean = jnp.zeros(3)
+    strategy = build_coefficient_strategy(0.1, 4, 3)
+    asked = jax.eval_shape(lambda key: strategy.ask(key, strategy.init(key, mean)), jax.random.key(0))
+    jaxprs = [
+        jax.make_jaxpr(strategy.ask)(jax.random.key(0), asked[1]),
+        jax.make_jaxpr(strategy.tell)(jax.random.key(0), asked[0], jnp.arange(4), asked[1]),
+        jax.make_jaxpr(gradient_arborescence._branches)(
+            mean[None], jnp.zeros((1, 4, 3)), jnp.zeros((1, 3, 3))
+        ),
+    ]
+    for jaxpr in jaxprs:
+        products = str(jaxpr).split("dot_general[")[1:]
+        assert products
+        assert all("Precision.HIGHEST" in product.partition("\n  ]")[0] for product in products)
 
 
 @pytest.mark.parametrize(

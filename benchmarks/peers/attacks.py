@@ -42,16 +42,16 @@ def _foolbox() -> Begin:
     import foolbox  # pyright: ignore[reportMissingImports]
     import torch
 
-    from benchmarks.peers.torch_lenet import torch_lenet
+    from benchmarks.peers.torch_lenet import torch_device, torch_lenet
 
-    network = torch_lenet()
-    model = foolbox.PyTorchModel(network, (0, 1), "cpu")  # pyright: ignore[reportPrivateImportUsage]
-    wanted = foolbox.criteria.TargetedMisclassification(torch.arange(CLASSES))
+    network, device = torch_lenet(), torch_device()
+    model = foolbox.PyTorchModel(network, (0, 1), device)  # pyright: ignore[reportPrivateImportUsage]
+    wanted = foolbox.criteria.TargetedMisclassification(torch.arange(CLASSES, device=device))
     own = foolbox.attacks.LinfPGD(abs_stepsize=STEP, steps=STEPS, random_start=False)
 
     def attack(images: np.ndarray) -> np.ndarray:
         # Its call would judge the images and keep none that is not fooled yet; `run` is the attack itself.
-        return own.run(model, torch.from_numpy(images), wanted, epsilon=1.0).numpy()
+        return own.run(model, torch.from_numpy(images).to(device), wanted, epsilon=1.0).cpu().numpy()
 
     return lambda seed: _Search(attack, seed)
 
@@ -61,7 +61,7 @@ def _art() -> Begin:
     from art.attacks.evasion import ProjectedGradientDescentPyTorch  # pyright: ignore[reportMissingImports]
     from art.estimators.classification import PyTorchClassifier  # pyright: ignore[reportMissingImports]
 
-    from benchmarks.peers.torch_lenet import torch_lenet
+    from benchmarks.peers.torch_lenet import torch_device, torch_lenet
 
     classifier: Any = PyTorchClassifier(
         model=torch_lenet(),
@@ -69,7 +69,7 @@ def _art() -> Begin:
         input_shape=(1, 28, 28),
         nb_classes=CLASSES,
         clip_values=(0.0, 1.0),
-        device_type="cpu",
+        device_type="gpu" if torch_device().type == "cuda" else "cpu",
     )
     own = ProjectedGradientDescentPyTorch(
         classifier,

@@ -9,8 +9,13 @@ from torch import nn
 from qdfool.classifiers import lenet
 
 
+def torch_device() -> torch.device:
+    """Where PyTorch's peers compute."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def torch_lenet() -> nn.Sequential:
-    """Images [B, 1, 28, 28] in [0, 1] to logits [B, 10], on all cores that this process may use."""
+    """Images [B, 1, 28, 28] in [0, 1] to logits [B, 10], on the GPU, or on all cores that this process may use."""
     torch.set_num_threads(
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
@@ -40,5 +45,5 @@ def torch_lenet() -> nn.Sequential:
     for parameter in network.parameters():
         parameter.requires_grad_(False)
     network.eval()
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  (its stubs forget this form)
+    network.to(torch_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]  (its stubs forget it)
     return network

@@ -50,15 +50,15 @@ def _prepare(every: bool) -> Begin:
     import torch
     from deap import base, tools  # pyright: ignore[reportMissingImports]
 
-    from benchmarks.peers.torch_lenet import torch_lenet
+    from benchmarks.peers.torch_lenet import torch_device, torch_lenet
 
-    network = torch_lenet()
+    network, device = torch_lenet(), torch_device()
     height, width, channels = lenet.IMAGE_SHAPE
 
     def evaluate_all(individuals: list[Any]) -> np.ndarray:
         images = torch.from_numpy(np.array(individuals, np.float32)).reshape(-1, channels, height, width)
         with torch.inference_mode():
-            return torch.log_softmax(network(images).double(), dim=1).numpy()
+            return torch.log_softmax(network(images.to(device)).double(), dim=1).cpu().numpy()
 
     toolbox = base.Toolbox()
     toolbox.register("individual", lambda: tools.initRepeat(partial(array, "d"), random.random, GENES))

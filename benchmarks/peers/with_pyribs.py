@@ -52,14 +52,14 @@ class _Search:
 def _probabilities_of_torch() -> Any:
     import torch
 
-    from benchmarks.peers.torch_lenet import torch_lenet
+    from benchmarks.peers.torch_lenet import torch_device, torch_lenet
 
-    network = torch_lenet()
+    network, device = torch_lenet(), torch_device()
 
     def evaluate(solutions: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            images = torch.tensor(solutions.reshape(-1, 1, *SHAPE[:2]), dtype=torch.float32)
-            return torch.softmax(network(images), dim=1).numpy()
+            images = torch.tensor(solutions.reshape(-1, 1, *SHAPE[:2]), dtype=torch.float32, device=device)
+            return torch.softmax(network(images), dim=1).cpu().numpy()
 
     return evaluate
 

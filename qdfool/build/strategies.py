@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qdfool.classifiers.layers import exactly
 from qdfool.config import EvolutionStrategy
 from qdfool.errors import InputError
 from qdfool.types import Array, Genome, Key
@@ -31,11 +32,13 @@ class EvosaxStrategy:
 
     def ask(self, key: Key, state: Any) -> tuple[Array, Any]:
         """See `Strategy.ask`."""
-        return self.algorithm.ask(key, state, self.settings)
+        with exactly():
+            return self.algorithm.ask(key, state, self.settings)
 
     def tell(self, key: Key, population: Array, rank: Array, state: Any) -> Any:
         """See `Strategy.tell`; evosax minimises."""
-        state, _ = self.algorithm.tell(key, population, rank.astype(jnp.float32), state, self.settings)
+        with exactly():
+            state, _ = self.algorithm.tell(key, population, rank.astype(jnp.float32), state, self.settings)
         return state
 
     def mean(self, state: Any) -> Array:

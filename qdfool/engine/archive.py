@@ -158,9 +158,8 @@ def by_class(won: Array, classes: int) -> Array:
 
 @custom_vmap
 def insert(elites: Elites, challengers: Elites, winners: Winners) -> Elites:
-    """Writes the winners into their cells, whole: every leaf of a cell comes from one child.
-
-    The cost follows what changed: only the cells won are read and written.
+    """Writes the winners into their cells, whole: every leaf of a cell comes from one child, and only the cells won
+    are written.
 
     Args:
         elites: the archive, N cells.
@@ -189,21 +188,51 @@ def _insert_into_several(
 
 
 def _write(elites: Elites, challengers: Elites, winners: Winners, class_index: Array) -> Elites:
-    """`insert`, where each row of the winners says its class, [M] int32."""
+    """`insert`, where each row of the winners says its class, [M] int32, in the formulation that suits the platform
+    that the program is compiled for."""
+    return jax.lax.platform_dependent(
+        elites,
+        challengers,
+        winners,
+        class_index,
+        cuda=all_at_once,
+        rocm=all_at_once,
+        default=one_after_the_other,
+    )
+
+
+def one_after_the_other(elites: Elites, challengers: Elites, winners: Winners, class_index: Array) -> Elites:
+    """The formulation for a CPU or TPU: a turn for each cell won, so that the cost follows what changed."""
     rows = winners.won.shape[0]
     (changing,) = jnp.nonzero(winners.won, size=rows, fill_value=rows)
 
     def replace(count: Array, elites: Elites) -> Elites:
         row = changing[count]
-        cell, child = winners.cell[row], winners.child[row]
-        elite = jax.tree.map(lambda leaf: leaf[child], challengers)._replace(
-            fitness=challengers.fitness[child, class_index[row]],
-            num_replacements=elites.num_replacements[cell] + 1,
-            curiosity=jnp.float32(0),
-        )
+        cell = winners.cell[row]
+        elite = _elites(elites, challengers, cell, winners.child[row], class_index[row])
         return jax.tree.map(lambda leaf, row: leaf.at[cell].set(row), elites, elite)
 
     return jax.lax.fori_loop(0, winners.won.sum(), replace, elites)
+
+
+def all_at_once(elites: Elites, challengers: Elites, winners: Winners, class_index: Array) -> Elites:
+    """The formulation for a GPU, where a turn of a loop waits for the host: what has not won is written nowhere."""
+    cells, rows = elites.fitness.shape[0], winners.won.shape[0]
+    # Beyond the last cell, and each elsewhere: no two writes meet.
+    cell = jnp.where(winners.won, winners.cell, cells + jnp.arange(rows, dtype=jnp.int32))
+    elite = _elites(elites, challengers, winners.cell, winners.child, class_index)
+    return jax.tree.map(
+        lambda leaf, rows: leaf.at[cell].set(rows, mode="drop", unique_indices=True), elites, elite
+    )
+
+
+def _elites(elites: Elites, challengers: Elites, cell: Array, child: Array, class_index: Array) -> Elites:
+    """What the cells would hold if each went to its child; one of either, or any number of them."""
+    return jax.tree.map(lambda leaf: leaf[child], challengers)._replace(
+        fitness=challengers.fitness[child, class_index],
+        num_replacements=elites.num_replacements[cell] + 1,
+        curiosity=jnp.zeros_like(child, jnp.float32),
+    )
 
 
 def reward_parents(curiosity: Array, parents: Array, child: Array, won: Array) -> Array:

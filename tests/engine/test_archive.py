@@ -4,9 +4,19 @@ import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
-from qdfool.engine.archive import Winners, compete, empty, insert, occupied, reward_parents
+from qdfool.engine.archive import (
+    Winners,
+    all_at_once,
+    compete,
+    empty,
+    insert,
+    occupied,
+    one_after_the_other,
+    reward_parents,
+)
 from qdfool.types import Elites
 
 BATCH, CLASSES, GRID = 13, 3, 4
@@ -67,12 +77,24 @@ def challengers(generation: int) -> Elites:
     )
 
 
-def test_every_leaf_of_an_elite_comes_from_one_child():
+@pytest.mark.parametrize("formulation", [one_after_the_other, all_at_once])
+def test_every_leaf_of_an_elite_comes_from_one_child(formulation):
+    write = jax.jit(formulation)
+    class_index = jnp.repeat(jnp.arange(CLASSES), GRID)
     elites = empty(jax.tree.map(lambda leaf: leaf[0], challengers(0).genome), CLASSES, GRID, 2)
     cell_index = jnp.arange(BATCH, dtype=jnp.int32) % GRID
     for generation in range(1, 5):
-        children = challengers(generation)
-        elites = INSERT(elites, children, compete(children.fitness, cell_index, elites.fitness))
+        children, before = challengers(generation), elites
+        winners = compete(children.fitness, cell_index, elites.fitness)
+        elites = write(before, children, winners, class_index)
+        jax.tree.map(np.testing.assert_array_equal, elites, INSERT(before, children, winners))
+        lost = ~np.asarray(winners.won)
+        np.testing.assert_array_equal(elites.birth_generation[lost], before.birth_generation[lost])
+        np.testing.assert_array_equal(elites.num_replacements - before.num_replacements, ~lost)
+        np.testing.assert_array_equal(
+            elites.fitness[~lost], children.fitness[winners.child, class_index][~lost]
+        )
+    assert lost.any()
     tag = np.asarray(elites.birth_generation)
     assert (tag >= 400).any()
     assert (tag > 0).all()

@@ -185,7 +185,8 @@ def adapted_arborescence(
         )
         keys = own(jax.random.split(key_of(state.tell_key), points))
         strategies = jax.vmap(strategy.tell)(keys, state.coefficients, ranks, state.strategies)
-        direction = jnp.einsum("sm,smd->sd", jax.vmap(strategy.mean)(strategies), state.gradients)
+        mean = jax.vmap(strategy.mean)(strategies)
+        direction = jnp.einsum("sm,smd->sd", mean, state.gradients, precision="highest")
         change, rules = jax.vmap(rule.update)(-direction, state.rule, state.points)
         moved = jax.vmap(lambda point: ravel_pytree(encoding.project(unravel(point)))[0])(
             state.points + change
@@ -227,7 +228,8 @@ def _gradients(encoding: Encoding, genome: Genome, measure: Callable[[Image], Ar
 
 def _branches(points: Array, coefficients: Array, gradients: Array) -> Array:
     """[S, P, D]: from each point along the sum of its gradients, as its children have them."""
-    return points[:, None] + jnp.einsum("spm,smd->spd", coefficients, gradients)
+    # A GPU or TPU would otherwise round both to a few digits.
+    return points[:, None] + jnp.einsum("spm,smd->spd", coefficients, gradients, precision="highest")
 
 
 def _unravel(genome: Genome) -> Callable[[Array], Genome]:

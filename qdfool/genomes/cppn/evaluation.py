@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,10 @@ from qdfool.genomes.cppn.graph import Graph, adjacency, reachability
 from qdfool.genomes.together import together
 from qdfool.types import Array
 
+AT_ONCE = 8
+"""Connections of a node that a GPU or TPU takes in one pass over memory: most nodes have fewer."""
+SHORT = 1 << 20
+"""Points of all networks below which a step on a GPU is about as short as a turn of a loop: those of MNIST."""
 LONGEST_PIECE = 25_088
 """Points that the CPU's formulation takes at once: half an image of 224 x 224, 64 rows of which are some megabytes."""
 
@@ -111,36 +115,57 @@ def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
 def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
     """What is shown of the outputs of networks at points [I, P], [B, P, O]: the formulation for a GPU or TPU.
 
-    All networks are computed at once, in as many steps as the largest of them needs, and of
-    every node all activations.
+    All networks are computed at once. A step is a node of each, the next in its order, with `AT_ONCE` of its
+    connections and all activations; where any network has a node of more, another step goes on with it. A turn of a
+    loop waits for the host on a GPU, so that several steps are one turn where they are short.
     """
     inputs, size = points.shape
     batch, nodes = graphs.alive.shape
     row = jnp.arange(batch)
     order, length, source, weight, begin, _ = programs(graphs, inputs, outputs)
+    fan_in = jnp.where(jnp.arange(nodes) < length[:, None], jnp.diff(begin), 0)
+    steps_of = jnp.where(
+        jnp.arange(nodes) < length.max(), jnp.maximum(1, -(-fan_in.max(axis=0) // AT_ONCE)), 0
+    )
+    ends = jnp.cumsum(steps_of)
+    number = jnp.arange(nodes + source.shape[1] // AT_ONCE)
+    position = jnp.minimum(jnp.searchsorted(ends, number, side="right", method="compare_all"), nodes - 1)
+    before = AT_ONCE * (number - ends[position] + steps_of[position])
 
-    def node(position: Array, values: Array) -> Array:
-        first = begin[:, position]
-        fan_in = jnp.where(position < length, begin[:, position + 1] - first, 0)
-
-        def connection(number: Array, total: Array) -> Array:
-            index = jnp.minimum(first + number, source.shape[1] - 1)
-            factor = jnp.where(number < fan_in, weight[row, index], 0.0)
-            return total + factor[:, None] * values[row, source[row, index]]
-
-        total = jax.lax.fori_loop(0, fan_in.max(), connection, jnp.zeros((batch, size)))
-        # Past its last node, a network goes on into slots that it does not need any more.
-        chosen = order[:, position]
-        which = graphs.activation[row, chosen][:, None]
+    def step(number: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        values, total = carry
+        place, begun = position[number], before[number]
+        first, there = begin[:, place], fan_in[:, place]
+        total = jnp.where(begun > 0, total, 0.0)
+        for offset in range(AT_ONCE):
+            # Past the last connection the last one again, which is at hand, and counts nothing.
+            index = first + jnp.clip(begun + offset, 0, there - 1)
+            factor = jnp.where(begun + offset < there, weight[row, index], 0.0)
+            total = total + factor[:, None] * values[row, source[row, index]]
+        # Past its last node, a network goes on into slots that it does not need any more; past all nodes, nowhere.
+        chosen = jnp.where(number < ends[-1], order[:, place], nodes)
+        which = graphs.activation[row, order[:, place]][:, None]
         result = jnp.select(
-            [which == number for number in range(len(ACTIVATIONS))],
+            [which == kind for kind in range(len(ACTIVATIONS))],
             [function(total) for _, function in ACTIVATIONS.values()],
         )
-        return values.at[row, chosen].set(result, unique_indices=True, indices_are_sorted=True)
+        return values.at[row, chosen].set(result, mode="drop", unique_indices=True), total
 
     values = jnp.zeros((batch, nodes, size)).at[:, :inputs].set(points)
-    values = jax.lax.fori_loop(0, length.max(), node, values)
+    at_once = 4 if batch * size < SHORT else 1
+    values, _ = several_at_once(ends[-1], at_once, step, (values, jnp.zeros((batch, size))))
     return jax.vmap(show)(values[:, inputs : inputs + outputs]).swapaxes(1, 2)
+
+
+def several_at_once(count: Array, at_once: int, turn: Callable[[Array, Any], Any], carry: Any) -> Any:
+    """`jax.lax.fori_loop` from 0, so many turns at a time, of which the last may be past `count`."""
+
+    def turns(begun: Array, carry: Any) -> Any:
+        for number in range(at_once):
+            carry = turn(at_once * begun + number, carry)
+        return carry
+
+    return jax.lax.fori_loop(0, -(-count // at_once), turns, carry)
 
 
 class Program(NamedTuple):

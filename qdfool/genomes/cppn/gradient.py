@@ -13,11 +13,13 @@ import jax.numpy as jnp
 
 from qdfool.genomes.cppn.evaluation import (
     ACTIVATIONS,
+    AT_ONCE,
     Program,
     Show,
     evaluate,
     pieces_of,
     programs,
+    several_at_once,
     sine,
 )
 from qdfool.genomes.cppn.graph import Graph
@@ -167,7 +169,7 @@ def gradients_side_by_side(
             return total + factor[:, None] * values[row, giver]
 
         most = fan_in[:, position].max()
-        total = jax.lax.fori_loop(0, most, connection, jnp.zeros((batch, size)))
+        total = several_at_once(most, AT_ONCE, connection, jnp.zeros((batch, size)))
         which = graphs.activation[row, order[:, position]][:, None]
         found = [function(total) for function in FUNCTIONS]
         value, slope = (

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from qdfool.errors import InputError, in_range
@@ -18,6 +19,10 @@ from qdfool.types import Array, Genome, Key
 
 MOST_GENES = 2**30 - 2
 """Of a genome: the sum of two positions, or of a position and a number of changes, is an int32."""
+BELOW_ONE = 1.0 - 2.0**-24
+"""The greatest number below 1, and the least above -1, in float32."""
+ABOVE_MINUS_ONE = -BELOW_ONE
+SQUARE_ROOT_OF_TWO = np.float32(math.sqrt(2.0))
 
 
 def max_changes(size: int, rate: float) -> int:
@@ -78,39 +83,39 @@ def polynomial(key: Key, genome: Genome, *, rate: Array | float, eta: float, max
     ignores the bounds: (2u)^(1/(eta+1)) - 1 for u < 1/2, else 1 - (2(1-u))^(1/(eta+1)). Its standard
     deviation is about 0.081 at eta 15. float32 only.
     """
-    place_key, step_key = jax.random.split(key)
 
-    def stepped(genes: Array) -> Array:
-        # 2u - 1: the sign says which half of the density, the magnitude how far into it.
-        side = jax.random.uniform(step_key, genes.shape, minval=-1.0, maxval=1.0)
+    def stepped(genes: Array, uniform: Array) -> Array:
+        # The sign says which half of the density, the magnitude how far into it.
+        side = 2.0 * uniform - 1.0
         remainder = jnp.exp(jnp.log(1.0 - jnp.abs(side)) / (eta + 1.0))  # a power; `**` is slower on the CPU
         return jnp.clip(genes + jnp.sign(side) * (1.0 - remainder), 0.0, 1.0)
 
-    return _changed(place_key, genome, rate, max_changes, stepped)
+    return _changed(*jax.random.split(key), genome, rate, max_changes, stepped)
 
 
 def gaussian(
     key: Key, genome: Genome, *, rate: Array | float, sigma: Array | float, max_changes: int
 ) -> Genome:
     """Adds normal noise of standard deviation `sigma` and clips to [0, 1]. float32 only."""
-    place_key, step_key = jax.random.split(key)
 
-    def stepped(genes: Array) -> Array:
-        return jnp.clip(genes + sigma * jax.random.normal(step_key, genes.shape), 0.0, 1.0)
+    def stepped(genes: Array, uniform: Array) -> Array:
+        # As `jax.random.normal` has it: never -1, whose quantile is infinite.
+        side = jnp.maximum(ABOVE_MINUS_ONE, 2.0 * uniform + ABOVE_MINUS_ONE)
+        return jnp.clip(genes + sigma * (SQUARE_ROOT_OF_TWO * lax.erf_inv(side)), 0.0, 1.0)
 
-    return _changed(place_key, genome, rate, max_changes, stepped)
+    return _changed(*jax.random.split(key), genome, rate, max_changes, stepped)
 
 
 def reset(key: Key, genome: Genome, *, rate: Array | float, max_changes: int) -> Genome:
     """Draws genes anew: uniform in [0, 1) for float32, a fair bit for uint8."""
     place_key, value_key = jax.random.split(key)
 
-    def drawn(genes: Array) -> Array:
+    def drawn(genes: Array, uniform: Array) -> Array:
         if jnp.issubdtype(genes.dtype, jnp.integer):
             return jax.random.bits(value_key, genes.shape, jnp.uint8) & 1
-        return jax.random.uniform(value_key, genes.shape)
+        return uniform
 
-    return _changed(place_key, genome, rate, max_changes, drawn)
+    return _changed(place_key, value_key, genome, rate, max_changes, drawn)
 
 
 def bit_flip(key: Key, genome: Genome, *, rate: Array | float, max_changes: int) -> Genome:
@@ -118,7 +123,7 @@ def bit_flip(key: Key, genome: Genome, *, rate: Array | float, max_changes: int)
 
     Source: the Stack Overflow question on evolving a seven with a CNN as the judge.
     """
-    return _changed(key, genome, rate, max_changes, lambda genes: 1 - genes)
+    return _changed(key, key, genome, rate, max_changes, lambda genes, uniform: 1 - genes)
 
 
 def block_flip(key: Key, genome: Genome, *, block: int) -> Genome:
@@ -194,28 +199,33 @@ def rectangle(
     return (top <= rows) & (rows < bottom) & (left <= columns) & (columns < right)
 
 
+Change = Callable[[Array, Array], Array]
+"""Genes of any shape, and of each a number, uniform in [0, 1), to genes of that shape, each by itself."""
+
+
 def _changed(
-    key: Key, genome: Genome, rate: Array | float, max_changes: int, change: Callable[[Array], Array]
+    key: Key, change_key: Key, genome: Genome, rate: Array | float, max_changes: int, change: Change
 ) -> Genome:
     """The genome [H, W, C] in which each gene has a chance of `rate` to become what `change` makes of it.
 
-    The genes that change are drawn in the formulation that suits the platform that the program is compiled for.
+    What is random is drawn in the formulation that suits the platform that the program is compiled for.
 
     Args:
         key: for which genes change.
+        change_key: for what they change to, on a CPU.
         genome: the parent.
         rate, max_changes: as the mutations take them.
-        change: genes of any shape to genes of that shape, each by itself.
+        change: what becomes of genes.
     """
     return lax.platform_dependent(
         genome,
-        cpu=lambda genome: few_changed(key, genome, rate, max_changes, change),
+        cpu=lambda genome: few_changed(key, change_key, genome, rate, max_changes, change),
         default=lambda genome: side_by_side(key, genome, rate, change),
     )
 
 
 def few_changed(
-    key: Key, genome: Genome, rate: Array | float, max_changes: int, change: Callable[[Array], Array]
+    key: Key, change_key: Key, genome: Genome, rate: Array | float, max_changes: int, change: Change
 ) -> Genome:
     """The CPU's formulation: what does not change is not touched.
 
@@ -223,15 +233,19 @@ def few_changed(
     """
     positions = changed_positions(key, genome.size, rate, max_changes)
     genes = genome.reshape(-1).at[positions]
-    values = change(genes.get(mode="clip"))
+    values = change(genes.get(mode="clip"), jax.random.uniform(change_key, positions.shape))
     return genes.set(values, mode="drop", unique_indices=True, indices_are_sorted=True).reshape(genome.shape)
 
 
-def side_by_side(key: Key, genome: Genome, rate: Array | float, change: Callable[[Array], Array]) -> Genome:
+def side_by_side(key: Key, genome: Genome, rate: Array | float, change: Change) -> Genome:
     """The formulation for a GPU or TPU: a coin for each gene.
 
     Where single genes are addressed, a TPU lays the three colours of a pixel out as 128, and its compiler takes minutes
-    over the sum of the gaps.
+    over the sum of the gaps. On a GPU it is the numbers drawn that take time, so that one serves for both: what is
+    below the rate changes, and how far below it is, is uniform too.
     """
-    tossed = jax.random.uniform(key, genome.shape) < rate
-    return jnp.where(tossed, change(genome), genome)
+    # Of all 32 bits, most finely near 0, where those are that change; never 1.
+    drawn = jax.random.bits(key, genome.shape).astype(jnp.float32) * 2.0**-32
+    drawn = jnp.minimum(drawn, BELOW_ONE)
+    uniform = jnp.minimum(drawn / jnp.asarray(rate, jnp.float32), BELOW_ONE)
+    return jnp.where(drawn < rate, change(genome, uniform), genome)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from qdfool.errors import InputError
 from qdfool.genomes.pixels import mutation
@@ -106,13 +107,58 @@ def test_positions_increase_strictly(size, rate, seed):
 def test_side_by_side_is_a_coin_for_every_gene_too(rate):
     """The formulation for a GPU or TPU, here on a CPU."""
     genome = jnp.asarray(numbered((20, 20, 3)))
-    flip = jax.jit(jax.vmap(lambda key: mutation.side_by_side(key, genome, rate, lambda genes: 2.0 + genes)))
+
+    def lifted(genes, uniform):
+        return 2.0 + genes
+
+    flip = jax.jit(jax.vmap(lambda key: mutation.side_by_side(key, genome, rate, lifted)))
     children = np.asarray(flip(keys(2, 500)))
     changed = children >= 2.0
     np.testing.assert_array_equal(children, np.where(changed, 2.0 + genome, genome))
     error = np.sqrt(rate * (1 - rate) / 500)
     assert np.abs(changed.mean(0) - rate).max() <= 5 * error
     assert abs(changed.mean() - rate) <= 5 * error / np.sqrt(1200)
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.1, 1.0])
+def test_side_by_side_what_a_gene_becomes_is_uniform(rate):
+    """One number says whether a gene changes, and what becomes of it."""
+    genome = jnp.full((60, 60, 3), 2.0)
+    draw = jax.jit(
+        jax.vmap(lambda key: mutation.side_by_side(key, genome, rate, lambda genes, uniform: uniform))
+    )
+    children = np.asarray(draw(keys(3, 300)))
+    drawn = children[children < 2.0]
+    assert len(drawn) == pytest.approx(children.size * rate, rel=5 / np.sqrt(children.size * rate))
+    assert drawn.min() >= 0
+    assert drawn.max() < 1
+    assert stats.kstest(drawn[:100_000], "uniform").pvalue > 1e-3
+    # Neighbours know nothing of one another.
+    both = (children[:, :, 1:] < 2.0) & (children[:, :, :-1] < 2.0)
+    if rate == 1.0:
+        assert abs(np.corrcoef(children[:, :, 1:][both], children[:, :, :-1][both])[0, 1]) < 0.005
+
+
+@pytest.mark.parametrize("mutate", [mutation.polynomial, mutation.gaussian, mutation.reset])
+def test_both_formulations_have_one_distribution(mutate, monkeypatch):
+    """A mutation as a GPU or TPU has it beside that of a CPU, here on a CPU."""
+    genome, settings = jnp.full((30, 30, 1), 0.5), {"rate": 0.1, "max_changes": 200}
+    settings |= {mutation.polynomial: {"eta": 15.0}, mutation.gaussian: {"sigma": 0.1}}.get(mutate, {})
+
+    def changed():
+        mutated = jax.jit(jax.vmap(lambda key: mutate(key, genome, **settings)))(keys(5, 200))
+        return np.asarray(mutated)[np.asarray(mutated) != 0.5]
+
+    on_a_cpu = changed()
+    monkeypatch.setattr(
+        mutation,
+        "few_changed",
+        lambda key, _, genome, rate, most, change: mutation.side_by_side(key, genome, rate, change),
+    )
+    elsewhere = changed()
+    assert not np.array_equal(on_a_cpu[:100], elsewhere[:100])
+    assert len(elsewhere) == pytest.approx(18_000, rel=0.05)
+    assert stats.ks_2samp(on_a_cpu, elsewhere).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-9, 0.003, 0.1, 0.5, 0.97, 1.0])
