@@ -46,8 +46,13 @@ def count(function: Callable[..., Any], *arguments: Any) -> Count:
 
 
 def xla_operations(function: Callable[..., Any], *arguments: Any) -> float:
-    """What XLA counts of the program before it is compiled; transcendental functions are not among them."""
-    counted: Any = jax.jit(function).lower(*arguments).cost_analysis()
+    """What XLA counts of the program before it is compiled; transcendental functions are not among them.
+
+    It is the CPU's XLA that counts, wherever the program is to run: those of other devices say nothing.
+    """
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arguments)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        counted: Any = jax.jit(function).lower(*shapes).cost_analysis()
     return float(counted["flops"])
 
 

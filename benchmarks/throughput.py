@@ -29,6 +29,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.counted import xla_operations
 from benchmarks.report import write
 from qdfool.build import build_classifier, build_evolution
 from qdfool.classifiers.asking import asked
@@ -177,17 +178,15 @@ def cores() -> int:
 
 
 def share_of_peak(options: Options, config: Config, classifier: Classifier, rate: float) -> float | None:
-    """How much of the device's peak the forward pass reaches, if the peak was given and XLA counts operations.
+    """How much of the device's peak the forward pass reaches, if the peak was given.
 
     Not on a CPU, where a batch is computed in a loop whose operations are counted once.
     """
     if options.peak_tflops is None or jax.default_backend() == "cpu":
         return None
     images = jax.ShapeDtypeStruct((config.batch_size, *classifier.image_shape), jnp.float32)
-    counted = jax.jit(classifier.logits).lower(classifier.parameters, images).cost_analysis()
-    if not counted or "flops" not in counted:
-        return None
-    return rate * counted["flops"] / config.batch_size / (options.peak_tflops * 1e12)
+    operations = xla_operations(classifier.logits, classifier.parameters, images)
+    return rate * operations / config.batch_size / (options.peak_tflops * 1e12)
 
 
 NO_TORCH = "--torch needs PyTorch and torchvision: pip install torch==2.13.0 torchvision==0.28.0."

@@ -83,7 +83,7 @@ def test_what_is_traced_is_formulated_for_the_platform_that_it_is_lowered_for(pl
         return mutation.bit_flip(key, genome, rate=0.1, max_changes=30)
 
     def few(key, genome):
-        return mutation.few_changed(key, key, genome, 0.1, 30, lambda genes, uniform: 1 - genes)
+        return mutation.few_changed(key, None, genome, 0.1, 30, lambda genes, uniform: 1 - genes)
 
     def all_of_them(key, genome):
         return mutation.side_by_side(key, genome, 0.1, lambda genes, uniform: 1 - genes)

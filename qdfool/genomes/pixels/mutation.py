@@ -109,13 +109,13 @@ def gaussian(
 def reset(key: Key, genome: Genome, *, rate: Array | float, max_changes: int) -> Genome:
     """Draws genes anew: uniform in [0, 1) for float32, a fair bit for uint8."""
     place_key, value_key = jax.random.split(key)
+    if jnp.issubdtype(genome.dtype, jnp.integer):
 
-    def drawn(genes: Array, uniform: Array) -> Array:
-        if jnp.issubdtype(genes.dtype, jnp.integer):
+        def drawn(genes: Array, uniform: Array) -> Array:
             return jax.random.bits(value_key, genes.shape, jnp.uint8) & 1
-        return uniform
 
-    return _changed(place_key, value_key, genome, rate, max_changes, drawn)
+        return _changed(place_key, None, genome, rate, max_changes, drawn)
+    return _changed(place_key, value_key, genome, rate, max_changes, lambda genes, uniform: uniform)
 
 
 def bit_flip(key: Key, genome: Genome, *, rate: Array | float, max_changes: int) -> Genome:
@@ -123,7 +123,7 @@ def bit_flip(key: Key, genome: Genome, *, rate: Array | float, max_changes: int)
 
     Source: the Stack Overflow question on evolving a seven with a CNN as the judge.
     """
-    return _changed(key, key, genome, rate, max_changes, lambda genes, uniform: 1 - genes)
+    return _changed(key, None, genome, rate, max_changes, lambda genes, uniform: 1 - genes)
 
 
 def block_flip(key: Key, genome: Genome, *, block: int) -> Genome:
@@ -204,7 +204,7 @@ Change = Callable[[Array, Array], Array]
 
 
 def _changed(
-    key: Key, change_key: Key, genome: Genome, rate: Array | float, max_changes: int, change: Change
+    key: Key, change_key: Key | None, genome: Genome, rate: Array | float, max_changes: int, change: Change
 ) -> Genome:
     """The genome [H, W, C] in which each gene has a chance of `rate` to become what `change` makes of it.
 
@@ -212,7 +212,7 @@ def _changed(
 
     Args:
         key: for which genes change.
-        change_key: for what they change to, on a CPU.
+        change_key: for what they change to, on a CPU; None where `change` does without the numbers.
         genome: the parent.
         rate, max_changes: as the mutations take them.
         change: what becomes of genes.
@@ -225,7 +225,7 @@ def _changed(
 
 
 def few_changed(
-    key: Key, change_key: Key, genome: Genome, rate: Array | float, max_changes: int, change: Change
+    key: Key, change_key: Key | None, genome: Genome, rate: Array | float, max_changes: int, change: Change
 ) -> Genome:
     """The CPU's formulation: what does not change is not touched.
 
@@ -233,7 +233,9 @@ def few_changed(
     """
     positions = changed_positions(key, genome.size, rate, max_changes)
     genes = genome.reshape(-1).at[positions]
-    values = change(genes.get(mode="clip"), jax.random.uniform(change_key, positions.shape))
+    shape = positions.shape
+    uniform = jnp.zeros(shape) if change_key is None else jax.random.uniform(change_key, shape)
+    values = change(genes.get(mode="clip"), uniform)
     return genes.set(values, mode="drop", unique_indices=True, indices_are_sorted=True).reshape(genome.shape)
 
 
