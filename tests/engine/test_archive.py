@@ -82,6 +82,7 @@ def test_every_leaf_of_an_elite_comes_from_one_child(formulation):
     write = jax.jit(formulation)
     class_index = jnp.repeat(jnp.arange(CLASSES), GRID)
     elites = empty(jax.tree.map(lambda leaf: leaf[0], challengers(0).genome), CLASSES, GRID, 2)
+    losers = 0
     cell_index = jnp.arange(BATCH, dtype=jnp.int32) % GRID
     for generation in range(1, 5):
         children, before = challengers(generation), elites
@@ -94,7 +95,8 @@ def test_every_leaf_of_an_elite_comes_from_one_child(formulation):
         np.testing.assert_array_equal(
             elites.fitness[~lost], children.fitness[winners.child, class_index][~lost]
         )
-    assert lost.any()
+        losers += lost.sum()
+    assert losers > 0
     tag = np.asarray(elites.birth_generation)
     assert (tag >= 400).any()
     assert (tag > 0).all()

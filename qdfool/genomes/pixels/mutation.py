@@ -83,6 +83,7 @@ def polynomial(key: Key, genome: Genome, *, rate: Array | float, eta: float, max
     ignores the bounds: (2u)^(1/(eta+1)) - 1 for u < 1/2, else 1 - (2(1-u))^(1/(eta+1)). Its standard
     deviation is about 0.081 at eta 15. float32 only.
     """
+    place_key, step_key = jax.random.split(key)
 
     def stepped(genes: Array, uniform: Array) -> Array:
         # The sign says which half of the density, the magnitude how far into it.
@@ -90,20 +91,21 @@ def polynomial(key: Key, genome: Genome, *, rate: Array | float, eta: float, max
         remainder = jnp.exp(jnp.log(1.0 - jnp.abs(side)) / (eta + 1.0))  # a power; `**` is slower on the CPU
         return jnp.clip(genes + jnp.sign(side) * (1.0 - remainder), 0.0, 1.0)
 
-    return _changed(*jax.random.split(key), genome, rate, max_changes, stepped)
+    return _changed(place_key, step_key, genome, rate, max_changes, stepped)
 
 
 def gaussian(
     key: Key, genome: Genome, *, rate: Array | float, sigma: Array | float, max_changes: int
 ) -> Genome:
     """Adds normal noise of standard deviation `sigma` and clips to [0, 1]. float32 only."""
+    place_key, step_key = jax.random.split(key)
 
     def stepped(genes: Array, uniform: Array) -> Array:
         # As `jax.random.normal` has it: never -1, whose quantile is infinite.
         side = jnp.maximum(ABOVE_MINUS_ONE, 2.0 * uniform + ABOVE_MINUS_ONE)
         return jnp.clip(genes + sigma * (SQUARE_ROOT_OF_TWO * lax.erf_inv(side)), 0.0, 1.0)
 
-    return _changed(*jax.random.split(key), genome, rate, max_changes, stepped)
+    return _changed(place_key, step_key, genome, rate, max_changes, stepped)
 
 
 def reset(key: Key, genome: Genome, *, rate: Array | float, max_changes: int) -> Genome:
