@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from plain_cppn import encoding, grown, plain, rgb_of_hls, unbatched
 
 from qdfool.genomes.cppn import evaluation
+from qdfool.genomes.cppn.graph import Graph
 
 MANY = 60
 POINTS = np.random.default_rng(0).uniform(-1, 1, (4, 12)).astype(np.float32)
@@ -47,6 +48,36 @@ def test_both_formulations_agree(seed, generations):
     found = [np.asarray(EVALUATE[name, 3](graphs)) for name in FORMULATIONS]
     np.testing.assert_allclose(found[0], found[1], atol=2e-3)
     assert np.mean(np.isclose(found[0], found[1], rtol=0, atol=1e-6)) > 0.9
+
+
+@pytest.mark.parametrize("hidden", [1, 9, 10, 11, 12])
+def test_both_formulations_agree_where_every_slot_is_needed(hidden):
+    """The last nodes have more connections than are taken at once, one has none, and none is to spare."""
+    inputs, output, first = 2, 2, 3
+    pairs = [(node, output) for node in [0, *range(first, first + hidden)]]
+    pairs += [
+        (node, target) for target in range(first + 1, first + hidden) for node in [1, *range(first, target)]
+    ]
+    source, target = np.array(pairs).T
+    random = np.random.default_rng(hidden)
+    graph = Graph(
+        activation=jnp.arange(first + hidden) % len(evaluation.ACTIVATIONS),
+        alive=jnp.ones(first + hidden, bool),
+        source=jnp.asarray(source),
+        target=jnp.asarray(target),
+        weight=jnp.asarray(random.normal(size=len(pairs)), jnp.float32),
+        present=jnp.ones(len(pairs), bool),
+        refused=jnp.int32(0),
+    )
+    # The second has one connection less, and other weights.
+    other = graph._replace(weight=-graph.weight, present=graph.present.at[0].set(hidden == 1))
+    graphs = jax.tree.map(lambda *leaves: jnp.stack(leaves), graph, other)
+    points = jnp.asarray(random.normal(size=(inputs, 30)), jnp.float32)
+    found = [
+        jax.jit(lambda graphs, one=one: one(graphs, points, 1, jnp.abs))(graphs)
+        for one in FORMULATIONS.values()
+    ]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-5)
 
 
 def test_an_image_is_the_magnitude_of_the_outputs():
