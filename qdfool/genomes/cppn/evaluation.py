@@ -124,32 +124,32 @@ def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Arra
     row = jnp.arange(batch)
     order, length, source, weight, begin, _ = programs(graphs, inputs, outputs)
     fan_in = jnp.where(jnp.arange(nodes) < length[:, None], jnp.diff(begin), 0)
+    # Of each place in the order, that of the network with the most connections there.
     steps_of = jnp.where(
         jnp.arange(nodes) < length.max(), jnp.maximum(1, -(-fan_in.max(axis=0) // AT_ONCE)), 0
     )
     ends = jnp.cumsum(steps_of)
-    number = jnp.arange(nodes + source.shape[1] // AT_ONCE)
-    position = jnp.minimum(jnp.searchsorted(ends, number, side="right", method="compare_all"), nodes - 1)
-    before = AT_ONCE * (number - ends[position] + steps_of[position])
 
     def step(number: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         values, total = carry
-        place, begun = position[number], before[number]
+        place = jnp.minimum(jnp.sum(ends <= number), nodes - 1)
+        begun = AT_ONCE * (number - ends[place] + steps_of[place])
         first, there = begin[:, place], fan_in[:, place]
         total = jnp.where(begun > 0, total, 0.0)
         for offset in range(AT_ONCE):
             # Past the last connection the last one again, which is at hand, and counts nothing.
-            index = first + jnp.clip(begun + offset, 0, there - 1)
+            index = first + jnp.minimum(begun + offset, jnp.maximum(there, 1) - 1)
             factor = jnp.where(begun + offset < there, weight[row, index], 0.0)
             total = total + factor[:, None] * values[row, source[row, index]]
-        # Past its last node, a network goes on into slots that it does not need any more; past all nodes, nowhere.
-        chosen = jnp.where(number < ends[-1], order[:, place], nodes)
-        which = graphs.activation[row, order[:, place]][:, None]
+        # Past its last node, a network goes on into slots that it does not need any more; where it needs all, it finds
+        # the last once more.
+        chosen = order[:, place]
+        which = graphs.activation[row, chosen][:, None]
         result = jnp.select(
             [which == kind for kind in range(len(ACTIVATIONS))],
             [function(total) for _, function in ACTIVATIONS.values()],
         )
-        return values.at[row, chosen].set(result, mode="drop", unique_indices=True), total
+        return values.at[row, chosen].set(result, unique_indices=True, indices_are_sorted=True), total
 
     values = jnp.zeros((batch, nodes, size)).at[:, :inputs].set(points)
     at_once = 4 if batch * size < SHORT else 1
