@@ -48,7 +48,7 @@ def count(function: Callable[..., Any], *arguments: Any) -> Count:
 def xla_operations(function: Callable[..., Any], *arguments: Any) -> float:
     """What XLA counts of the program before it is compiled; transcendental functions are not among them.
 
-    It is the CPU's XLA that counts, wherever the program is to run: those of other devices say nothing.
+    It is the CPU's XLA that counts, wherever the program is to run: others give no count before they compile.
     """
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arguments)
     with jax.default_device(jax.local_devices(backend="cpu")[0]):

@@ -222,15 +222,15 @@ def contenders(
 
 
 def queued(function: Callable[..., Any], *arguments: Any) -> Contender:
-    """Calls the function again and again. A device has its next call before it has ended the last, so that it never
-    waits for the host; what is not fetched yet is held in memory, and so is little."""
+    """Calls the function again and again, and does not wait for each: a device need not wait for the host, but where
+    its work is shorter than a call. What is not ended is held in memory, and so is little."""
 
     def repeat(count: int) -> None:
         waiting: deque[Any] = deque()
         for _ in range(count):
-            waiting.append(function(*arguments))
-            if len(waiting) > AHEAD:
+            if len(waiting) == AHEAD:
                 jax.block_until_ready(waiting.popleft())
+            waiting.append(function(*arguments))
         jax.block_until_ready(list(waiting))
 
     return repeat

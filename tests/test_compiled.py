@@ -14,18 +14,19 @@ import pytest
 from benchmarks import compiled, topologies
 from benchmarks.collectives import Collective, collectives
 from benchmarks.compiled import Row
-from qdfool.build import Target, build_classifier, with_batch_size
-from qdfool.build.strategies import build_coefficient_strategy
+from qdfool.build import Target, build_classifier, build_evolution, with_batch_size, with_defaults
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.winograd import Winograd
+from qdfool.config import Emitters, EvolutionStrategy, GradientArborescence
 from qdfool.engine import archive
-from qdfool.engine.emitters import gradient_arborescence
-from qdfool.engine.loop import effort
+from qdfool.engine.loop import effort, jitted_init
+from qdfool.engine.step import ask, tell
 from qdfool.errors import InputError
 from qdfool.genomes.cppn import evaluation, graph
 from qdfool.genomes.cppn.encoding import cppn
 from qdfool.genomes.pixels import mutation
+from qdfool.presets import preset
 
 PROGRAM = """
   %all-reduce.1 = (s32[10]{0:T(128)}, pred[4]{0}) all-reduce(%a, %b), channel_id=1, to_apply=%add
@@ -97,7 +98,7 @@ def test_what_is_traced_is_formulated_for_the_platform_that_it_is_lowered_for(pl
     pairs = (
         (jax.vmap(evaluated), [formulation(evaluation.in_turn), formulation(evaluation.side_by_side)]),
         (changed, [few, all_of_them]),
-        (jax.vmap(graph.reachability), [graph.node_by_node, graph.by_doubling]),
+        (jax.vmap(graph.reachability), [graph.node_by_node, graph.by_squaring]),
     )
     for (function, formulations), arguments in zip(
         pairs, ((graphs,), (keys[0], jnp.ones(shape)), (connected,)), strict=True
@@ -115,26 +116,49 @@ def test_elites_enter_without_a_loop_on_a_gpu(platform, loops):
     children = archive.empty(jnp.zeros(5), 4, 1, 2)._replace(fitness=jnp.zeros((4, 3)))
     none = jnp.zeros(3, jnp.int32)
     arguments = archive.empty(jnp.zeros(5), 3, 1, 2), children, archive.Winners(none, none, none > 0)
-    lowered = jax.jit(archive.insert).trace(*arguments).lower(lowering_platforms=(platform,))
-    assert ("stablehlo.while" in lowered.as_text()) == loops
+    several = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), arguments)
+    for insert, given in ((archive.insert, arguments), (jax.vmap(archive.insert), several)):
+        lowered = jax.jit(insert).trace(*given).lower(lowering_platforms=(platform,))
+        assert ("stablehlo.while" in lowered.as_text()) == loops
 
 
-def test_products_of_strategies_and_of_gradients_are_of_float32():
-    """A GPU or TPU would round them to a few digits."""
-    mean = jnp.zeros(3)
-    strategy = build_coefficient_strategy(0.1, 4, 3)
-    asked = jax.eval_shape(lambda key: strategy.ask(key, strategy.init(key, mean)), jax.random.key(0))
-    jaxprs = [
-        jax.make_jaxpr(strategy.ask)(jax.random.key(0), asked[1]),
-        jax.make_jaxpr(strategy.tell)(jax.random.key(0), asked[0], jnp.arange(4), asked[1]),
-        jax.make_jaxpr(gradient_arborescence._branches)(
-            mean[None], jnp.zeros((1, 4, 3)), jnp.zeros((1, 3, 3))
-        ),
-    ]
-    for jaxpr in jaxprs:
-        products = str(jaxpr).split("dot_general[")[1:]
-        assert products
-        assert all("Precision.HIGHEST" in product.partition("\n  ]")[0] for product in products)
+@pytest.mark.parametrize("strategy", ["cma_es", "sep_cma_es", "lm_ma_es", "coefficients"])
+def test_products_of_strategies_and_of_gradients_are_of_float32(strategy):
+    """A GPU or TPU would round them to a few digits. The score and the decoding have none here."""
+    settings: dict[str, Any] = {"archive": "grid", "cells": (2, 2), "batch_size": 12}
+    if strategy == "coefficients":
+        settings["emitters"] = Emitters(("gradient_arborescence",))
+        settings["gradient_arborescence"] = GradientArborescence(population=6)
+    else:
+        settings["emitters"] = Emitters(("evolution_strategy",))
+        settings["evolution_strategy"] = EvolutionStrategy(strategies=2, strategy=strategy)
+    config = with_defaults(preset("mnist-direct", **settings), fake.SHAPE)
+    evolution = build_evolution(config, fake.classifier)
+
+    def score(images):
+        return images.reshape(len(images), -1)[:, :4]
+
+    def generation(state):
+        return tell(evolution, state, score(ask(state)), score)
+
+    state = jax.eval_shape(jitted_init(evolution), jax.random.key(0))
+    products = list(_products(jax.make_jaxpr(generation)(state).jaxpr))
+    assert len(products) > 1
+    highest = jax.lax.Precision.HIGHEST
+    assert {product.params["precision"] for product in products} == {(highest, highest)}
+
+
+def _products(jaxpr):
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            yield equation
+        for inner in jax.tree.leaves(
+            list(equation.params.values()),
+            is_leaf=lambda leaf: hasattr(leaf, "eqns") or hasattr(leaf, "jaxpr"),
+        ):
+            inner = getattr(inner, "jaxpr", inner)
+            if hasattr(inner, "eqns"):
+                yield from _products(inner)
 
 
 @pytest.mark.parametrize(

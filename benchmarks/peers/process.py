@@ -38,7 +38,7 @@ class Process:
             **os.environ,
             # A cache would hide what compilation takes.
             "JAX_ENABLE_COMPILATION_CACHE": "false",
-            # The processes that wait have memory of the same GPU, and would by default have three quarters of it each.
+            # All share one GPU, of which JAX would take three quarters for the first.
             "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         }
         self.child = subprocess.Popen(

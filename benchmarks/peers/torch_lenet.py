@@ -2,6 +2,7 @@
 
 import os
 
+import jax
 import numpy as np
 import torch
 from torch import nn
@@ -10,8 +11,8 @@ from qdfool.classifiers import lenet
 
 
 def torch_device() -> torch.device:
-    """Where PyTorch's peers compute."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Where PyTorch's peers compute: on a GPU where JAX does, and then PyTorch must see it too."""
+    return torch.device("cuda" if jax.default_backend() == "gpu" else "cpu")
 
 
 def torch_lenet() -> nn.Sequential:

@@ -227,7 +227,7 @@ def all_at_once(elites: Elites, challengers: Elites, winners: Winners, class_ind
 
 
 def _elites(elites: Elites, challengers: Elites, cell: Array, child: Array, class_index: Array) -> Elites:
-    """What the cells would hold if each went to its child; one of either, or any number of them."""
+    """What the cells [M] would hold if each went to its child [M]; or one cell and one child."""
     return jax.tree.map(lambda leaf: leaf[child], challengers)._replace(
         fitness=challengers.fitness[child, class_index],
         num_replacements=elites.num_replacements[cell] + 1,

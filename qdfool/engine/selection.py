@@ -128,8 +128,7 @@ def _drawn(key: Key, present: Array, size: int) -> Array:
     counts = blocks.sum(axis=1, dtype=jnp.int32)
     ends = jnp.cumsum(counts)
     number = jax.random.randint(key, (size,), 0, ends[-1])
-    # Unrolled: on a GPU a turn of a loop costs more than the search.
-    block = jnp.searchsorted(ends, number, side="right", method="scan_unrolled")
+    block = _first_above(ends, number)
     before = jnp.cumsum(blocks[block], axis=1) <= (number - ends[block] + counts[block])[:, None]
     return (block * cells + before.sum(axis=1)).astype(jnp.int32)
 
@@ -147,7 +146,11 @@ def _proportional(key: Key, elites: Scored, weights: Array, size: int) -> Array:
     # Empty cells are left out, instead of weighing 0: rounding in the sums can then never pick one.
     present = jnp.arange(cells.shape[0]) < count
     sums = jnp.cumsum(jnp.where(present, weights[cells], 0.0))
-    drawn = jnp.searchsorted(
-        sums, jax.random.uniform(key, (size,)) * sums[-1], side="right", method="scan_unrolled"
-    )
+    drawn = _first_above(sums, jax.random.uniform(key, (size,)) * sums[-1])
     return cells[jnp.minimum(drawn, count - 1)]
+
+
+def _first_above(rising: Array, values: Array) -> Array:
+    """[size] int32, where in the rising numbers [N] the first is that is above each value [size]; N if none is."""
+    # Unrolled: on a GPU a turn of a loop waits for the host.
+    return jnp.searchsorted(rising, values, side="right", method="scan_unrolled")

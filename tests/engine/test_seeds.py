@@ -95,7 +95,8 @@ def test_what_is_joined_comes_apart_again(small):
         jax.tree.map(np.testing.assert_array_equal, leaves(one), leaves(other))
 
 
-def test_winners_of_several_archives_go_each_into_its_own():
+@pytest.mark.parametrize("formulation", [archive.one_after_the_other, archive.all_at_once])
+def test_winners_of_several_archives_go_each_into_its_own(formulation, monkeypatch):
     """Against one archive after another, with what is the same for all and what is not."""
     draw = np.random.default_rng(1)
     archives, classes, grid_cells, batch, places = 3, 4, 6, 5, 2
@@ -124,7 +125,9 @@ def test_winners_of_several_archives_go_each_into_its_own():
     cell[2, ~won[2]] = cells  # What stands for no cell.
     winners = Winners(jnp.asarray(cell, jnp.int32), jnp.asarray(child, jnp.int32), jnp.asarray(won))
     axes = jax.tree.map(lambda _: 0, challengers)._replace(birth_generation=None)
-    found = jax.jit(jax.vmap(archive.insert, in_axes=(0, axes, 0)))(incumbents, challengers, winners)
+    with monkeypatch.context() as patched:
+        patched.setattr(archive, "_write", formulation)
+        found = jax.jit(jax.vmap(archive.insert, in_axes=(0, axes, 0)))(incumbents, challengers, winners)
     for number in range(archives):
         own, of_all, winning = (
             jax.tree.map(lambda leaf, number=number: leaf[number], tree)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +12,12 @@ from qdfool.genomes.cppn.graph import Graph, adjacency, reachability
 from qdfool.genomes.together import together
 from qdfool.types import Array
 
-AT_ONCE = 8
+CONNECTIONS_A_STEP = 8
 """Connections of a node that a GPU or TPU takes in one pass over memory: most nodes have fewer."""
-SHORT = 1 << 20
-"""Points of all networks below which a step on a GPU is about as short as a turn of a loop: those of MNIST."""
+STEPS_A_TURN = 4
+"""Steps in a turn of the loop where a batch has at most `FEW_POINTS`, as one of digits has: there a step is shorter than
+what a GPU waits between two turns."""
+FEW_POINTS = 1 << 20
 LONGEST_PIECE = 25_088
 """Points that the CPU's formulation takes at once: half an image of 224 x 224, 64 rows of which are some megabytes."""
 
@@ -47,6 +49,7 @@ ACTIVATIONS: dict[str, tuple[str, Callable[[Array], Array]]] = {
 """Activation functions; a node holds the number of its own in this order."""
 
 
+Carry = TypeVar("Carry")
 Show = Callable[[Array], Array]
 """From outputs [O, P] to what is shown of them, [O, P]."""
 
@@ -115,7 +118,7 @@ def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
 def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
     """What is shown of the outputs of networks at points [I, P], [B, P, O]: the formulation for a GPU or TPU.
 
-    All networks are computed at once. A step is a node of each, the next in its order, with `AT_ONCE` of its
+    All networks are computed at once. A step is a node of each, the next in its order, with `CONNECTIONS_A_STEP` of its
     connections and all activations; where any network has a node of more, another step goes on with it. A turn of a
     loop waits for the host on a GPU, so that several steps are one turn where they are short.
     """
@@ -126,23 +129,22 @@ def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Arra
     fan_in = jnp.where(jnp.arange(nodes) < length[:, None], jnp.diff(begin), 0)
     # Of each place in the order, that of the network with the most connections there.
     steps_of = jnp.where(
-        jnp.arange(nodes) < length.max(), jnp.maximum(1, -(-fan_in.max(axis=0) // AT_ONCE)), 0
+        jnp.arange(nodes) < length.max(), jnp.maximum(1, -(-fan_in.max(axis=0) // CONNECTIONS_A_STEP)), 0
     )
     ends = jnp.cumsum(steps_of)
 
     def step(number: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         values, total = carry
         place = jnp.minimum(jnp.sum(ends <= number), nodes - 1)
-        begun = AT_ONCE * (number - ends[place] + steps_of[place])
+        begun = CONNECTIONS_A_STEP * (number - ends[place] + steps_of[place])
         first, there = begin[:, place], fan_in[:, place]
         total = jnp.where(begun > 0, total, 0.0)
-        for offset in range(AT_ONCE):
+        for offset in range(CONNECTIONS_A_STEP):
             # Past the last connection the last one again, which is at hand, and counts nothing.
             index = first + jnp.minimum(begun + offset, jnp.maximum(there, 1) - 1)
             factor = jnp.where(begun + offset < there, weight[row, index], 0.0)
             total = total + factor[:, None] * values[row, source[row, index]]
-        # Past its last node, a network goes on into slots that it does not need any more; where it needs all, it finds
-        # the last once more.
+        # Past its last node, a network goes on into slots that it does not need any more: inputs, and free ones.
         chosen = order[:, place]
         which = graphs.activation[row, chosen][:, None]
         result = jnp.select(
@@ -152,15 +154,16 @@ def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Arra
         return values.at[row, chosen].set(result, unique_indices=True, indices_are_sorted=True), total
 
     values = jnp.zeros((batch, nodes, size)).at[:, :inputs].set(points)
-    at_once = 4 if batch * size < SHORT else 1
-    values, _ = several_at_once(ends[-1], at_once, step, (values, jnp.zeros((batch, size))))
+    steps = STEPS_A_TURN if batch * size <= FEW_POINTS else 1
+    values, _ = several_at_once(ends[-1], steps, step, (values, jnp.zeros((batch, size))))
     return jax.vmap(show)(values[:, inputs : inputs + outputs]).swapaxes(1, 2)
 
 
-def several_at_once(count: Array, at_once: int, turn: Callable[[Array, Any], Any], carry: Any) -> Any:
-    """`jax.lax.fori_loop` from 0, so many turns at a time, of which the last may be past `count`."""
+def several_at_once(count: Array, at_once: int, turn: Callable[[Array, Carry], Carry], carry: Carry) -> Carry:
+    """`jax.lax.fori_loop` from 0, so many turns at a time. Up to `at_once` - 1 of them are past `count`, and must
+    change nothing that is needed."""
 
-    def turns(begun: Array, carry: Any) -> Any:
+    def turns(begun: Array, carry: Carry) -> Carry:
         for number in range(at_once):
             carry = turn(at_once * begun + number, carry)
         return carry

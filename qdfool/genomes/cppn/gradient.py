@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from qdfool.genomes.cppn.evaluation import (
     ACTIVATIONS,
-    AT_ONCE,
+    CONNECTIONS_A_STEP,
     Program,
     Show,
     evaluate,
@@ -142,7 +142,7 @@ def gradients_side_by_side(
 ) -> Array:
     """Gradients [B, E] by the weights, of the sum of what is shown times `cotangents` [B, O, P]: for a GPU or TPU.
 
-    As `qdfool.genomes.cppn.evaluation.side_by_side`: all networks at once, as many steps as the largest needs.
+    As `qdfool.genomes.cppn.evaluation.side_by_side`, all networks at once; backward a connection at a time.
     """
     inputs, size = points.shape
     batch, nodes = graphs.alive.shape
@@ -169,7 +169,7 @@ def gradients_side_by_side(
             return total + factor[:, None] * values[row, giver]
 
         most = fan_in[:, position].max()
-        total = several_at_once(most, AT_ONCE, connection, jnp.zeros((batch, size)))
+        total = several_at_once(most, CONNECTIONS_A_STEP, connection, jnp.zeros((batch, size)))
         which = graphs.activation[row, order[:, position]][:, None]
         found = [function(total) for function in FUNCTIONS]
         value, slope = (

@@ -45,10 +45,10 @@ def adjacency(graph: Graph) -> Array:
 
 
 def reachability(connected: Array) -> Array:
-    """[N, N] bool: whether a way of one connection or more leads from the first node to the second."""
+    """[N, N] bool: whether a path of one connection or more leads from the first node to the second."""
 
     def reachable(connected: Array) -> Array:
-        return jax.lax.platform_dependent(connected, cpu=node_by_node, default=by_doubling)
+        return jax.lax.platform_dependent(connected, cpu=node_by_node, default=by_squaring)
 
     return together(reachable)(connected)
 
@@ -56,7 +56,7 @@ def reachability(connected: Array) -> Array:
 def node_by_node(connected: Array) -> Array:
     """`reachability` of many, [B, N, N]: the CPU's formulation.
 
-    Warshall's algorithm (1962, A theorem on Boolean matrices), a step for each node that ways may pass. Rows are
+    Warshall's algorithm (1962, A theorem on Boolean matrices), a step for each node that paths may pass. Rows are
     of bits: of bytes, they took a third of the time that a generation of small images takes on a CPU.
     """
     batch, nodes, _ = connected.shape
@@ -75,14 +75,14 @@ def node_by_node(connected: Array) -> Array:
     return ((words[..., None] >> bit) & 1).astype(bool).reshape(batch, nodes, -1)[..., :nodes]
 
 
-def by_doubling(connected: Array) -> Array:
+def by_squaring(connected: Array) -> Array:
     """`reachability` of many, [B, N, N]: the formulation for a GPU or TPU.
 
-    Ways of up to twice as many connections are products of matrices: a few of them, instead of a loop of as many turns
-    as there are nodes, each of which waits for the host on a GPU. No way is longer than there are nodes.
+    The Boolean square of a matrix has the paths of up to twice the length. A few squares, and no loop of as many turns
+    as there are nodes, each of which waits for the host on a GPU. No path needs more connections than there are nodes.
     """
-    ways = connected.astype(jnp.float32)
+    paths = connected.astype(jnp.float32)
     for _ in range(math.ceil(math.log2(connected.shape[1]))):
         # Sums of nothing but zeros and ones are above 0 in any precision if one of them is.
-        ways = jnp.where((ways > 0.0) | (ways @ ways > 0.0), 1.0, 0.0)
-    return ways > 0.0
+        paths = jnp.where((paths > 0.0) | (paths @ paths > 0.0), 1.0, 0.0)
+    return paths > 0.0

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from qdfool.errors import InputError, in_range
@@ -22,7 +21,7 @@ MOST_GENES = 2**30 - 2
 BELOW_ONE = 1.0 - 2.0**-24
 """The greatest number below 1, and the least above -1, in float32."""
 ABOVE_MINUS_ONE = -BELOW_ONE
-SQUARE_ROOT_OF_TWO = np.float32(math.sqrt(2.0))
+SQUARE_ROOT_OF_TWO = math.sqrt(2.0)
 
 
 def max_changes(size: int, rate: float) -> int:
@@ -63,7 +62,7 @@ def changed_positions(key: Key, size: int, rate: Array | float, max_changes: int
     _countable(size)
     # Finest near 0, which the short gaps come from, so that small rates are met too; never 0 or 1.
     uniform = (jax.random.bits(key, (max_changes,)).astype(jnp.float32) + 0.5) * 2.0**-32
-    waiting = -jnp.log1p(-jnp.minimum(uniform, 1.0 - 2.0**-24))
+    waiting = -jnp.log1p(-jnp.minimum(uniform, BELOW_ONE))
     # In (1e-10, 17). The bounds below make every gap 1 at rate 1, and longer than any genome at rate 0.
     per_gene = jnp.clip(-jnp.log1p(-jnp.asarray(rate, jnp.float32)), 1e-30, 17.0)
     gaps = 1 + jnp.minimum(jnp.floor(waiting / per_gene), size).astype(jnp.int32)
@@ -202,7 +201,7 @@ def rectangle(
 
 
 Change = Callable[[Array, Array], Array]
-"""Genes of any shape, and of each a number, uniform in [0, 1), to genes of that shape, each by itself."""
+"""(genes, numbers uniform in [0, 1) of the same shape) to new genes, element by element."""
 
 
 def _changed(
@@ -242,14 +241,15 @@ def few_changed(
 
 
 def side_by_side(key: Key, genome: Genome, rate: Array | float, change: Change) -> Genome:
-    """The formulation for a GPU or TPU: a coin for each gene.
+    """The formulation for a GPU or TPU: a number drawn for each gene.
 
     Where single genes are addressed, a TPU lays the three colours of a pixel out as 128, and its compiler takes minutes
-    over the sum of the gaps. On a GPU it is the numbers drawn that take time, so that one serves for both: what is
-    below the rate changes, and how far below it is, is uniform too.
+    over the sum of the gaps. To draw is most of what it costs, so that one number serves twice: a gene changes where it
+    is below the rate, and then how far below is uniform too.
     """
     # Of all 32 bits, most finely near 0, where those are that change; never 1.
     drawn = jax.random.bits(key, genome.shape).astype(jnp.float32) * 2.0**-32
     drawn = jnp.minimum(drawn, BELOW_ONE)
-    uniform = jnp.minimum(drawn / jnp.asarray(rate, jnp.float32), BELOW_ONE)
+    # At a rate of 0 none changes, and nothing may become NaN.
+    uniform = jnp.minimum(drawn / jnp.maximum(jnp.asarray(rate, jnp.float32), 2.0**-32), BELOW_ONE)
     return jnp.where(drawn < rate, change(genome, uniform), genome)

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from scipy.sparse import csgraph
 
-from qdfool.genomes.cppn.graph import WORD, by_doubling, node_by_node
+from qdfool.genomes.cppn.graph import WORD, by_squaring, node_by_node
 
 
-@pytest.mark.parametrize("formulation", [node_by_node, by_doubling])
+@pytest.mark.parametrize("formulation", [node_by_node, by_squaring])
 @pytest.mark.parametrize("nodes", [5, WORD, 2 * WORD + 6])
-def test_ways_of_any_length(nodes, formulation):
+def test_paths_of_any_length(nodes, formulation):
     connected = np.random.default_rng(nodes).random((3, nodes, nodes)) < 1.2 / nodes
-    connected[0] = np.eye(nodes, k=1)  # The longest way that there can be.
+    connected[0] = np.eye(nodes, k=1)  # The longest path that there can be.
     found = np.asarray(jax.jit(formulation)(connected))
     for way, matrix in zip(found, connected, strict=True):
         distance = csgraph.shortest_path(matrix, unweighted=True)
