@@ -191,7 +191,7 @@ def share_of_peak(options: Options, config: Config, classifier: Classifier, rate
 
 NO_TORCH = "--torch needs PyTorch and torchvision: pip install torch==2.13.0 torchvision==0.28.0."
 AHEAD = 4
-"""Calls that a device has at once."""
+"""Calls that a GPU or TPU has at once."""
 Contender = Callable[[int], None]
 """Does its work as often as it is told, and waits for the end of it."""
 
@@ -222,13 +222,14 @@ def contenders(
 
 
 def queued(function: Callable[..., Any], *arguments: Any) -> Contender:
-    """Calls the function again and again, and does not wait for each: a device need not wait for the host, but where
-    its work is shorter than a call. What is not ended is held in memory, and so is little."""
+    """Calls the function again and again. On a CPU it waits for each; elsewhere the device need not wait for the host,
+    but where its work is shorter than a call. What is not ended is held in memory, and so is little."""
+    ahead = 1 if jax.default_backend() == "cpu" else AHEAD
 
     def repeat(count: int) -> None:
         waiting: deque[Any] = deque()
         for _ in range(count):
-            if len(waiting) == AHEAD:
+            if len(waiting) == ahead:
                 jax.block_until_ready(waiting.popleft())
             waiting.append(function(*arguments))
         jax.block_until_ready(list(waiting))

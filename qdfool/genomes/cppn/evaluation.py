@@ -15,8 +15,8 @@ from qdfool.types import Array
 CONNECTIONS_A_STEP = 8
 """Connections of a node that a GPU or TPU takes in one pass over memory: most nodes have fewer."""
 STEPS_A_TURN = 4
-"""Steps in a turn of the loop where a batch has at most `FEW_POINTS`, as one of digits has: there a step is shorter than
-what a GPU waits between two turns."""
+"""Steps in a turn of the loop where a batch has at most `FEW_POINTS`, as one of digits has: there a step is shorter
+than what a GPU waits between two turns."""
 FEW_POINTS = 1 << 20
 LONGEST_PIECE = 25_088
 """Points that the CPU's formulation takes at once: half an image of 224 x 224, 64 rows of which are some megabytes."""
