@@ -58,26 +58,12 @@ def test_both_formulations_agree_where_every_slot_is_needed(hidden):
     pairs += [
         (node, target) for target in range(first + 1, first + hidden) for node in [1, *range(first, target)]
     ]
-    source, target = np.array(pairs).T
-    random = np.random.default_rng(hidden)
-    graph = Graph(
-        activation=jnp.arange(first + hidden) % len(evaluation.ACTIVATIONS),
-        alive=jnp.ones(first + hidden, bool),
-        source=jnp.asarray(source),
-        target=jnp.asarray(target),
-        weight=jnp.asarray(random.normal(size=len(pairs)), jnp.float32),
-        present=jnp.ones(len(pairs), bool),
-        refused=jnp.int32(0),
+    graph = full(first + hidden, pairs)._replace(
+        activation=jnp.arange(first + hidden) % len(evaluation.ACTIVATIONS)
     )
     # The second has one connection less, and other weights.
     other = graph._replace(weight=-graph.weight, present=graph.present.at[0].set(hidden == 1))
-    graphs = jax.tree.map(lambda *leaves: jnp.stack(leaves), graph, other)
-    points = jnp.asarray(random.normal(size=(inputs, 30)), jnp.float32)
-    found = [
-        jax.jit(lambda graphs, one=one: one(graphs, points, 1, jnp.abs))(graphs)
-        for one in FORMULATIONS.values()
-    ]
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-5)
+    agree(jax.tree.map(lambda *leaves: jnp.stack(leaves), graph, other), inputs)
 
 
 def test_both_formulations_agree_where_each_network_has_another_large_node():
@@ -89,20 +75,29 @@ def test_both_formulations_agree_where_each_network_has_another_large_node():
         *zip(first + number[:-1], first + number[1:], strict=True),
         (first + hidden - 1, output),
     ]
-    source, target = np.array([*chain, *((node, first) for node in range(1, inputs))]).T
-    random = np.random.default_rng(0)
-    graph = Graph(
-        activation=jnp.zeros(first + hidden, jnp.int32),
-        alive=jnp.ones(first + hidden, bool),
+    graph = full(first + hidden, [*chain, *((node, first) for node in range(1, inputs))])
+    places = jnp.arange(len(graph.target))
+    large = jnp.where(places < len(chain), graph.target, first + number[:, None])
+    agree(jax.tree.map(lambda leaf: jnp.stack([leaf] * hidden), graph)._replace(target=large), inputs)
+
+
+def full(nodes, pairs):
+    """A network of sines with these connections and no slot to spare."""
+    source, target = np.array(pairs).T
+    return Graph(
+        activation=jnp.zeros(nodes, jnp.int32),
+        alive=jnp.ones(nodes, bool),
         source=jnp.asarray(source),
         target=jnp.asarray(target),
-        weight=jnp.asarray(random.normal(size=len(source)), jnp.float32),
-        present=jnp.ones(len(source), bool),
+        weight=jnp.asarray(np.random.default_rng(nodes).normal(size=len(pairs)), jnp.float32),
+        present=jnp.ones(len(pairs), bool),
         refused=jnp.int32(0),
     )
-    large = jnp.where(jnp.arange(len(source)) < len(chain), graph.target, first + number[:, None])
-    graphs = jax.tree.map(lambda leaf: jnp.stack([leaf] * hidden), graph)._replace(target=large)
-    points = jnp.asarray(random.normal(size=(inputs, 30)), jnp.float32)
+
+
+def agree(graphs, inputs):
+    """Of one output, at random points."""
+    points = jnp.asarray(np.random.default_rng(0).normal(size=(inputs, 30)), jnp.float32)
     found = [
         jax.jit(lambda graphs, one=one: one(graphs, points, 1, jnp.abs))(graphs)
         for one in FORMULATIONS.values()
