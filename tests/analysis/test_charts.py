@@ -90,6 +90,7 @@ def pixels(path) -> np.ndarray:
         return np.asarray(image.convert("RGB"), np.int32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.__name__)
 def test_a_chart_is_drawn_in_the_house_size(chart, tmp_path):
     chart(tmp_path / "chart.png")
@@ -104,6 +105,7 @@ def test_a_chart_is_drawn_in_the_house_size(chart, tmp_path):
     assert (drawn[:, [0, -1]] == 255).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.__name__)
 def test_a_long_heading_takes_more_lines_and_is_not_cut(chart, tmp_path):
     chart(tmp_path / "long.png", title="many words " * 20, subtitle="a sentence below it " * 20)

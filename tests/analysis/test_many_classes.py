@@ -75,6 +75,7 @@ def test_contact_sheets_have_every_class_once_and_in_order(tmp_path, written):
     assert "12: -" in written
 
 
+@pytest.mark.slow
 def test_a_page_has_a_hundred_classes(tmp_path):
     asked = []
 
@@ -129,6 +130,7 @@ def test_a_page_shows_large_images_in_their_colour(tmp_path, make):
     assert area(seen(tmp_path / "page.png"), [255, 0, 0]) > 3 * 100 * 100 * (make is overview)
 
 
+@pytest.mark.slow
 def test_the_overview_shows_best_worst_and_sample(tmp_path, written):
     classes = 200
     fitness = np.linspace(-5, 15, classes)
@@ -187,6 +189,7 @@ def test_the_histogram_follows_the_confidences(tmp_path):
     assert bars(low) < 300 < 1000 < bars(spread)
 
 
+@pytest.mark.slow
 def test_the_class_index_figure_marks_bands_and_reference(tmp_path):
     fitness = CHANCE.normal(4, 4, 1000)
     fitness[500] = -np.inf
@@ -238,6 +241,7 @@ def test_a_heatmap_of_many_classes_has_one_size_and_no_names(tmp_path, monkeypat
     assert sizes[0][0] <= 1500
 
 
+@pytest.mark.slow
 def test_a_heatmap_of_many_classes_shows_each_class_and_generation(tmp_path):
     fitness = np.full((3, 300), -np.inf)
     fitness[1, 100:200] = 3.0

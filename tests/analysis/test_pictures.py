@@ -73,7 +73,7 @@ def test_class_heatmap(tmp_path, count, generations):
     seen(tmp_path / "heatmap.png")
 
 
-@pytest.mark.parametrize("count", [1, 10, 25])
+@pytest.mark.parametrize("count", [1, *(pytest.param(count, marks=pytest.mark.slow) for count in (10, 25))])
 def test_grid_heatmaps(tmp_path, count):
     maps = [grid_archive(0 if index == count - 1 else 30) for index in range(count)]
     grid_heatmaps(tmp_path / "heatmap.png", maps, names(count), ("ink", "symmetry"), "A title")

@@ -115,7 +115,8 @@ def test_python_gets_a_result_of_each_seed(small, tmp_path, alone):
     assert contents(tmp_path / "seeds" / "seed0") == before
 
 
-@pytest.mark.parametrize("archive", [pytest.param("class", marks=pytest.mark.slow), "grid"])
+@pytest.mark.slow
+@pytest.mark.parametrize("archive", ["class", "grid"])
 def test_all_share_what_was_compiled(small, tmp_path, monkeypatch, archive):
     for function in (jitted_init, run_generations):
         function.cache_clear()

@@ -103,6 +103,7 @@ def test_a_classifier_that_fails_with_several_seeds_names_them_all_and_saves_eac
     assert all((folder / f"seed{seed}" / "elites.npz").is_file() for seed in SEEDS)
 
 
+@pytest.mark.slow
 def test_a_folder_in_use_ends_all_that_are_side_by_side_and_lets_the_others_go(small, tmp_path):
     folder, config = tmp_path / "seeds", replace(small, seeds_at_once=3)
     saved = start(replace(config, classifier="fake:logits"), SEEDS, folder)
@@ -115,6 +116,7 @@ def test_a_folder_in_use_ends_all_that_are_side_by_side_and_lets_the_others_go(s
     assert not saved.to_do()
 
 
+@pytest.mark.slow
 def test_a_seed_that_another_process_has_gone_on_with_meanwhile_evolves_by_itself(
     small, tmp_path, alone, monkeypatch
 ):

@@ -50,7 +50,7 @@ def test_both_formulations_agree(seed, generations):
     assert np.mean(np.isclose(found[0], found[1], rtol=0, atol=1e-6)) > 0.9
 
 
-@pytest.mark.parametrize("hidden", [1, 9, 10, 11, 12])
+@pytest.mark.parametrize("hidden", [1, 10, 11])
 def test_both_formulations_agree_where_every_slot_is_needed(hidden):
     """The last nodes have more connections than are taken at once, one has none, and none is to spare."""
     inputs, output, first = 2, 2, 3
