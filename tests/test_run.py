@@ -234,6 +234,7 @@ def test_resume_with_other_weights_says_so(command, done):
 
 def test_resume_without_a_run_or_a_checkpoint(command, tmp_path, done):
     assert "No config.json in" in refused(command, "--resume", str(tmp_path))
+    assert "No folder" in refused(command, "--resume", str(tmp_path / "mistyped"))
     for path in (done / "checkpoints").iterdir():
         path.rename(tmp_path / path.name)
     assert "No checkpoint in" in refused(command, "--resume", str(done))

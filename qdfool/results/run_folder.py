@@ -165,8 +165,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         return json_of(path)
     except (FileNotFoundError, NotADirectoryError) as error:
+        missing = f"No {path.name} in" if path.parent.is_dir() else "No folder"
         raise InputError(
-            f"No {path.name} in {path.parent}. Expected the folder of a run, as `out` names it."
+            f"{missing} {path.parent}. Expected the folder of a run, as `out` names it."
         ) from error
     except (OSError, ValueError) as error:
         raise InputError(
