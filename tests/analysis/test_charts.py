@@ -123,6 +123,7 @@ def test_text_is_broken_at_spaces_into_lines_that_fit():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chart", "changes"),
     [

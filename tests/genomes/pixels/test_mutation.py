@@ -140,6 +140,44 @@ def test_side_by_side_what_a_gene_becomes_is_uniform(rate):
         assert abs(np.corrcoef(children[:, :, 1:][both], children[:, :, :-1][both])[0, 1]) < 0.005
 
 
+def as_elsewhere(key, change_key, genome, rate, max_changes, change):
+    """In the place of the CPU's formulation: that of a GPU or TPU."""
+    return mutation.side_by_side(key, genome, rate, change)
+
+
+@pytest.mark.parametrize(
+    ("mutate", "dtype"),
+    [
+        (mutation.polynomial, np.float32),
+        (mutation.gaussian, np.float32),
+        *(
+            (mutate, dtype)
+            for mutate in (mutation.reset, mutation.bit_flip)
+            for dtype in (np.float32, np.uint8)
+        ),
+    ],
+)
+def test_the_contract_holds_elsewhere_too(mutate, dtype, monkeypatch):
+    monkeypatch.setattr(mutation, "few_changed", as_elsewhere)
+    genomes = (np.random.default_rng(0).random((40, 9, 12, 3)) < 0.5).astype(dtype)
+    settings = {mutation.polynomial: {"eta": 15.0}, mutation.gaussian: {"sigma": 0.1}}.get(mutate, {})
+
+    def mutated(rate):
+        one = jax.jit(
+            jax.vmap(lambda key, genome: mutate(key, genome, rate=rate, max_changes=324, **settings))
+        )
+        return np.asarray(one(keys(7, 40), genomes))
+
+    children = mutated(0.3)
+    assert (children.shape, children.dtype) == (genomes.shape, dtype)
+    assert ((children >= 0) & (children <= 1)).all()
+    np.testing.assert_array_equal(mutated(0.0), genomes)
+    # Half of the fair bits, and of the steps from a bound, are as before.
+    changed = {mutation.bit_flip: 1.0, mutation.reset: 0.5 if dtype == np.uint8 else 1.0}.get(mutate, 0.5)
+    assert np.mean(mutated(1.0) != genomes) == pytest.approx(changed, abs=0.02)
+    assert np.mean(children != genomes) == pytest.approx(0.3 * changed, abs=0.02)
+
+
 @pytest.mark.parametrize("mutate", [mutation.polynomial, mutation.gaussian, mutation.reset])
 def test_both_formulations_have_one_distribution(mutate, monkeypatch):
     """A mutation as a GPU or TPU has it beside that of a CPU, here on a CPU."""
@@ -151,11 +189,7 @@ def test_both_formulations_have_one_distribution(mutate, monkeypatch):
         return np.asarray(mutated)[np.asarray(mutated) != 0.5]
 
     on_a_cpu = changed()
-    monkeypatch.setattr(
-        mutation,
-        "few_changed",
-        lambda key, _, genome, rate, most, change: mutation.side_by_side(key, genome, rate, change),
-    )
+    monkeypatch.setattr(mutation, "few_changed", as_elsewhere)
     elsewhere = changed()
     assert not np.array_equal(on_a_cpu[:100], elsewhere[:100])
     assert len(elsewhere) == pytest.approx(18_000, rel=0.05)
