@@ -12,6 +12,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_every_hostile_file_is_refused():
     root = Path(__file__).parents[1]
     ended = subprocess.run(

@@ -52,6 +52,7 @@ def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
     exec(compile("\n".join(blocks(page, "python")), page.name, "exec"), {})
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_the_network_behind_an_image_is_drawn(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

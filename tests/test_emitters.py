@@ -57,6 +57,11 @@ def slow(*values: object):
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
+def for_a_release(*values: object):
+    """The same of what a release has besides."""
+    return pytest.param(*values, marks=(pytest.mark.slow, pytest.mark.release))
+
+
 @pytest.mark.parametrize(
     ("shares", "sizes"),
     [
@@ -70,8 +75,15 @@ def test_shares_of_a_batch_are_of_the_largest_remainders(shares, sizes):
     assert Emitters(("a", "b", "c"), shares).sizes(10) == sizes
 
 
-@pytest.mark.parametrize("archive", ["class", slow("grid")])
-@pytest.mark.parametrize("ranking", ["improvement", slow("annealed")])
+@pytest.mark.parametrize(
+    ("archive", "ranking"),
+    [
+        ("class", "improvement"),
+        slow("grid", "annealed"),
+        for_a_release("grid", "improvement"),
+        for_a_release("class", "annealed"),
+    ],
+)
 def test_a_mixture_evolves(small, archive, ranking):
     config = mixture(replace(small, archive=archive, cells=(3, 3)), ranking=ranking, strategy="sep_cma_es")
     state, record = advance(config, 4)
@@ -155,7 +167,7 @@ def test_every_step_rule_climbs(small, rule, schedule, way):
         assert np.linalg.norm(step, axis=1).max() <= way + 1e-6
 
 
-@pytest.mark.parametrize("strategy", ["cma_es", slow("sep_cma_es"), slow("lm_ma_es")])
+@pytest.mark.parametrize("strategy", ["cma_es", slow("sep_cma_es"), for_a_release("lm_ma_es")])
 def test_every_strategy_climbs(small, strategy):
     """In one class of a linear classifier alone: the best log-odds of a run of strategies grow."""
     settings = EvolutionStrategy(strategy=strategy, strategies=1)

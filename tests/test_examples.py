@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+LONG = {"map_of_digits"}
+"""Run for a release."""
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -18,7 +20,13 @@ def test_an_example_is_short(example):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(path, id=path.stem, marks=pytest.mark.release if path.stem in LONG else ())
+        for path in EXAMPLES
+    ],
+)
 def test_an_example_leaves_what_it_says(example, tmp_path):
     done = subprocess.run(
         [sys.executable, str(example)],

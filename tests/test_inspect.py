@@ -80,6 +80,7 @@ def test_json_has_what_the_file_has(command, sample, tmp_path):
     assert not (sample / "inspected").exists()
 
 
+@pytest.mark.slow
 def test_a_cppn_has_its_network_drawn(command, small, tmp_path):
     config = replace(small, generations=2, encoding="cppn")
     qdfool.evolve(config, fake.classifier).save(tmp_path / "run")

@@ -65,6 +65,7 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     assert process.returncode == -signal.SIGINT
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_a_second_sigterm_stops_at_once(tmp_path):
     slow = [*SMALL, "--classifier", "fake:slow_logits", "--chunk-seconds", "300"]

@@ -199,6 +199,7 @@ def test_a_full_map_of_ten_classes_stays_below_5_mb():
     assert len(render(report([str(i) for i in range(10)], (28, 28, 1), per_class=400)).encode()) < 5_000_000
 
 
+@pytest.mark.slow
 def test_thirty_thousand_classes_stay_bounded():
     names = [f"{index} {'<' * 200}" for index in range(30_000)]
     page = render(replace(report(names), growth=None))

@@ -1,8 +1,10 @@
 """A program for eight devices, which a CPU can be told to have: what is evolved on one, two and eight of them, and
-what travels between the eight. It prints what tests/engine/test_sharding.py looks at, as JSON."""
+what travels between the eight. It prints as JSON what tests/engine/test_sharding.py looks at, of the configuration of
+the name that it is given."""
 
 import functools
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -74,6 +76,7 @@ CONFIGS["strategies with thresholds"] = replace(
     emitters=Emitters(("evolution_strategy",)),
     evolution_strategy=EvolutionStrategy("sep_cma_es", strategies=16, ranking="annealed"),
 )
+TIES = "ties"
 RUNS = {"one": [1], "eight, one, two": [8, 1, 2]}
 """On how many devices a run is, and on how many it goes on."""
 GENERATIONS = 12
@@ -174,13 +177,9 @@ def travels(config: Config) -> list[tuple[str, list[list[int]], int]]:
     return [(found.kind, found.shapes, found.bytes) for found in collectives(compiled.as_text())]
 
 
-def main() -> None:
-    """Prints it all."""
-    runs = {}
-    for name, config in CONFIGS.items():
-        found = {run: evolved(config, devices) for run, devices in RUNS.items()}
-        runs[name] = {run: differing(found["one"], other) for run, other in found.items()}
-    ties = {
+def ties() -> dict[str, list[str]]:
+    """The leaves that differ between one device and several, by what competed."""
+    return {
         f"{grid_cells} cells, seed {seed}, {devices} devices": differing(
             entered(1, grid_cells, seed), entered(devices, grid_cells, seed)
         )
@@ -188,9 +187,19 @@ def main() -> None:
         for devices in (2, 8)
         for seed in range(2)
     }
-    travelling = {name: travels(config) for name, config in CONFIGS.items()}
-    print(json.dumps({"runs": runs, "ties": ties, "travels": travelling}))
+
+
+def runs(config: Config) -> dict[str, list[str]]:
+    """The leaves in which each run differs from that on one device."""
+    found = {run: evolved(config, devices) for run, devices in RUNS.items()}
+    return {run: differing(found["one"], other) for run, other in found.items()}
+
+
+def main(name: str) -> None:
+    """Prints what there is of that name."""
+    config = CONFIGS.get(name)
+    print(json.dumps(ties() if config is None else {"runs": runs(config), "travels": travels(config)}))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

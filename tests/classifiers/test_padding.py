@@ -57,7 +57,7 @@ def test_a_convolution_is_padded_as_numpy_pads(layer, formulation, mode):
     bias = jnp.array(normal(size=outputs), jnp.float32)
     formulated = Padded(FORMULATIONS[formulation], mode)
     images = jnp.array(normal(size=(8, 6, 7, inputs)), jnp.float32)
-    for stride, padding in itertools.product((1, 2), ("SAME", "VALID", ((1, 2), (0, 1)))):
+    for stride, padding in ((1, "VALID"), (2, "SAME"), (2, ((1, 2), (0, 1)))):
         pads = padding
         if isinstance(padding, str):
             pads = lax.padtype_to_pads((6, 7), (side, side), (stride, stride), padding)

@@ -86,7 +86,7 @@ def test_every_leaf_of_an_elite_comes_from_one_child(formulation, grid_cells):
     for generation in range(1, 5):
         children, before = challengers(generation), elites
         cell_index = (jnp.arange(BATCH, dtype=jnp.int32) * (1 + generation % 2)) % grid_cells
-        winners = compete(children.fitness, cell_index, elites.fitness)
+        winners = COMPETE(children.fitness, cell_index, elites.fitness)
         class_index = winners.cell // grid_cells
         elites = write(before, children, winners, class_index)
         jax.tree.map(np.testing.assert_array_equal, elites, INSERT(before, children, winners))

@@ -57,7 +57,7 @@ def test_a_child_wins_cells_of_its_parents_class_only(small):
         competes = (own[:, None] < 0) | (own[:, None] == np.arange(4))
         state, record = telling(state, logits)
         told = {name: np.asarray(value) for name, value in state.emitter.items()}
-        # Another program may round the same score otherwise. What an emitter is told is what the archive has, to the bit.
+        # Another program may round a score otherwise; the archive has what an emitter is told, to the bit.
         np.testing.assert_allclose(told["fitness"], np.where(competes, scored, -np.inf), rtol=1e-6)
         scored, before = np.where(competes, told["fitness"], -np.inf), fitness.copy()
         for child, index in np.ndindex(scored.shape):

@@ -1,9 +1,12 @@
 """Many devices: what they find is what one finds, bit for bit, and only winners travel between them."""
 
+import functools
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,47 +19,55 @@ from qdfool.engine.loop import jitted_init
 from qdfool.engine.objectives import log_odds
 from qdfool.engine.sharding import AT_ONCE, Shares
 
+AT_EVERY_SUBMISSION = ("mixture on a grid", "strategies with thresholds")
+"""The others are for a release: each is compiled for one, two and eight devices."""
+NAMES = [
+    pytest.param(name, marks=[] if name in AT_EVERY_SUBMISSION else pytest.mark.release)
+    for name in shared_batch.CONFIGS
+]
+
 
 @pytest.fixture(scope="module")
-def eight_devices(request) -> dict:
-    """What `shared_batch` prints in a process that has eight devices: their number is read once."""
+def on_eight(request) -> Callable[[str], Any]:
+    """What `shared_batch` prints of a configuration, or of ties, in a process that has eight devices: their number is
+    read once."""
     flags = os.environ.get("XLA_FLAGS", "")
     root = request.config.rootpath
-    ended = subprocess.run(
-        [sys.executable, str(root / "tests/audited/shared_batch.py")],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(root),
-            "JAX_PLATFORMS": "cpu",
-            "XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count=8",
-        },
-        capture_output=True,
-        text=True,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+
+    @functools.cache
+    def printed(name: str) -> Any:
+        ended = subprocess.run(
+            [sys.executable, str(root / "tests/audited/shared_batch.py"), name],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(root),
+                "JAX_PLATFORMS": "cpu",
+                "XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count=8",
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout)
+
+    return printed
 
 
 @pytest.mark.slow
-def test_any_number_of_devices_finds_the_same(eight_devices):
+def test_the_first_of_equal_children_wins_whichever_device_it_is_on(on_eight):
+    ties = on_eight(shared_batch.TIES)
+    assert len(ties) == 12
+    assert not any(ties.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_any_number_of_devices_finds_the_same_and_only_winners_travel(on_eight, name):
     """A run on eight that goes on with one and then with two, against one that never moved: every bit, also of what
-    was recorded on the way."""
-    assert eight_devices["runs"] == {
-        name: {run: [] for run in shared_batch.RUNS} for name in shared_batch.CONFIGS
-    }
-
-
-@pytest.mark.slow
-def test_the_first_of_equal_children_wins_whichever_device_it_is_on(eight_devices):
-    assert len(eight_devices["ties"]) == 12
-    assert not any(eight_devices["ties"].values())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", shared_batch.CONFIGS)
-def test_only_winners_travel(eight_devices, name):
-    """All that the compiled loop sends between devices, against the size of the winners."""
-    config, found = shared_batch.CONFIGS[name], eight_devices["travels"][name]
+    was recorded on the way. And all that the compiled loop sends between devices, against the size of the winners."""
+    on_eight = on_eight(name)
+    assert on_eight["runs"] == {run: [] for run in shared_batch.RUNS}
+    config, found = shared_batch.CONFIGS[name], on_eight["travels"]
     state = jax.eval_shape(jitted_init(evolution(config)), *shared_batch.given(config))
     cells, batch = len(state.elites.fitness), config.batch_size
     elite = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.elites)) // cells

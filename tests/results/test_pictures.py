@@ -98,7 +98,7 @@ def test_curves_over_seeds_count_what_is_charged(tmp_path, monkeypatch):
 
 
 @pytest.mark.drawn
-@pytest.mark.parametrize("archive", ["class", "grid"])
+@pytest.mark.parametrize("archive", [pytest.param("class", marks=pytest.mark.slow), "grid"])
 def test_what_is_drawn_of_a_run_is_a_picture(small, tmp_path, caplog, archive):
     config = replace(small, generations=2, archive=archive, cells=(3, 3))
     qdfool.evolve(config, fake.host_logits, out=tmp_path, seeds=range(1, 3))

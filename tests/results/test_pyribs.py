@@ -37,8 +37,15 @@ def assert_equal(archive, elites, names):
         )
 
 
-@pytest.mark.parametrize("encoding", ["pixels", "binary"])
-@pytest.mark.parametrize("archive", ["class", "grid"])
+@pytest.mark.parametrize(
+    ("archive", "encoding"),
+    [
+        ("class", "pixels"),
+        ("grid", "binary"),
+        pytest.param("class", "binary", marks=pytest.mark.slow),
+        pytest.param("grid", "pixels", marks=pytest.mark.slow),
+    ],
+)
 def test_the_archive_equals_the_elites_after_every_chunk(small, archive, encoding):
     config = replace(
         small,

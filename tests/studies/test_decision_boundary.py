@@ -92,6 +92,7 @@ def test_a_run_says_what_it_found():
         np.testing.assert_array_equal(found[name], again[name])
 
 
+@pytest.mark.slow
 def test_drift_needs_no_classifier():
     found = evolution.unit(CONDITIONS["drift"], fake.classifier, SIZE, 0.01)(0)
     assert set(found) == {"ink", "best"}

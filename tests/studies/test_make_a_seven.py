@@ -49,6 +49,7 @@ def changes(before, after):
     return (before != after).sum((1, 2, 3))
 
 
+@pytest.mark.slow
 def test_a_loop_that_sorted_once_mutates_the_same_thirty_whatever_they_score(bred):
     images, scores = distinct(), random.random(loop.POPULATION)
     after = bred(loop.LOOP["index-seven"], images, scores)

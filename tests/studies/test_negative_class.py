@@ -90,6 +90,7 @@ def test_with_class_adds_at_the_end():
     assert not added.images[-3:].any()
 
 
+@pytest.mark.slow
 def test_an_ensemble_answers_with_the_mean_softmax():
     parameters = jax.jit(jax.vmap(lenet.initialise))(jax.random.split(jax.random.key(0), 3))
     images = jnp.asarray(DIGITS.images[:4], jnp.float32) / 255

@@ -11,7 +11,7 @@ from qdfool.studies.__main__ import STUDIES, main
 
 PACKAGE = Path(__file__).parents[2] / "qdfool"
 DOCS = Path(__file__).parents[2] / "docs" / "studies"
-SHORT = ("ga-operators", "lineage")
+SHORT = ("lineage",)
 """Run at every submission."""
 IN_ALL = {"Question", "Method", "Answer", "What the document names, and where it is", "How this was made"}
 FILE = re.compile(r"`((?:[a-z_]+/)*[a-z_]+\.py)`")

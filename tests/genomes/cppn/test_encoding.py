@@ -11,7 +11,7 @@ from plain_cppn import encoding, grown, plain, rgb_of_hls, unbatched
 from qdfool.genomes.cppn import evaluation
 from qdfool.genomes.cppn.graph import Graph
 
-MANY = 60
+MANY = 20
 POINTS = np.random.default_rng(0).uniform(-1, 1, (4, 12)).astype(np.float32)
 FORMULATIONS = {"in turn": evaluation.in_turn, "side by side": evaluation.side_by_side}
 
@@ -63,7 +63,7 @@ def test_both_formulations_agree(seed, generations):
     assert np.mean(np.abs(found[0] - found[1]) <= 2.0**-22) > 0.9
 
 
-@pytest.mark.parametrize("hidden", [1, 10, 11])
+@pytest.mark.parametrize("hidden", [*(pytest.param(few, marks=pytest.mark.slow) for few in (1, 10)), 11])
 def test_both_formulations_agree_where_every_slot_is_needed(hidden):
     """The last nodes have more connections than are taken at once, one has none, and none is to spare."""
     inputs, output, first = 2, 2, 3

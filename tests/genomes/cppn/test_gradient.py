@@ -13,7 +13,7 @@ from qdfool.genomes.cppn import evaluation, gradient
 from qdfool.genomes.cppn.encoding import rgb_of_hls
 from qdfool.genomes.levels import round_to_levels
 
-MANY = 12
+MANY = 20
 POINTS = np.random.default_rng(0).uniform(-1, 1, (4, 12))
 FORMULATIONS = {"in turn": gradient.gradients_in_turn, "side by side": gradient.gradients_side_by_side}
 STEP = 1e-5
@@ -84,7 +84,7 @@ def test_gradients_are_those_of_finite_differences(name, outputs, monkeypatch):
     assert moving > 4 * MANY
 
 
-@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("outputs", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_what_is_shown_has_the_derivative_of_finite_differences(outputs):
     """Grey and colour, through `evaluate_differentiably` as a whole."""
 

@@ -136,7 +136,13 @@ def test_remove_takes_a_hidden_neuron_and_what_hangs_on_it(seed, generations):
         assert after == before
 
 
-@pytest.mark.parametrize("caps", [{"nodes": 8, "connections": 48}, {"nodes": 24, "connections": 14}])
+@pytest.mark.parametrize(
+    "caps",
+    [
+        {"nodes": 8, "connections": 48},
+        pytest.param({"nodes": 24, "connections": 14}, marks=pytest.mark.slow),
+    ],
+)
 def test_what_finds_no_slot_is_counted(caps):
     """Growth alone, against a cap: every attempt either grows the network or is counted."""
     grow = mutation(3, add_neuron=1.0)
