@@ -42,9 +42,12 @@ SERIES = ("median_confidence", "qd_score", "coverage")
 SCHEMA = 1
 FIGURES_ARE = "median over the runs, and the 95 % bootstrap interval of that median"
 DIFFERENCES_ARE = (
-    "mean over seeds, with the 95 % interval of Student's t (of pairs of the same seed) or of Welch's; p_adjusted is "
-    "for all of them together, by Holm's method"
+    "mean over seeds, with the 95 % interval of Student's t (of pairs of the same seed) or of Welch's; pairs that all "
+    "differ by the same have no interval, and the p-value of the sign test; p_adjusted is for all of them together, by "
+    "Holm's method"
 )
+ROUNDING = 1e-12
+"""Relative: differences that are no further apart are the same."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ class Difference:
     paired: bool
     """Whether seed is compared with the same seed, because both groups have two of them or more in common."""
     difference: Interval
-    """Mean over seeds with its interval: Student's of the pairs, or Welch's of two samples."""
+    """Mean over seeds with its interval: Student's of the pairs, or Welch's of two samples. Its ends are NaN where a
+    group has a single run, or all pairs differ by the same."""
     p_value: float
     """That there is none; NaN where a group has a single run."""
     p_adjusted: float
@@ -250,7 +254,12 @@ def _difference(before: Mapping[int, float], after: Mapping[int, float]) -> tupl
     """Whether it is paired, the difference, and the p-value that there is none."""
     common = sorted(before.keys() & after.keys())
     if len(common) > 1:
-        paired = interval([after[seed] - before[seed] for seed in common])
+        apart = np.array([after[seed] - before[seed] for seed in common])
+        if np.any(apart) and np.ptp(apart) <= ROUNDING * np.abs(apart).max():
+            # Student's t would be certain of any two pairs that differ by the same: here signs are counted.
+            alike = Interval(float(apart.mean()), float("nan"), float("nan"), len(apart))
+            return True, alike, 2.0 ** (1 - len(apart))
+        paired = interval(apart)
         return True, paired, paired.p_value(0.0)
     one, other = (np.array(list(values.values())) for values in (before, after))
     mean = float(other.mean() - one.mean())

@@ -82,6 +82,21 @@ def test_shared_seeds_are_paired_as_scipy_does_it():
     np.testing.assert_allclose(found.p_value, test.pvalue)
 
 
+def test_pairs_that_all_differ_by_the_same_are_as_sure_as_their_signs():
+    """Ten digits instead of nine with every seed, or a tenth more, which is not quite the same in floating point."""
+    for seeds, step in ((2, 1.0), (6, 0.1)):
+        before = {seed: 0.3 * seed for seed in range(seeds)}
+        (found,) = differences(
+            [group("one", before), group("other", {n: v + step for n, v in before.items()})]
+        )
+        assert found.difference.mean == pytest.approx(step)
+        assert np.isnan([found.difference.low, found.difference.high]).all()
+        assert found.p_value == pytest.approx(stats.binomtest(seeds, seeds).pvalue)
+        assert found.beyond_chance == (seeds == 6)
+    (found,) = differences([group("one", before), group("other", before)])
+    assert (found.difference.mean, found.p_value) == (0, 1)
+
+
 def test_other_seeds_are_two_samples_as_scipy_does_it():
     one, other = [1.0, 2.5, 3.0, 9.0], [1.5, 12.75, 14.0]
     (found,) = differences(
