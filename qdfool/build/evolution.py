@@ -57,7 +57,7 @@ def build_evolution(config: Config, classifier: Classifier, target: Target | Non
 def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, traceable: bool) -> Evolution:
     encoding = build_encoding(config, image_shape)
     measures = build_measures(config)
-    genome = jax.eval_shape(encoding.initialise, new_key(0))
+    genome = jax.eval_shape(lambda: encoding.initialise(new_key(0)))  # So that no key is computed.
     vary, two_parents = build_variation(config, image_shape, genome)
 
     def measure(image: Image) -> Array:

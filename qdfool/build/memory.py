@@ -16,6 +16,7 @@ from qdfool.build.target import Target, here
 from qdfool.config import Config
 from qdfool.engine.loop import LONGEST_CHUNK
 from qdfool.errors import InputError
+from qdfool.keys import new_key
 from qdfool.types import Classifier
 
 MOST_CELLS = 2**31 - 1
@@ -37,7 +38,8 @@ def genome_bytes(config: Config, image_shape: tuple[int, int, int]) -> int:
     Raises:
         InputError: the encoding is unknown, or cannot draw such images.
     """
-    genome = jax.eval_shape(build_encoding(config, image_shape).initialise, jax.random.key(config.seed))
+    initialise = build_encoding(config, image_shape).initialise
+    genome = jax.eval_shape(lambda: initialise(new_key(0)))
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(genome))
 
 

@@ -175,6 +175,7 @@ def jitted_tell(evolution: Evolution) -> Any:
     return jax.jit(lambda state, logits: tell(evolution, state, logits), donate_argnums=0)
 
 
+@partial(jax.jit, static_argnames=("classes", "seeds"))
 def empty_records(classes: int, seeds: int | None = None) -> Record:
     """A buffer for the records of the longest chunk; of several seeds, [LONGEST_CHUNK, S, ...]."""
     rows = (LONGEST_CHUNK,) if seeds is None else (LONGEST_CHUNK, seeds)

@@ -104,7 +104,7 @@ class Result:
 
     def levels(self, cells: np.ndarray) -> np.ndarray:
         """[n, H, W, C] uint8, the images of the elites in these cells, as a PNG holds them."""
-        return self._decoded(cells, lambda images: np.asarray(to_uint8(images)))
+        return self._decoded(cells, lambda images: np.asarray(_to_uint8(images)))
 
     def _decoded(self, cells: np.ndarray, finish: Callable[[Any], Any] = np.asarray) -> np.ndarray:
         """A part at a time: a thousand large images are more than should be held several times."""
@@ -341,3 +341,6 @@ class Result:
 def _decoder(config: Config, image_shape: tuple[int, int, int]) -> Callable[[Any], Any]:
     """Genomes [n, ...] to images [n, H, W, C], compiled once for each n."""
     return jax.jit(jax.vmap(build_encoding(config, image_shape).decode))
+
+
+_to_uint8 = jax.jit(to_uint8)
