@@ -8,8 +8,6 @@ _COLLECTIVE = re.compile(
     r" = (.+?) (all-\w+|collective-\w+|reduce-scatter|ragged-all-to-all|send|recv)(-start|-done)?\("
 )
 _ARRAY = re.compile(r"(?:pred|[a-z]+(\d+))\w*\[([\d,]*)\]")
-
-
 @dataclass(frozen=True)
 class Collective:
     """One instruction that moves arrays between devices."""
@@ -29,13 +27,16 @@ def collectives(program: str) -> list[Collective]:
         program: `jax.stages.Compiled.as_text()`.
     """
     found = []
-    for arrives, kind, part in _COLLECTIVE.findall(program):
+    for made, kind, part in _COLLECTIVE.findall(program):
         if part == "-done":
             continue
         arrays = [
             (int(bits or 8) // 8, [int(size) for size in shape.split(",") if size])
-            for bits, shape in _ARRAY.findall(arrives)
+            for bits, shape in _ARRAY.findall(made)
         ]
+        if kind == "all-gather" and part == "-start":
+            # It names what is sent, and then what arrives.
+            arrays = arrays[len(arrays) // 2 :]
         size = sum(item * math.prod(shape) for item, shape in arrays)
         found.append(Collective(kind, [shape for _, shape in arrays], size))
     return found

@@ -32,6 +32,7 @@ PROGRAM = """
   %all-reduce.1 = (s32[10]{0:T(128)}, pred[4]{0}) all-reduce(%a, %b), channel_id=1, to_apply=%add
   %start = u32[16,8]{1,0:T(8,128)S(1)} all-reduce-start(%c), channel_id=2
   %done = u32[16,8]{1,0} all-reduce-done(%start)
+  %two = (s32[30]{0}, pred[5]{0}, s32[240]{0}, pred[40]{0}) all-gather-start(%e, %f), dimensions={0}
   ROOT %gathered = bf16[3]{0} all-gather(%d), dimensions={0}
   %sum = f32[3]{0} add(%all-reduce.1, %all-gather.2)
 """
@@ -61,6 +62,7 @@ def test_what_travels_is_read_from_a_program():
     assert collectives(PROGRAM) == [
         Collective("all-reduce", [[10], [4]], 44),
         Collective("all-reduce", [[16, 8]], 512),
+        Collective("all-gather", [[240], [40]], 1000),
         Collective("all-gather", [[3]], 6),
     ]
 
