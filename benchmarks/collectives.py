@@ -8,6 +8,8 @@ _COLLECTIVE = re.compile(
     r" = (.+?) (all-\w+|collective-\w+|reduce-scatter|ragged-all-to-all|send|recv)(-start|-done)?\("
 )
 _ARRAY = re.compile(r"(?:pred|[a-z]+(\d+))\w*\[([\d,]*)\]")
+
+
 @dataclass(frozen=True)
 class Collective:
     """One instruction that moves arrays between devices."""

@@ -263,6 +263,22 @@ def test_ones_own_emitter_by_object_and_by_name(small, tmp_path):
     assert int(state.emitter) == 3
 
 
+@pytest.mark.parametrize("emitter", [own_parts.beyond, own_parts.of_no_numbers, own_parts.orphans])
+def test_children_of_ones_own_emitter_that_are_none_win_nothing_and_end_the_run(small, emitter):
+    """Whatever the classifier says of them."""
+    config = replace(small, emitters=Emitters((emitter,)))
+    always = replace(
+        fake.classifier, logits=lambda _, images: jnp.ones((images.shape[0], 4)) * jnp.arange(4.0)
+    )
+    found = []
+    with pytest.raises(
+        InputError, match=r"In generation 1, 12 of 12 images .* parent that is no cell .* emitters"
+    ):
+        qdfool.evolve(config, always, on_chunk=found.append)
+    assert (np.asarray(found[-1].elites.birth_generation) == 0).all()
+    assert found[-1].images().max() <= 1
+
+
 @pytest.mark.slow
 def test_what_ones_own_emitter_leaves_can_be_read_again(small, tmp_path):
     """Nobody but its author knows in which range it leaves pixels."""
@@ -362,6 +378,7 @@ HOST = Classifier(
         ),
         ({"emitters": Emitters((own_parts.too_few,))}, fake.classifier, "must emit 12 genomes"),
         ({"emitters": Emitters((own_parts.growing,))}, fake.classifier, "must keep the kind of its state"),
+        ({"emitters": Emitters((own_parts.keeps_a_key,))}, fake.classifier, "keeps_a_key keeps a typed key"),
         (
             {"emitters": Emitters((own_parts.fails_when_told,))},
             fake.classifier,

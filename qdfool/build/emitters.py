@@ -206,6 +206,11 @@ def _own_emitter(part: str | EmitterMaker, parts: Parts, size: int) -> Emitter:
                 f"The emitter {name} must make a qdfool.Emitter; it makes a {type(emitter).__name__}."
             )
         children, parents, before, after = jax.eval_shape(lambda: _tried(emitter, size, parts))
+    if any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in jax.tree.leaves(before)):
+        raise InputError(
+            f"The emitter {name} keeps a typed key, and a checkpoint holds numbers: let its state have "
+            "`jax.random.key_data(key)`, of which `jax.random.wrap_key_data` makes a key again."
+        )
     expected = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape), leaf.dtype), parts.genome)
     bred = (children, parents), (expected, jax.ShapeDtypeStruct((size,), jnp.int32))
     if not alike(*bred):

@@ -11,7 +11,7 @@ from qdfool.build.devices import build_shares, check_devices
 from qdfool.build.emitters import Parts, build_emitter
 from qdfool.build.encoding import build_encoding
 from qdfool.build.measures import build_cell_index, build_measures
-from qdfool.build.reference import is_reference
+from qdfool.build.reference import has_own_parts, is_reference
 from qdfool.build.target import Target
 from qdfool.build.variation import build_variation
 from qdfool.config import Config
@@ -77,6 +77,8 @@ def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, 
         two_parents=two_parents,
         smooth_measure=smooth_measure,
     )
+    # Levels are those of [0, 1]; where images are not rounded to them, the range of a user's own parts is the user's.
+    is_image = _in_range if config.rounding else _is_finite
     return Evolution(
         classes=classes,
         grid_cells=grid_cells,
@@ -88,8 +90,17 @@ def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, 
         cell_index=build_cell_index(config, measures),
         encode=encoding.encode,
         competition=config.competition,
+        is_image=is_image if has_own_parts(config) else None,
         shares=build_shares(config),
     )
+
+
+def _in_range(image: Image) -> Array:
+    return ((image >= 0) & (image <= 1)).all()
+
+
+def _is_finite(image: Image) -> Array:
+    return jnp.isfinite(image).all()
 
 
 _cached_evolution = lru_cache(maxsize=16)(_evolution)

@@ -1,4 +1,4 @@
-"""Finds a Python object that a user names as package.module:attribute."""
+"""Finds a Python object that a user names as package.module:attribute, and says where a config has some."""
 
 import contextlib
 import importlib
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from qdfool.config import Config
 from qdfool.errors import InputError, code_of_a_user, known_name, shown
 
 
@@ -49,3 +50,16 @@ def _working_directory_on_path() -> Iterator[None]:
     finally:
         with contextlib.suppress(ValueError):  # The module may have changed the path itself.
             sys.path.remove(here)
+
+
+def has_own_parts(config: Config) -> bool:
+    """Whether what makes genomes and images is the user's own in part, so that nobody else knows their range."""
+    return any(
+        not isinstance(part, str) or is_reference(part)
+        for part in (
+            config.encoding,
+            *(config.mutation.operators or ()),
+            *(config.crossover.operators or ()),
+            *config.emitters.operators,
+        )
+    )

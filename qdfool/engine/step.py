@@ -57,6 +57,9 @@ class Evolution:
     """An image to the genome that draws it; needed where a run begins with pictures."""
     competition: Literal["all", "parent"] = "all"
     """Whether a child competes for the cells of all classes, or of its parent's class only."""
+    is_image: Callable[[Image], Array] | None = None
+    """An image to [] bool, whether it may compete. Where it is None, as where no part of the user's own has a hand in
+    children, neither images nor the numbers of parents' cells are looked at."""
     shares: Shares = field(default_factory=Shares)
     """Which children are whose, where devices share a batch; `emitter` breeds one device's."""
 
@@ -111,14 +114,17 @@ def tell(
     Args:
         evolution: the functions.
         state: whose children `ask` showed.
-        logits: [B, K]. A child with a logit that is not finite, or with a measure out of its range,
-            wins nothing and is counted in the record.
+        logits: [B, K]. A child with a logit that is not finite, or with a measure out of its range, or one
+            whose image is none by `Evolution.is_image`, wins nothing and is counted in the record.
         score: for emitters that follow gradients; None where JAX cannot trace the classifier.
     """
     elites, grid_cells = state.elites, evolution.grid_cells
     measures = jax.vmap(evolution.measure)(ask(state))
     cell_index, placed = jax.vmap(evolution.cell_index)(measures)
     valid = jnp.isfinite(logits).all(axis=1) & placed
+    if evolution.is_image is not None:
+        known = (state.parents >= -1) & (state.parents < elites.fitness.shape[0])
+        valid &= known & jax.vmap(evolution.is_image)(ask(state))
     competes = _competes(evolution, state.parents, valid)
     fitness = jnp.where(competes, jax.vmap(log_odds)(logits.astype(jnp.float32)), -jnp.inf)
 

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from qdfool.build.reference import is_reference
+from qdfool.build.reference import has_own_parts
 from qdfool.config import Config
 from qdfool.genomes.cppn.encoding import INPUTS
 from qdfool.genomes.cppn.evaluation import ACTIVATIONS
@@ -56,19 +56,6 @@ def _checks(
         yield "genome is not 0 or 1", genome <= 1
     elif config.encoding == "black_pixels":
         yield "genome has a pixel beyond the image", (genome >= 0) & (genome <= math.prod(image_shape[:2]))
-
-
-def has_own_parts(config: Config) -> bool:
-    """Whether what makes genomes and images is the user's own in part, so that nobody else knows their range."""
-    return any(
-        not isinstance(part, str) or is_reference(part)
-        for part in (
-            config.encoding,
-            *(config.mutation.operators or ()),
-            *(config.crossover.operators or ()),
-            *config.emitters.operators,
-        )
-    )
 
 
 def _checks_of_graphs(

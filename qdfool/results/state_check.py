@@ -8,10 +8,11 @@ import jax
 import numpy as np
 
 from qdfool.build import build_measures, placed
+from qdfool.build.reference import has_own_parts
 from qdfool.config import Config
 from qdfool.results import history_file
 from qdfool.results.elites_file import ORIGIN, ROWS, check_fields
-from qdfool.results.genome_check import check_genomes, has_own_parts
+from qdfool.results.genome_check import check_genomes
 from qdfool.results.history import History
 
 

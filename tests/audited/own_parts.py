@@ -84,5 +84,31 @@ def beyond(size, encoding):
     return Emitter(lambda genome: jnp.int32(0), emit)
 
 
+def of_no_numbers(size, encoding):
+    """Pixels that are NaN."""
+
+    def emit(key, generation, state, elites, score):
+        children, cells, state = copies(size, encoding).emit(key, generation, state, elites, score)
+        return children * jnp.nan, cells, state
+
+    return Emitter(lambda genome: jnp.int32(0), emit)
+
+
+def orphans(size, encoding):
+    """Of parents that the archive has no cell for."""
+
+    def emit(key, generation, state, elites, score):
+        children, cells, state = copies(size, encoding).emit(key, generation, state, elites, score)
+        return children, cells + elites.fitness.shape[0], state
+
+    return Emitter(lambda genome: jnp.int32(0), emit)
+
+
+def keeps_a_key(size, encoding):
+    return copies(size, encoding)._replace(
+        init=lambda genome: jax.random.key(0), update=lambda state, *_: state
+    )
+
+
 def failing(size, encoding):
     raise KeyError("no such emitter")
