@@ -105,9 +105,7 @@ def orphans(size, encoding):
 
 
 def keeps_a_key(size, encoding):
-    return copies(size, encoding)._replace(
-        init=lambda genome: jax.random.key(0), update=lambda state, *_: state
-    )
+    return Emitter(lambda genome: jax.random.key(0), copies(size, encoding).emit)
 
 
 def failing(size, encoding):
