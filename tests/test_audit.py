@@ -19,6 +19,7 @@ from qdfool import audit
 from qdfool.build import Target, seeds_at_once
 from qdfool.cli.options import read
 from qdfool.data.image import read_image
+from qdfool.files.lock import FolderLock
 from qdfool.results.audit import folder, plan
 
 BUDGET = 900
@@ -95,6 +96,14 @@ def test_it_leaves_runs_a_card_and_a_page_and_again_the_same(command, tmp_path):
     for more in ((), ("--overwrite",)):  # With nothing left to do, and from the beginning.
         assert command(*QUICK, *more)[0] == 0
         assert left() == first
+    for way in ("pixels", "pixels/seed1"):  # Somebody goes on with a run of it.
+        lock = FolderLock(Path("audited") / way)
+        status, _, error = command(*QUICK, "--overwrite")
+        lock.release()
+        assert status == 2
+        assert "another run" in error
+        assert left() == first
+        assert (Path("audited") / "pixels/seed0/elites.npz").exists()
 
 
 def test_it_goes_on_where_a_signal_stopped_it(command, monkeypatch):

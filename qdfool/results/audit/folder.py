@@ -6,6 +6,7 @@ card.json      the result
 report.html    the same to look at
 """
 
+import contextlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -123,14 +124,20 @@ class Audit:
         return resume_seeds(whole, folder, how_to_resume=how_to_resume)
 
     def _throw_away(self) -> None:
-        """What a former audit left."""
-        self._overwrite = False
-        for name in OWN:
-            path = self.directory / name
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+        """What a former audit left, unless one of its runs is on its way: then nothing."""
+        ways = [self.folder(way) for way in WAYS]
+        seeds = [seed for way in ways for seed in sorted(way.glob(run_folder.name_of_seed("*")))]
+        with contextlib.ExitStack() as held:
+            for folder in (*ways, *seeds):
+                if folder.is_dir() and not folder.is_symlink():
+                    held.callback(FolderLock(folder).release)
+            self._overwrite = False
+            for name in OWN:
+                path = self.directory / name
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
 
     def _record(self) -> dict[str, Any]:
         """What says in the folder whose runs it holds."""
