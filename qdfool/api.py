@@ -17,7 +17,7 @@ from qdfool.classifiers.logits_check import as_array, check_answer, check_values
 from qdfool.classifiers.names_check import check_class_names
 from qdfool.config import BUDGET, Config, check_image_shape, check_seeds, override
 from qdfool.config.kinds import check_kind
-from qdfool.engine.loop import Chunk, jitted_tell
+from qdfool.engine.loop import Chunk, check_valid, jitted_tell
 from qdfool.engine.step import ask
 from qdfool.errors import InputError, code_of_a_user, shown
 from qdfool.hosts import refuse_several
@@ -301,7 +301,8 @@ class AskTell:
 
         Raises:
             InputError: another shape, no floating-point numbers, probabilities, or logits that are not finite; nothing
-                has changed.
+                has changed. Or a part of your own made images outside [0, 1], parents that are no cells, or measures
+                outside their range: the other images have been taken.
         """
         expected = (self._run.config.batch_size, len(self._run.classifier.class_names))
         with code_of_a_user("The logits cannot be read", f"Expected logits {list(expected)}."):
@@ -315,6 +316,7 @@ class AskTell:
         told = time.perf_counter()
         self._run.keep(Chunk(state, records, seconds=told - self._since, compile_seconds=0.0))
         self._since = told
+        check_valid(records, self._run.generations - 1, self._run.config.batch_size)
 
     def result(self) -> Result:
         """What has been found so far."""

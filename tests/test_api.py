@@ -102,6 +102,18 @@ def test_ask_and_tell_need_no_budget(small, tmp_path):
         qdfool.evolve(replace(small, generations=None), fake.classifier)
 
 
+def test_ask_and_tell_say_what_could_not_compete(small):
+    """Nothing did, so that what is asked next has no parents to come from."""
+    beyond = qdfool.Measure("beyond", "", 0.0, 1.0, lambda image: image.mean() + 5)
+    config = replace(small, archive="grid", cells=(3, 3), measures=(beyond, "ink"))
+    audit = qdfool.AskTell(config, fake.SHAPE, NAMES)
+    with pytest.raises(
+        InputError, match=r"In generation 0, 12 of 12 images had .* a measure outside its stated range"
+    ):
+        audit.tell(fake.logits(audit.ask()))
+    assert len(audit.result().cells()) == 0
+
+
 @pytest.mark.parametrize(
     "setting",
     [

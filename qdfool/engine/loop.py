@@ -247,7 +247,7 @@ def chunks(
         )
         # Only now: what the chunk found is good, and the caller has it.
         for name, record in zip(names or ("",), records, strict=True):
-            _check_valid(record, done - count, evolution.batch_size, name)
+            check_valid(record, done - count, evolution.batch_size, name)
         if runner.failure is not None:
             raise runner.failure
         compile_seconds = 0.0
@@ -333,7 +333,18 @@ class _Host:
             return logits.astype(np.float32)
 
 
-def _check_valid(records: Record, first_generation: int, batch_size: int, name: str) -> None:
+def check_valid(records: Record, first_generation: int, batch_size: int, name: str = "") -> None:
+    """Checks that all images of some generations could compete.
+
+    Args:
+        records: NumPy leaves [T, ...].
+        first_generation: that of the first row.
+        batch_size: B.
+        name: of several seeds, as the message adds it.
+
+    Raises:
+        InputError: some could not; of the first generation with such images.
+    """
     invalid = np.asarray(records.invalid)
     if invalid.any():
         generation = int(np.argmax(invalid > 0))
