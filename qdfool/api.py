@@ -118,7 +118,7 @@ def _evolved_of_seeds(
     refuse_several("evolve `seeds`")
     if out is not None:
         return _evolved_seeds(start_seeds(config, seeds, Path(out), classifier, overwrite), on_chunk)
-    config, built = named_or_own(config, classifier)
+    config, built = named_or_own(build.with_pictures(config), classifier)
     first = Run(replace(config, seed=seeds[0]), built, begins=False)
     evolution, at_once = first.evolution, build.seeds_at_once(first.config, built, len(seeds))
 

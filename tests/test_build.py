@@ -25,7 +25,7 @@ from qdfool.classifiers import porting
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.networks import architecture
-from qdfool.config import BlackPixels, Cppn, Crossover, Mutation, Selection
+from qdfool.config import BlackPixels, Cppn, Crossover, Emitters, Mutation, Selection
 from qdfool.engine import selection
 from qdfool.engine.emitters.variation import variation
 from qdfool.engine.step import ask, init, step
@@ -173,6 +173,19 @@ def test_the_rate_is_halved_again_and_again(small):
     np.testing.assert_allclose(shares, [0.5, 0.5, 0.25, 0.125], atol=0.02)
 
 
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"mutation": Mutation(halve_every=10**15)},
+        {"emitters": Emitters(("variation", "gradient_ascent"), turns=(10**15,))},
+    ],
+    ids=["halve_every", "turns"],
+)
+def test_what_comes_after_the_last_generation_that_there_can_be_never_comes(small, late):
+    _, state, _ = after(replace(small, **late))
+    assert valid_genomes(state, "pixels")
+
+
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_images_have_the_levels_of_a_png(small, encoding):
     own = {"cppn": "cppn", "black_pixels": "pixel_redraw"}
@@ -191,7 +204,9 @@ def test_rounding_can_be_turned_off(small):
 
 @pytest.mark.parametrize("name", MEASURES)
 def test_every_measure_places_every_image(small, name):
-    config = replace(small, archive="grid", measures=(name, "luminance"), cells=(5, 4))
+    config = replace(
+        small, archive="grid", measures=(name, "ink" if name == "luminance" else "luminance"), cells=(5, 4)
+    )
     evolution = build_evolution(config, fake.classifier)
     for image in (
         jnp.zeros(fake.SHAPE),

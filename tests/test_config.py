@@ -1,6 +1,6 @@
 import contextlib
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import hypothesis
 import hypothesis.strategies as st
@@ -22,6 +22,16 @@ from qdfool.config import (
 )
 from qdfool.errors import InputError
 from qdfool.presets import PRESETS, preset
+
+
+@dataclass
+class Changing:
+    """An operator with a setting of its own that may change."""
+
+    share: float = 0.1
+
+    def __call__(self, key, genome):
+        return genome
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -102,6 +112,9 @@ BAD = {
     "`mutation.eta` must be above 0": Config(generations=1, mutation=Mutation(eta=0)),
     "`mutation.sigma` must be between 0 and": Config(generations=1, mutation=Mutation(sigma=-1)),
     "`mutation.block` must be between 1 and": Config(generations=1, mutation=Mutation(block=0)),
+    "`mutation.operators` has 'Changing', which has no hash": Config(
+        generations=1, mutation=Mutation(operators=(Changing(),))
+    ),
     "`mutation.halve_every` must be between 0 and": Config(generations=1, mutation=Mutation(halve_every=-1)),
     "`crossover.probability` must be between": Config(generations=1, crossover=Crossover(probability=-1)),
     "`crossover.eta` must be above 0": Config(generations=1, crossover=Crossover(eta=-1)),

@@ -63,6 +63,13 @@ def test_distances_are_those_of_the_images_from_their_pictures(pictured, encodin
     assert initial["distance_median"] == pytest.approx(np.median(distance))
 
 
+def test_a_folder_beside_needs_no_separator_in_its_name(pictured, folder, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    config = replace(pictured, initial=folder.name, generations=1)
+    alone, (of_seeds,) = qdfool.evolve(config), qdfool.evolve(config, seeds=[config.seed])
+    np.testing.assert_array_equal(alone.images(), of_seeds.images())
+
+
 @pytest.mark.slow
 @pytest.mark.page
 def test_a_run_goes_on_without_its_pictures_and_ends_as_one_that_never_stopped(pictured, folder, tmp_path):

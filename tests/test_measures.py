@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qdfool.build import build_evolution
+from qdfool.build import build_evolution, with_defaults
+from qdfool.errors import InputError
 from qdfool.measures import MEASURES, luminance_map
+from qdfool.types import Measure
 
 # Compiled once a shape, and so only a few shapes: compiling is what takes the time.
 ALL = jax.jit(lambda image: {name: measure.measure(image) for name, measure in MEASURES.items()})
@@ -159,3 +161,31 @@ def test_a_measure_that_is_named_may_change_under_its_name(small):
     config = replace(small, archive="grid", measures=("fake:darkness", "ink"))
     evolution = build_evolution(config, fake.classifier)
     assert build_evolution(config, fake.classifier) is not evolution
+
+
+def fails(image):
+    raise ZeroDivisionError("in a measure")
+
+
+@pytest.mark.parametrize(
+    ("measure", "said"),
+    [
+        (
+            Measure("mine", "", 0, 1, fails),
+            r"mine failed on an image \[8, 8, 1\]: ZeroDivisionError: in a measure",
+        ),
+        (
+            Measure("mine", "", 0, 1, lambda image: float(image.mean())),
+            "mine failed on an image .*Concretization",
+        ),
+        (Measure("mine", "", 0, 1, lambda image: image.mean((0, 1))), r"mine makes float32\[1\] of an image"),
+        (Measure("mine", "", 0, 1, lambda image: None), "mine makes nothing of an image"),
+        (Measure("mine", "", 0, 1, lambda image: image.mean(), smooth=fails), "mine failed on an image"),
+        (Measure("mine", "", None, 1, lambda image: image.mean()), "range from None to 1"),  # type: ignore[arg-type]
+        ("ink", "`measures` has ink twice"),
+    ],
+)
+def test_a_measure_of_ones_own_that_is_none_is_refused(small, measure, said):
+    config = replace(small, archive="grid", cells=(3, 3), measures=(measure, "ink"))
+    with pytest.raises(InputError, match=said):
+        build_evolution(with_defaults(config, fake.SHAPE), fake.classifier)

@@ -10,6 +10,8 @@ from scipy import stats
 
 LEVEL = 0.95
 """Confidence level of every interval; 1 - LEVEL is the significance level of every test."""
+ROUNDING = 1e-12
+"""Relative: values that are no further apart are the same."""
 Name = TypeVar("Name", bound=Hashable)
 
 
@@ -165,6 +167,10 @@ def variance_analysis(values: ArrayLike, names: Sequence[str]) -> list[Effect]:
     within = values - values.mean(-1, keepdims=True) - block
     residual, df_residual = float((within**2).sum()), (cells - 1) * (seeds - 1)
     total = float(((values - values.mean()) ** 2).sum())
+    if total <= values.size * (ROUNDING * float(np.abs(values).max())) ** 2:
+        # All values are the same but for rounding: nothing has an effect, and nothing can be tested.
+        names_and_df = [(name, df) for name, _, df in found] + [(RESIDUAL, df_residual)]
+        return [Effect(name, 0.0, df, 0.0, float("nan"), float("nan")) for name, df in names_and_df]
 
     def effect(name: str, squares: float, df: int) -> Effect:
         f_value = (squares / df) / (residual / df_residual) if residual > 0 else float("inf")

@@ -12,7 +12,7 @@ from qdfool.build.reference import is_reference, named_object
 from qdfool.build.selection import build_selection
 from qdfool.build.step_rules import build_point_rule, build_regulariser, build_step_rule
 from qdfool.build.strategies import build_coefficient_strategy, build_strategy
-from qdfool.config import Config, name_of
+from qdfool.config import MOST_GENERATIONS, Config, name_of
 from qdfool.engine.archive import empty
 from qdfool.engine.emitters.evolution_strategy import evolution_strategy
 from qdfool.engine.emitters.gradient_arborescence import adapted_arborescence, random_arborescence
@@ -188,7 +188,8 @@ def build_emitter(config: Config, parts: Parts) -> Emitter:
         order = [operators.index(operator) for operator in operators]
         several = sorted(set(order))
         turns = [several.index(number) for number in order]
-        return in_turn([emitters[number][0] for number in several], config.charges().firsts, turns)
+        firsts = [min(first, MOST_GENERATIONS) for first in config.charges().firsts]
+        return in_turn([emitters[number][0] for number in several], firsts, turns)
     return mixed([(emitter, size // config.devices) for emitter, size in emitters])
 
 

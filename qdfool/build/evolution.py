@@ -10,7 +10,7 @@ from qdfool.build.defaults import with_defaults
 from qdfool.build.devices import build_shares, check_devices
 from qdfool.build.emitters import Parts, build_emitter
 from qdfool.build.encoding import build_encoding
-from qdfool.build.measures import build_cell_index, build_measures
+from qdfool.build.measures import build_cell_index, build_measures, check_own_measures
 from qdfool.build.reference import has_own_parts, is_reference
 from qdfool.build.target import Target
 from qdfool.build.variation import build_variation
@@ -57,6 +57,7 @@ def build_evolution(config: Config, classifier: Classifier, target: Target | Non
 def _evolution(config: Config, image_shape: tuple[int, int, int], classes: int, traceable: bool) -> Evolution:
     encoding = build_encoding(config, image_shape)
     measures = build_measures(config)
+    check_own_measures(config, measures, image_shape)
     genome = jax.eval_shape(lambda: encoding.initialise(new_key(0)))  # So that no key is computed.
     vary, two_parents = build_variation(config, image_shape, genome)
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from qdfool.build.encoding import shapes
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config, name_of
-from qdfool.errors import InputError, known_name
+from qdfool.errors import InputError, code_of_a_user, known_name, shown
 from qdfool.measures import MEASURES
 from qdfool.types import Array, Measure
 
@@ -72,6 +74,36 @@ def _measure(part: str | Measure) -> Measure:
     if not isinstance(found, Measure):
         raise InputError(f"{name_of(part)} is of type {type(found).__name__}. Expected a qdfool.Measure.")
     return found
+
+
+def check_own_measures(
+    config: Config, measures: tuple[Measure, ...], image_shape: tuple[int, int, int]
+) -> None:
+    """Checks those of the user's own on an image; nothing is computed.
+
+    Raises:
+        InputError: one fails, makes no single number, or has no range; or both are the same.
+    """
+    if len(measures) == 2 and measures[0] == measures[1]:
+        raise InputError(f"`measures` has {measures[0].name} twice. Give two that differ.")
+    image = jax.ShapeDtypeStruct(image_shape, jnp.float32)
+    for part, measure in zip(config.measures if measures else (), measures, strict=True):
+        if isinstance(part, str) and not is_reference(part):
+            continue
+        for bound in (measure.low, measure.high):
+            if isinstance(bound, bool) or not isinstance(bound, int | float):
+                raise InputError(
+                    f"The measure {measure.name} has a range from {shown(measure.low)} to {shown(measure.high)}. "
+                    "Expected two numbers."
+                )
+        for function in (measure.measure, measure.smooth or measure.measure):
+            with code_of_a_user(f"The measure {measure.name} failed on an image {list(image_shape)}"):
+                answer = jax.eval_shape(function, image)
+            if jax.tree.structure(answer).num_leaves != 1 or jnp.shape(jax.tree.leaves(answer)[0]) != ():
+                raise InputError(
+                    f"The measure {measure.name} makes {shapes(answer) or 'nothing'} of an image {list(image_shape)}. "
+                    "Expected one number, an array of no dimensions."
+                )
 
 
 def build_cell_index(config: Config, measures: tuple[Measure, ...]) -> Callable[[Array], tuple[Array, Array]]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from qdfool.build.encoding import activation_numbers, alike, is_own_encoding, list_capacity, shapes
 from qdfool.build.reference import is_reference, named_object
-from qdfool.config import Config, name_of
+from qdfool.config import MOST_GENERATIONS, Config, name_of
 from qdfool.errors import InputError, code_of_a_user, known_name, shown
 from qdfool.genomes.black_pixels import operators as black_pixels
 from qdfool.genomes.cppn import encoding as cppns
@@ -91,7 +91,7 @@ def build_mutation(
             "`mutation.halve_every` counts generations that are charged alike, and those of `emitters.turns` are not; "
             "give one of them."
         )
-    halved_after = max(1, round(settings.halve_every / config.charges().of(1)))
+    halved_after = min(max(1, round(settings.halve_every / config.charges().of(1))), MOST_GENERATIONS)
     if "block_flip" in names:
         _fits("mutation.block", settings.block, image_shape)
 

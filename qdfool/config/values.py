@@ -13,6 +13,7 @@ from qdfool.config.kinds import check_kind, kinds_of
 from qdfool.config.objects import name_of, reference_to
 from qdfool.config.settings import BUDGET, Config
 from qdfool.errors import InputError, shown
+from qdfool.types import Encoding
 
 OBJECT = "object"
 """Key under which JSON has the name of an object that cannot be imported again."""
@@ -93,7 +94,8 @@ def from_dict(values: Any, objects: Config | None = None) -> Config:
 
     Args:
         values: what `to_dict` returned; what a former version lacks has its default.
-        objects: a config that has the objects which cannot be imported again, at the same settings.
+        objects: a config that has the objects which cannot be imported again, at the same settings; operators that it
+            leaves open are those of its encoding.
 
     Raises:
         InputError: a setting that no config has, one of the wrong kind, or an object that `objects` lacks.
@@ -103,7 +105,19 @@ def from_dict(values: Any, objects: Config | None = None) -> Config:
             name: RENAMED[name].get(value, value) if name in RENAMED and isinstance(value, str) else value
             for name, value in values.items()
         }
-    return _over(Config(), values, objects, "")
+    return _over(Config(), values, None if objects is None else _with_operators(objects), "")
+
+
+def _with_operators(config: Config) -> Config:
+    """With those of an encoding of the user's own where it leaves them open, as a run has them."""
+    encoding, mutation, crossover = config.encoding, config.mutation, config.crossover
+    if not isinstance(encoding, Encoding):
+        return config
+    if mutation.operators is None:
+        mutation = replace(mutation, operators=encoding.mutations)
+    if crossover.operators is None:
+        crossover = replace(crossover, operators=encoding.crossovers)
+    return replace(config, mutation=mutation, crossover=crossover)
 
 
 def override(config: Config, given: Mapping[str, Any]) -> Config:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from qdfool.analysis.charts import Band
-from qdfool.analysis.statistics import LEVEL, Interval, holm, interval
+from qdfool.analysis.statistics import LEVEL, ROUNDING, Interval, holm, interval
 from qdfool.config import KEEPING, Config, flat
 from qdfool.engine.objectives import confidence
 from qdfool.errors import InputError, listed, named, printable
@@ -46,8 +46,6 @@ DIFFERENCES_ARE = (
     "differ by the same have no interval, and the p-value of the sign test; p_adjusted is for all of them together, by "
     "Holm's method"
 )
-ROUNDING = 1e-12
-"""Relative: differences that are no further apart are the same."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from qdfool.results import history_file, run_folder
 
 LEVEL, RESAMPLES = 0.95, 2000
 """Of bootstrap intervals."""
+AT_ONCE = 1 << 24
+"""Values that are drawn again at once."""
 MOST_FIGURES, LARGEST_FIGURE = 100, 10**30
 """Of a summary, which may come from anywhere; one figure is drawn thousands of times."""
 COUNTS, SHARES = (
@@ -108,6 +110,7 @@ def bounds_of_median(values: np.ndarray) -> list[tuple[float, float]]:
         axis=0,
         confidence_level=LEVEL,
         n_resamples=RESAMPLES,
+        batch=max(1, AT_ONCE // values.size),
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval

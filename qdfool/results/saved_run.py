@@ -95,23 +95,19 @@ class SavedRun:
             checkpoints.close()
 
     def save(self, checkpoints: Checkpoints) -> None:
-        """Saves a checkpoint, if there is anything to go on from.
+        """Saves a checkpoint with the metrics until now, if there is anything to go on from.
 
         Raises:
             OSError: it, or the one before, could not be written.
         """
-        if self.run.has_elites():
-            self.run.save(checkpoints)
-            self.saved_generations = self.run.generations
-
-    def save_on_the_way(self, checkpoints: Checkpoints) -> None:
-        """As `save`, with the metrics until now."""
         # First what is still being saved: a folder that is moved away amid that must not be written into while Orbax
         # makes it anew.
         checkpoints.finish()
-        if hosts.is_first() and self.run.has_elites():
-            run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
-        self.save(checkpoints)
+        if self.run.has_elites():
+            if hosts.is_first():
+                run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
+            self.run.save(checkpoints)
+            self.saved_generations = self.run.generations
 
     def write(self) -> None:
         """Writes all numbers that are not in a checkpoint.
@@ -191,7 +187,7 @@ def _evolve(
         # The other processes come to save, too, but not where something happened in this one alone.
         others_are_here = hosts.count() == 1 or failure is None or isinstance(failure, InputError)
         if others_are_here and all(saved.run.is_whole() for saved in runs):
-            _save_each(runs, checkpoints, SavedRun.save)
+            _save_each(runs, checkpoints)
             # Who interrupts although the run is about to stop does not wait for pictures.
             if not (isinstance(failure, KeyboardInterrupt) and stop()):
                 _each(saved.write for saved in runs)
@@ -215,7 +211,7 @@ def _advance(
                 on_chunk(running)
             due = time.monotonic() - saved_at >= running[0].config.checkpoint_every
             if hosts.of_first(due):
-                _save_each(runs, checkpoints, SavedRun.save_on_the_way)
+                _save_each(runs, checkpoints)
                 saved_at = time.monotonic()
     except BaseException as error:
         return error
@@ -238,16 +234,12 @@ def _each(acts: Iterable[Callable[[], None]]) -> None:
         raise failures[0]
 
 
-def _save_each(
-    runs: Sequence[SavedRun],
-    checkpoints: Sequence[Checkpoints],
-    save: Callable[[SavedRun, Checkpoints], None],
-) -> None:
+def _save_each(runs: Sequence[SavedRun], checkpoints: Sequence[Checkpoints]) -> None:
     """Saves each run. Of several, none is still being saved when the next one is: the memory has a copy of one state,
     and the disk is asked for room for one at a time."""
 
     def one(saved: SavedRun, place: Checkpoints) -> None:
-        save(saved, place)
+        saved.save(place)
         if len(runs) > 1:
             place.finish()
 

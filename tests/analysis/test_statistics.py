@@ -165,6 +165,16 @@ def test_variance_analysis_of_two_cells_is_the_paired_t_test():
     assert (effect.df, residual.df) == (1, 7)
 
 
+@pytest.mark.parametrize("value", [10.0, 0.1])
+def test_variance_analysis_of_one_value_tells_nothing(value):
+    """Nor where its mean is another by rounding."""
+    found = variance_analysis(np.full((2, 3, 4), value), ("a", "b"))
+    assert [effect.name for effect in found][:3] == ["a", "b", "a x b"]
+    assert [effect.df for effect in found] == [1, 2, 2, 3, 15]
+    assert all(effect.sum_of_squares == effect.eta_squared == 0 for effect in found)
+    assert np.isnan([(effect.f_value, effect.p_value) for effect in found]).all()
+
+
 def test_variance_analysis_finds_what_was_put_in():
     random = np.random.default_rng(2)
     a, b = np.array([0.0, 0, 3])[:, None, None, None], np.array([0.0, 1])[None, :, None, None]

@@ -153,6 +153,7 @@ def test_a_second_ctrl_c_leaves_the_numbers_undrawn_but_loses_nothing(small, who
     with pytest.raises(KeyboardInterrupt, match="Everything until generation 3 is saved"):
         qdfool.evolve(replace(small, checkpoint_every=100, image_shape=fake.SHAPE), twice, out=tmp_path)
     assert not (tmp_path / "elites.npz").exists()
+    assert len((tmp_path / "metrics.csv").read_text().splitlines()) > 1
     qdfool.resume(tmp_path, fake.host_logits)
     assert same(tmp_path, whole)
 

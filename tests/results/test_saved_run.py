@@ -286,6 +286,17 @@ def test_a_run_with_objects_that_no_module_has_is_gone_on_with_and_read(small, w
     np.testing.assert_array_equal(loaded.images(), uninterrupted.images())
 
 
+def test_the_config_that_a_run_began_with_has_the_operators_of_its_own_encoding(small, tmp_path):
+    """They are no part of that config, and no module can be asked for them."""
+    encoding = replace(
+        own_parts.stripes(fake.SHAPE), mutations=(lambda key, genome: own_parts.jitter(key, genome),)
+    )
+    config = replace(small, encoding=encoding, generations=2)
+    found = qdfool.evolve(config, fake.classifier, out=tmp_path)
+    np.testing.assert_array_equal(qdfool.load(tmp_path, config).images(), found.images())
+    assert qdfool.resume(tmp_path, fake.classifier, config=config, generations=3).generations == 3
+
+
 def test_messages_to_python_are_in_the_words_of_python(small, whole, tmp_path):
     for call in (
         lambda: qdfool.evolve(small, fake.host_logits, out=whole),
