@@ -73,7 +73,8 @@ def check_devices(config: Config, traceable: bool, target: Target | None = None)
             else ""
         )
         raise InputError(
-            f"`devices` must be at most {there:,}, which is what JAX finds here ({platform}); got {devices:,}.{more}"
+            f"`devices` must be at most {there:,}, which is what JAX finds here ({platform}); got {devices:,}. Give so "
+            f"many: a run that had more goes on with them.{more}"
         )
     if not traceable:
         raise InputError(

@@ -7,6 +7,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config, name_of
@@ -146,7 +147,14 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
                 f"The encoding {name} is of type {type(found).__name__}. Expected a qdfool.Encoding, or a function "
                 "from (height, width, channels) to one."
             )
-        drawn = jax.eval_shape(lambda key: found.decode(found.initialise(key)), new_key(0))
+        genome = jax.eval_shape(lambda: found.initialise(new_key(0)))
+        drawn = jax.eval_shape(found.decode, genome)
+    for leaf in jax.tree.leaves(genome):
+        if not isinstance(leaf.dtype, np.dtype) or leaf.dtype.kind not in "biufc":
+            raise InputError(
+                f"The encoding {name} has a genome of {shapes(genome)}, and files hold the types of NumPy. Expected "
+                "truth values, whole numbers or floating-point numbers of 16 bits (float16) or more."
+            )
     if getattr(drawn, "shape", None) != image_shape or drawn.dtype != jnp.float32:
         raise InputError(
             f"The encoding {name} must draw one image, float32{list(image_shape)}; it draws {shapes(drawn)}."

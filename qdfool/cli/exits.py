@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -19,6 +20,10 @@ from qdfool.interrupts import Terminated, exit_code, terminations
 
 DONE, DISK_TROUBLE, BAD_INPUT, FAULT, LOST, ABOVE = 0, 1, 2, 3, 4, 5
 """Exit codes of all command lines, beside those of signals (`qdfool.interrupts.exit_code`)."""
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+NOT_PERMITTED = (
+    "What was saved before is whole; whoever runs this must be allowed to write there, or work on a copy."
+)
 UNEXPECTED = "Nothing in qdfool expects this error: please report it, with the command."
 """What is said to it; its traceback is for who calls qdfool from Python."""
 
@@ -63,7 +68,8 @@ def run_and_exit(
             say(str(error))
             code = BAD_INPUT
         except OSError as error:
-            say(disk_trouble(error), after_disk_trouble if error.errno is not None else "")
+            remedy = NOT_PERMITTED if error.errno in FORBIDDEN else after_disk_trouble
+            say(disk_trouble(error), remedy if error.errno is not None else "")
             code = DISK_TROUBLE
         except KeyboardInterrupt as error:
             number, by = (

@@ -93,6 +93,11 @@ def validate(config: Config, needs_budget: bool = True) -> None:
     Raises:
         InputError: a setting is of another kind or out of range, or there is no budget where one is needed.
     """
+    if not isinstance(config, Config):
+        raise InputError(
+            f"Expected a qdfool.Config, as qdfool.preset('mnist-direct') makes it; got {shown(config)} of type "
+            f"{type(config).__name__}."
+        )
     _check_kinds(config, "")
     if needs_budget and all(getattr(config, name) is None for name in BUDGET):
         raise InputError("A run needs a budget: give `generations`, `evaluations` or `seconds`.")

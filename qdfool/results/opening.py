@@ -189,8 +189,8 @@ def check_budget(directory: Path, config: Config, generations: int) -> None:
     limit = config.budget_generations()
     if limit is not None and limit < generations:
         raise InputError(
-            f"{directory} has {generations:,} generations already, and the budget that is given allows "
-            f"{limit:,}. Give a larger one: those before count."
+            f"{directory} has {generations:,} generations already, and the budget allows {limit:,}. Give a larger one, "
+            "as `generations`: those before count."
         )
 
 

@@ -136,7 +136,9 @@ def _clear(directory: Path, overwrite: bool) -> None:
 def _check_free(directory: Path, overwrite: bool) -> list[str]:
     """What is to be thrown away."""
     found = [name for name in OWN if os.path.lexists(directory / name)]
-    if found and not overwrite:
+    # A run that ended before it saved anything leaves no more than these two.
+    nothing_saved = set(found) <= {CONFIG, CHECKPOINTS} and not any((directory / CHECKPOINTS).glob("*"))
+    if found and not overwrite and not nothing_saved:
         raise InputError(
             f"{directory} has a run in it ({', '.join(found)}). Give another `out`, or go on with `resume` "
             f"{directory}; `overwrite` would throw that run away."
@@ -165,10 +167,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         return json_of(path)
     except (FileNotFoundError, NotADirectoryError) as error:
-        missing = f"No {path.name} in" if path.parent.is_dir() else "No folder"
-        raise InputError(
-            f"{missing} {path.parent}. Expected the folder of a run, as `out` names it."
-        ) from error
+        folder = path.parent.absolute()  # "." would end a sentence.
+        missing = f"No {path.name} in {folder}" if folder.is_dir() else f"No folder {folder}"
+        if folder.is_file():
+            missing = f"{folder} is a file"
+        raise InputError(f"{missing}. Expected the folder of a run, as `out` names it.") from error
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} is damaged: {text_of(error)}. Expected the file as the run wrote it."

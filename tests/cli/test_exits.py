@@ -50,6 +50,11 @@ def raising(error: BaseException):
     [
         (InputError("this is bad"), 2, "this is bad\n"),
         (OSError(28, "No space left on device", "a.npz"), 1, "No space left on device: a.npz."),
+        (
+            OSError(13, "Permission denied", "a/.lock"),
+            1,
+            "Permission denied: a/.lock. What was saved before is whole; who",
+        ),
         (OSError("a checkpoint is damaged"), 1, "a checkpoint is damaged\n"),
         (KeyboardInterrupt(), 130, "interrupted."),
         (RuntimeError("odd\x1b[31m"), 3, "RuntimeError: odd\\x1b[31m (line "),

@@ -9,6 +9,7 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import fake
 import jax
@@ -97,7 +98,7 @@ def test_resume_ends_as_a_run_that_never_stopped(small, whole, tmp_path):
     ]
     assert qdfool.resume(tmp_path).generations == 10
     before = settings(tmp_path)
-    with pytest.raises(InputError, match="has 10 generations already, and the budget that is given allows 9"):
+    with pytest.raises(InputError, match="has 10 generations already, and the budget allows 9"):
         qdfool.resume(tmp_path, evaluations=10 * small.batch_size - 1)
     assert settings(tmp_path) == before
 
@@ -381,3 +382,40 @@ def test_a_full_disk_says_that_there_is_no_checkpoint_rather_than_which_file_it_
         qdfool.evolve(
             replace(small, generations=2, checkpoint_every=100), fake.classifier, out=tmp_path / "run"
         )
+
+
+def test_a_folder_in_which_nothing_was_saved_is_free(small, tmp_path):
+    """As of a run that was interrupted amid its first generation."""
+    run, out = start(small, tmp_path / "begun", fake.host_logits), tmp_path / "begun"
+    run.lock.release()
+    (out / "checkpoints").mkdir(exist_ok=True)
+    assert (out / "config.json").exists()
+    with pytest.raises(InputError, match="No checkpoint in"):
+        qdfool.resume(out, fake.host_logits)
+    assert qdfool.evolve(replace(small, generations=2), fake.host_logits, out=out).generations == 2
+    with pytest.raises(InputError, match="has a run in it"):
+        qdfool.evolve(small, fake.host_logits, out=out)
+
+
+@pytest.mark.parametrize("config", [None, "mnist-direct", {"seed": 3}])
+def test_what_is_no_config_is_said_to_be_none(config):
+    with pytest.raises(
+        InputError, match=r"Expected a qdfool.Config, as qdfool.preset\('mnist-direct'\) makes it"
+    ):
+        qdfool.evolve(config, fake.host_logits)
+
+
+def test_text_names_no_seeds_in_python(small):
+    with pytest.raises(InputError, match=r"as range\(10\) or \[3, 5, 8\]; got the text '0:3'"):
+        qdfool.evolve(small, fake.host_logits, seeds=cast(Any, "0:3"))
+
+
+def test_a_genome_that_no_file_holds_is_refused(small):
+    encoding = own_parts.stripes(fake.SHAPE)
+    half = replace(
+        encoding,
+        initialise=lambda key: encoding.initialise(key).astype("bfloat16"),
+        decode=lambda genome: encoding.decode(genome.astype("float32")),
+    )
+    with pytest.raises(InputError, match=r"a genome of bfloat16\[8\], and files hold the types of NumPy"):
+        qdfool.evolve(replace(small, encoding=half), fake.host_logits)

@@ -177,7 +177,7 @@ def test_a_larger_budget_is_that_of_all(done, command, alone, tmp_path):
     assert json.loads((done / "config.json").read_text())["settings"]["generations"] == 12
     before = contents(done)
     said = command("--resume", str(done), "--generations", "11")[2]
-    assert "seed5 has 12 generations already, and the budget that is given allows 11" in said
+    assert "seed5 has 12 generations already, and the budget allows 11" in said
     assert contents(done) == before
 
 
