@@ -79,8 +79,12 @@ def named(name: object) -> str:
     return str(name) if usual else shown(name)
 
 
-def known_name(kind: str, name: str, known: Iterable[str]) -> str:
-    """Returns `name` if it is one of `known`.
+OWN = "one of your own, as package.module:attribute"
+"""What a part may be instead of one of ours."""
+
+
+def known_name(kind: str, name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Returns `name` if it is one of `known`; the message of an error also says what it may be otherwise.
 
     Raises:
         InputError: it is not; the message has the nearest name and all of them, or the first of very many.
@@ -91,7 +95,8 @@ def known_name(kind: str, name: str, known: Iterable[str]) -> str:
     # Comparing texts takes the product of their lengths.
     nearest = difflib.get_close_matches(name[:LONGEST_SHOWN], names, n=1, cutoff=0.5)
     hint = f" Did you mean {shown(nearest[0])}?" if nearest else ""
-    raise InputError(f"Unknown {kind} {shown(name)}.{hint} Known: {listed(names)}.")
+    more = f"; or {otherwise}" if otherwise else ""
+    raise InputError(f"Unknown {kind} {shown(name)}.{hint} Known: {listed(names)}{more}.")
 
 
 def there_and_here(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from qdfool.classifiers.views import grouped
 from qdfool.config import Config, differences, from_dict
 from qdfool.errors import (
     LONGEST_MESSAGE,
+    OWN,
     InputError,
     code_of_a_user,
     described,
@@ -32,6 +33,10 @@ def test_an_unknown_name_is_told_the_nearest_and_all():
 
 
 def test_a_far_off_name_is_told_all():
+    with pytest.raises(
+        InputError, match=r"Unknown measure 'zzz'. Known: ink, symmetry; or one of your own, as"
+    ):
+        known_name("measure", "zzz", ["ink", "symmetry"], OWN)
     with pytest.raises(InputError, match=r"Unknown measure 'zzz'. Known: ink"):
         known_name("measure", "zzz", ["ink"])
 

@@ -19,7 +19,7 @@ from qdfool.classifiers.networks import ARCHITECTURES, architecture
 from qdfool.classifiers.views import grouped, ten_crops
 from qdfool.classifiers.winograd import Winograd
 from qdfool.config import Config, Preprocessing
-from qdfool.errors import InputError, known_name, shown
+from qdfool.errors import OWN, InputError, known_name, shown
 from qdfool.types import Classifier
 
 HUB, RANDOM = "hub", porting.RANDOM
@@ -93,7 +93,9 @@ def build_classifier(config: Config, target: Target | None = None) -> Classifier
     else:
         _check_no_preprocessing(config, config.classifier)
         _check_is_no_module(config.classifier)
-        _, load = CLASSIFIERS[known_name("classifier", config.classifier, CLASSIFIERS)]
+        _, load = CLASSIFIERS[
+            known_name("classifier", config.classifier, CLASSIFIERS, f"{OWN}, a file or an address")
+        ]
         classifier = load(config, target or here())
     return _viewed(config, classifier)
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from qdfool.build.encoding import ENCODINGS, is_own_encoding, list_capacity, own_encoding
 from qdfool.config import Config, name_of
-from qdfool.errors import InputError, known_name
+from qdfool.errors import OWN, InputError, known_name
 from qdfool.types import EmitterMaker
 
 DEFAULT_MUTATIONS: dict[str, tuple[str, ...]] = {
@@ -81,7 +81,7 @@ def with_defaults(config: Config, image_shape: tuple[int, int, int]) -> Config:
                 "(key, genome) to genome, or make the encoding with mutations=(...)."
             )
     else:
-        name = known_name("encoding", name_of(config.encoding), ENCODINGS)
+        name = known_name("encoding", name_of(config.encoding), ENCODINGS, OWN)
         mutations, crossovers = DEFAULT_MUTATIONS[name], DEFAULT_CROSSOVERS[name]
         rate = DEFAULT_RATE_BINARY if name == "binary" else DEFAULT_RATE
     side = min(image_shape[:2])

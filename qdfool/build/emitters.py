@@ -20,7 +20,7 @@ from qdfool.engine.emitters.gradient_ascent import gradient_ascent
 from qdfool.engine.emitters.in_turn import in_turn
 from qdfool.engine.emitters.mixed import mixed
 from qdfool.engine.emitters.variation import variation
-from qdfool.errors import InputError, code_of_a_user, known_name, shown
+from qdfool.errors import OWN, InputError, code_of_a_user, known_name, shown
 from qdfool.keys import new_key
 from qdfool.types import Array, Emitter, EmitterMaker, Encoding, Genome, Image, Key, Outcome
 
@@ -180,7 +180,7 @@ def build_emitter(config: Config, parts: Parts) -> Emitter:
                 "`batch_size`, or other `emitters.shares`."
             )
         if isinstance(part, str) and not is_reference(part):
-            _, make = EMITTERS[known_name("emitter", part, EMITTERS)]
+            _, make = EMITTERS[known_name("emitter", part, EMITTERS, OWN)]
             emitters.append((make(config, parts, size), size))
         else:
             emitters.append((_own_emitter(part, parts, size), size))

@@ -11,7 +11,7 @@ import numpy as np
 
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config, name_of
-from qdfool.errors import InputError, code_of_a_user, known_name
+from qdfool.errors import OWN, InputError, code_of_a_user, known_name
 from qdfool.genomes.black_pixels.encoding import black_pixels
 from qdfool.genomes.black_pixels.operators import random_pixels
 from qdfool.genomes.cppn import encoding as cppns
@@ -109,7 +109,7 @@ def build_encoding(config: Config, image_shape: Shape) -> Encoding:
     if is_own_encoding(config):
         encoding = own_encoding(config, image_shape)
     else:
-        _, make = ENCODINGS[known_name("encoding", name_of(config.encoding), ENCODINGS)]
+        _, make = ENCODINGS[known_name("encoding", name_of(config.encoding), ENCODINGS, OWN)]
         encoding = make(config, image_shape)
     if not config.rounding or config.encoding == "cppn":
         return encoding  # CPPNs round as they draw

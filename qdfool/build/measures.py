@@ -9,7 +9,7 @@ import numpy as np
 from qdfool.build.encoding import shapes
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import Config, name_of
-from qdfool.errors import InputError, code_of_a_user, known_name, shown
+from qdfool.errors import OWN, InputError, code_of_a_user, known_name, shown
 from qdfool.measures import MEASURES
 from qdfool.types import Array, Measure
 
@@ -69,7 +69,7 @@ def _check_told_apart(name: str, low: float, high: float, cells: int) -> None:
 
 def _measure(part: str | Measure) -> Measure:
     if isinstance(part, str) and not is_reference(part):
-        return MEASURES[known_name("measure", part, MEASURES)]
+        return MEASURES[known_name("measure", part, MEASURES, OWN)]
     found = named_object(part) if isinstance(part, str) else part
     if not isinstance(found, Measure):
         raise InputError(f"{name_of(part)} is of type {type(found).__name__}. Expected a qdfool.Measure.")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from qdfool.build.encoding import activation_numbers, alike, is_own_encoding, list_capacity, shapes
 from qdfool.build.reference import is_reference, named_object
 from qdfool.config import MOST_GENERATIONS, Config, name_of
-from qdfool.errors import InputError, code_of_a_user, known_name, shown
+from qdfool.errors import OWN, InputError, code_of_a_user, known_name, shown
 from qdfool.genomes.black_pixels import operators as black_pixels
 from qdfool.genomes.cppn import encoding as cppns
 from qdfool.genomes.cppn import mutation as cppn
@@ -234,7 +234,7 @@ def build_variation(
 
 def _suiting(config: Config, kind: str, name: str, table: dict[str, tuple[str, tuple[str, ...], Any]]) -> str:
     """The name, if the table has it and it works on the config's encoding; the user's own may take any."""
-    _, encodings, _ = table[known_name(kind, name, table)]
+    _, encodings, _ = table[known_name(kind, name, table, OWN)]
     if not is_own_encoding(config) and config.encoding not in encodings:
         suiting = [other for other, (_, encodings, _) in table.items() if config.encoding in encodings]
         raise InputError(
