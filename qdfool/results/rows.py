@@ -43,15 +43,19 @@ def read_rows(paths: Sequence[Path]) -> list[Group]:
     alike: dict[tuple[tuple[str, str], ...], list[Member]] = {}
     for path, stem in zip(paths, stems, strict=True):
         rows = _rows(path)
+        # In any row: what another one lacks is said to be left out.
+        names = tuple(
+            dict.fromkeys(
+                name
+                for row in rows
+                for name, value in row.items()
+                if name != SEED and not isinstance(value, str | list | dict | bool)
+            )
+        )
         for row in rows:
             texts = {name: value for name, value in row.items() if isinstance(value, str)}
             if len(paths) > 1:
                 texts[FILE] = stem if stems.count(stem) == 1 else str(path)
-            names = tuple(
-                name
-                for name, value in rows[0].items()
-                if name != SEED and not isinstance(value, str | list | dict | bool)
-            )
             figures = numbers({name: value for name, value in row.items() if name in names})
             odd = tuple(name for name in names if name in row and name not in figures)
             member = Member(path, row[SEED], None, 0, figures, odd, names)

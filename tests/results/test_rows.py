@@ -52,6 +52,19 @@ def test_what_is_no_figure_is_said_and_what_is_no_number_at_all_not_looked_at(tm
     assert as_json(groups, [])["groups"][0]["figures"].keys() == {"score"}
 
 
+def test_a_figure_that_the_first_row_lacks_is_compared_among_those_that_have_it(tmp_path):
+    rows = [
+        {"seed": seed, "peer": peer, "x": seed + 1.0} | ({"y": 2.0 * seed + len(peer)} if peer != "a" else {})
+        for peer in ("a", "bb", "ccc")
+        for seed in (0, 1)
+    ]
+    groups = read_rows([written(tmp_path / "a.json", *rows)])
+    assert compared(groups) == ["x", "y"]
+    assert [(one.figure, one.group, one.than) for one in differences(groups) if one.figure == "y"] == [
+        ("y", "ccc", "bb")
+    ]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
