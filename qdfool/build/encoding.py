@@ -159,6 +159,20 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
         raise InputError(
             f"The encoding {name} must draw one image, float32{list(image_shape)}; it draws {shapes(drawn)}."
         )
+    for what, given, expected in (
+        ("differentiable", genome, drawn),
+        ("project", genome, genome),
+        ("encode", drawn, genome),
+    ):
+        if (function := getattr(found, what)) is None:
+            continue
+        with code_of_a_user(f"`{what}` of the encoding {name} failed on {shapes(given)}"):
+            made = jax.eval_shape(function, given)
+        if not alike(made, expected):
+            raise InputError(
+                f"`{what}` of the encoding {name} must make {shapes(expected)} of {shapes(given)}; it makes "
+                f"{shapes(made) or 'nothing'}."
+            )
     return found
 
 

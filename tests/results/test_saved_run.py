@@ -386,8 +386,10 @@ def test_a_full_disk_says_that_there_is_no_checkpoint_rather_than_which_file_it_
 
 def test_a_folder_in_which_nothing_was_saved_is_free(small, tmp_path):
     """As of a run that was interrupted amid its first generation."""
-    run, out = start(small, tmp_path / "begun", fake.host_logits), tmp_path / "begun"
-    run.lock.release()
+    out = tmp_path / "begun"
+    lock = start(small, out, fake.host_logits).lock
+    assert lock is not None
+    lock.release()
     (out / "checkpoints").mkdir(exist_ok=True)
     assert (out / "config.json").exists()
     with pytest.raises(InputError, match="No checkpoint in"):
@@ -422,3 +424,17 @@ def test_a_genome_that_no_file_holds_is_refused(small):
     )
     with pytest.raises(InputError, match=r"a genome of bfloat16\[8\], and files hold the types of NumPy"):
         qdfool.evolve(replace(small, encoding=half), fake.host_logits)
+
+
+@pytest.mark.parametrize("part", ["differentiable", "project", "encode"])
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda given: 1 / 0, "failed on float32.*ZeroDivisionError"),
+        (lambda given: None, "must make float32.*it makes nothing"),
+    ],
+)
+def test_what_else_an_encoding_of_ones_own_does_is_looked_at_before_a_run(small, part, function, said):
+    encoding = replace(own_parts.stripes(fake.SHAPE), **{part: function})
+    with pytest.raises(InputError, match=f"`{part}` of the encoding stripes {said}"):
+        qdfool.evolve(replace(small, encoding=encoding), fake.host_logits)
