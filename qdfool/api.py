@@ -15,7 +15,7 @@ import numpy as np
 from qdfool import build
 from qdfool.classifiers.logits_check import as_array, check_answer, check_values
 from qdfool.classifiers.names_check import check_class_names
-from qdfool.config import BUDGET, Config, check_image_shape, check_seeds, override
+from qdfool.config import BUDGET, Config, check_image_shape, check_seeds, override, validate
 from qdfool.config.kinds import check_kind
 from qdfool.engine.loop import Chunk, check_valid, jitted_tell
 from qdfool.engine.step import ask
@@ -118,6 +118,7 @@ def _evolved_of_seeds(
     refuse_several("evolve `seeds`")
     if out is not None:
         return _evolved_seeds(start_seeds(config, seeds, Path(out), classifier, overwrite), on_chunk)
+    validate(config)
     config, built = named_or_own(build.with_pictures(config), classifier)
     first = Run(replace(config, seed=seeds[0]), built, begins=False)
     evolution, at_once = first.evolution, build.seeds_at_once(first.config, built, len(seeds))
@@ -281,6 +282,7 @@ class AskTell:
                 three whole numbers in range; or names that are not two or more unique lines of text.
         """
         refuse_several("ask and tell")
+        validate(config, needs_budget=False)
         image_shape = _whole(image_shape)
         _check_applies(config, image_shape)
         names = check_class_names("ask/tell", class_names, None)

@@ -263,10 +263,19 @@ def test_ones_own_emitter_by_object_and_by_name(small, tmp_path):
     assert int(state.emitter) == 3
 
 
-@pytest.mark.parametrize("emitter", [own_parts.beyond, own_parts.of_no_numbers, own_parts.orphans])
-def test_children_of_ones_own_emitter_that_are_none_win_nothing_and_end_the_run(small, emitter):
+@pytest.mark.parametrize(
+    ("emitter", "rounding"),
+    [
+        (own_parts.beyond, True),
+        (own_parts.of_no_numbers, True),
+        (own_parts.of_no_numbers, False),
+        (own_parts.orphans, True),
+        (own_parts.strays, False),
+    ],
+)
+def test_children_of_ones_own_emitter_that_are_none_win_nothing_and_end_the_run(small, emitter, rounding):
     """Whatever the classifier says of them."""
-    config = replace(small, emitters=Emitters((emitter,)))
+    config = replace(small, emitters=Emitters((emitter,)), rounding=rounding)
     always = replace(
         fake.classifier, logits=lambda _, images: jnp.ones((images.shape[0], 4)) * jnp.arange(4.0)
     )

@@ -187,7 +187,7 @@ def fails(image):
         (MEASURE("mine", "", 0, 1, lambda image: None), "mine makes nothing of an image"),
         (MEASURE("mine", "", 0, 1, lambda image: image.mean(), smooth=fails), "mine failed on an image"),
         (MEASURE("mine", "", None, 1, lambda image: image.mean()), "range from None to 1"),
-        ("ink", "`measures` has ink twice"),
+        (MEASURE("mine", "", 0, 1, lambda image: [image.mean()]), r"mine makes float32\[\] of an image"),
     ],
 )
 def test_a_measure_of_ones_own_that_is_none_is_refused(small, measure, said):

@@ -21,7 +21,7 @@ def test_a_batch_that_no_memory_holds_is_refused_with_the_estimate(small, monkey
         match=r"about 2\.\d GB of memory .* 2\.\d GB for a batch of 1,048,576 children.* has 1\.0 GB",
     ):
         with_batch_size(replace(small, batch_size=2**20), fake.classifier)
-    tournament = replace(small, batch_size=2**12, selection=Selection("tournament", 2**10))
+    tournament = replace(small, batch_size=2**12, selection=Selection("tournament", 5000))
     with pytest.raises(InputError, match=r"2\.\d GB for a batch of 4,096 children"):
         with_batch_size(tournament, fake.classifier)
     # What is chosen fits as well.

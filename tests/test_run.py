@@ -189,7 +189,6 @@ def test_a_run_of_a_thousand_classes_leaves_all_its_files(command, tmp_path):
     assert len(list((tmp_path / "run/gallery").glob("*.png"))) == 10
 
 
-@pytest.mark.slow
 def test_a_state_too_large_to_copy_is_saved_where_it_lies(command, tmp_path, done, monkeypatch):
     monkeypatch.setattr("qdfool.results.run.COPIED_AT_MOST", 0)
     monkeypatch.setattr("qdfool.results.npz.LARGE", 0)

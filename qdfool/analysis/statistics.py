@@ -145,7 +145,8 @@ def variance_analysis(values: ArrayLike, names: Sequence[str]) -> list[Effect]:
         names: of the factors.
 
     Returns:
-        The main effects, then the interactions, then the block, then the residual, whose F and p-value are NaN.
+        The main effects, then the interactions, then the block, then the residual, whose F and p-value are NaN; those
+        of all are where the values are the same.
     """
     values = np.asarray(values, np.float64)
     factors = range(len(names))
@@ -174,8 +175,9 @@ def variance_analysis(values: ArrayLike, names: Sequence[str]) -> list[Effect]:
 
     def effect(name: str, squares: float, df: int) -> Effect:
         f_value = (squares / df) / (residual / df_residual) if residual > 0 else float("inf")
-        share = squares / total if total > 0 else 0.0
-        return Effect(name, squares, df, share, f_value, float(stats.f.sf(f_value, df, df_residual)))
+        return Effect(
+            name, squares, df, squares / total, f_value, float(stats.f.sf(f_value, df, df_residual))
+        )
 
     last = effect(RESIDUAL, residual, df_residual)
     return [*(effect(*row) for row in found), last._replace(f_value=float("nan"), p_value=float("nan"))]

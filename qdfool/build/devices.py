@@ -73,8 +73,8 @@ def check_devices(config: Config, traceable: bool, target: Target | None = None)
             else ""
         )
         raise InputError(
-            f"`devices` must be at most {there:,}, which is what JAX finds here ({platform}); got {devices:,}. Give so "
-            f"many: a run that had more goes on with them.{more}"
+            f"`devices` must be at most {there:,}, which is what JAX finds here ({platform}); got {devices:,}. Give "
+            f"{there:,}: a run that had more goes on with fewer.{more}"
         )
     if not traceable:
         raise InputError(

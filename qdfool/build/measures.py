@@ -1,6 +1,7 @@
 """From a config to the measures of its archive and the grid over them."""
 
 from collections.abc import Callable
+from numbers import Real
 
 import jax
 import jax.numpy as jnp
@@ -82,16 +83,14 @@ def check_own_measures(
     """Checks those of the user's own on an image; nothing is computed.
 
     Raises:
-        InputError: one fails, makes no single number, or has no range; or both are the same.
+        InputError: one fails, makes no single number, or has no range.
     """
-    if len(measures) == 2 and measures[0] == measures[1]:
-        raise InputError(f"`measures` has {measures[0].name} twice. Give two that differ.")
     image = jax.ShapeDtypeStruct(image_shape, jnp.float32)
     for part, measure in zip(config.measures if measures else (), measures, strict=True):
         if isinstance(part, str) and not is_reference(part):
             continue
         for bound in (measure.low, measure.high):
-            if isinstance(bound, bool) or not isinstance(bound, int | float):
+            if isinstance(bound, bool) or not isinstance(bound, Real):
                 raise InputError(
                     f"The measure {measure.name} has a range from {shown(measure.low)} to {shown(measure.high)}. "
                     "Expected two numbers."
@@ -99,7 +98,9 @@ def check_own_measures(
         for function in (measure.measure, measure.smooth or measure.measure):
             with code_of_a_user(f"The measure {measure.name} failed on an image {list(image_shape)}"):
                 answer = jax.eval_shape(function, image)
-            if jax.tree.structure(answer).num_leaves != 1 or jnp.shape(jax.tree.leaves(answer)[0]) != ():
+            # A list of one is none; neither is a typed key, whose dtype is not NumPy's.
+            is_number = isinstance(answer, jax.ShapeDtypeStruct) and isinstance(answer.dtype, np.dtype)
+            if not is_number or answer.shape != ():
                 raise InputError(
                     f"The measure {measure.name} makes {shapes(answer) or 'nothing'} of an image {list(image_shape)}. "
                     "Expected one number, an array of no dimensions."

@@ -15,12 +15,11 @@ from qdfool.build.encoding import begins_with_pictures, build_encoding
 from qdfool.build.target import Target, here
 from qdfool.config import Config
 from qdfool.engine.loop import LONGEST_CHUNK
+from qdfool.engine.selection import BLOCK
 from qdfool.errors import InputError
 from qdfool.keys import new_key
 from qdfool.types import Classifier
 
-ENTRANT_BYTES = 600
-"""Of each that is drawn for a tournament, measured: a block of the archive is looked through for it."""
 MOST_CELLS = 2**31 - 1
 """Cells are numbered in 32 bits."""
 CELL_BYTES = 4 * 8
@@ -101,7 +100,10 @@ def needs_on_device(config: Config, classifier: Classifier, target: Target) -> d
     # Children and images of this generation and the next; what the classifier makes of them; their logits.
     children = batch * (2 * genome + (2 + LEAST_LAYERS_IN_IMAGES) * 4 * values + 8 * classes)
     if config.selection.operator == "tournament":
-        children += batch * config.selection.tournament_size * ENTRANT_BYTES
+        # For each that is drawn a block of the archive is looked through: 40 to 590 bytes in compiled programs.
+        children += (
+            batch * config.selection.tournament_size * (80 + 8 * min(BLOCK, cells_of(config, classes)))
+        )
     if begins_with_pictures(config):
         children += config.batch_size * values
     return {

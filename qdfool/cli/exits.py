@@ -21,9 +21,7 @@ from qdfool.interrupts import Terminated, exit_code, terminations
 DONE, DISK_TROUBLE, BAD_INPUT, FAULT, LOST, ABOVE = 0, 1, 2, 3, 4, 5
 """Exit codes of all command lines, beside those of signals (`qdfool.interrupts.exit_code`)."""
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
-NOT_PERMITTED = (
-    "What was saved before is whole; whoever runs this must be allowed to write there, or work on a copy."
-)
+NOT_PERMITTED = "Whoever runs this must be allowed to read and write there; a copy may do."
 UNEXPECTED = "Nothing in qdfool expects this error: please report it, with the command."
 """What is said to it; its traceback is for who calls qdfool from Python."""
 

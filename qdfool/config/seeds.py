@@ -20,7 +20,7 @@ def check_seeds(seeds: Iterable[Any]) -> tuple[int, ...]:
     Raises:
         InputError: there is none or too many, one is there twice, out of range or no whole number.
     """
-    if isinstance(seeds, str):
+    if isinstance(seeds, str | bytes):
         raise InputError(
             f"`seeds` must be whole numbers, as range(10) or [3, 5, 8]; got the text {shown(seeds)}."
         )
@@ -37,7 +37,9 @@ def check_seeds(seeds: Iterable[Any]) -> tuple[int, ...]:
                 f"`seeds` must be whole numbers between {low:,} and {high:,}; one is {shown(seed)}."
             )
     if not found:
-        raise InputError("`seeds` is empty: expected one or more, as 0:10, which are 0 to 9.")
+        raise InputError(
+            "`seeds` is empty: expected one or more, as 0:10 (in Python range(10)), which are 0 to 9."
+        )
     if len(found) > MOST_SEEDS:
         raise InputError(f"`seeds` can be at most {MOST_SEEDS:,}; got more. Share them out among commands.")
     numbers = tuple(map(int, found))

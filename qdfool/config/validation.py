@@ -104,14 +104,14 @@ def validate(config: Config, needs_budget: bool = True) -> None:
     for name in LISTS_OF_PARTS:
         if (count := len(_values(config, name))) > MOST_PARTS:
             raise InputError(f"`{name}` must name at most {MOST_PARTS}; got {count:,}.")
-    for name in (*LISTS_OF_PARTS, "encoding"):
+    for name in (*LISTS_OF_PARTS, "encoding", "measures"):
         for part in _values(config, name):
             try:
                 hash(part)
             except TypeError as error:  # What was compiled for a part is found again by it.
                 raise InputError(
                     f"`{name}` has {shown(name_of(part))}, which has no hash ({error}). Give a function, or an object "
-                    "of a class that has one, as with @dataclass(frozen=True) and numbers and texts in it."
+                    "of a class that has one, as with @dataclass(frozen=True) and numbers, texts and tuples in it."
                 ) from error
     for name, (low, high) in RANGES.items():
         for value in _values(config, name):

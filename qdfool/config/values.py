@@ -95,7 +95,7 @@ def from_dict(values: Any, objects: Config | None = None) -> Config:
     Args:
         values: what `to_dict` returned; what a former version lacks has its default.
         objects: a config that has the objects which cannot be imported again, at the same settings; operators that it
-            leaves open are those of its encoding.
+            leaves open are those of its encoding, where that is an object.
 
     Raises:
         InputError: a setting that no config has, one of the wrong kind, or an object that `objects` lacks.
@@ -105,6 +105,8 @@ def from_dict(values: Any, objects: Config | None = None) -> Config:
             name: RENAMED[name].get(value, value) if name in RENAMED and isinstance(value, str) else value
             for name, value in values.items()
         }
+    if objects is not None and not isinstance(objects, Config):
+        raise InputError(f"`config` must be the qdfool.Config that the run began with; got {shown(objects)}.")
     return _over(Config(), values, None if objects is None else _with_operators(objects), "")
 
 

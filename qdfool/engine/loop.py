@@ -350,8 +350,8 @@ def check_valid(records: Record, first_generation: int, batch_size: int, name: s
         generation = int(np.argmax(invalid > 0))
         raise InputError(
             f"In generation {first_generation + generation}, {invalid[generation]} of {batch_size} images"
-            f"{name} had a logit that is not finite (NaN or infinite), a measure outside its stated range, a value "
-            "outside [0, 1], or a parent that is no cell of the archive. Expected finite logits and measures in range "
-            "for every image in [0, 1]; check the classifier, and measures, encodings, operators and emitters of your "
-            "own."
+            f"{name} had a logit that is not finite (NaN or infinite), a measure outside its stated range, or, of a "
+            "part of your own, a value outside [0, 1] or a parent that is no cell of the archive. Expected finite "
+            "logits and measures in range for every image in [0, 1]; check the classifier, and measures, encodings, "
+            "operators and emitters of your own."
         )

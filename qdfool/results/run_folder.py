@@ -136,12 +136,10 @@ def _clear(directory: Path, overwrite: bool) -> None:
 def _check_free(directory: Path, overwrite: bool) -> list[str]:
     """What is to be thrown away."""
     found = [name for name in OWN if os.path.lexists(directory / name)]
-    # A run that ended before it saved anything leaves no more than these two.
-    nothing_saved = set(found) <= {CONFIG, CHECKPOINTS} and not any((directory / CHECKPOINTS).glob("*"))
-    if found and not overwrite and not nothing_saved:
+    if found and not overwrite:
         raise InputError(
             f"{directory} has a run in it ({', '.join(found)}). Give another `out`, or go on with `resume` "
-            f"{directory}; `overwrite` would throw that run away."
+            f"{directory}; `overwrite` would throw that run away, also one that ended before it saved anything."
         )
     return found
 

@@ -104,10 +104,12 @@ class SavedRun:
         # makes it anew.
         checkpoints.finish()
         if self.run.has_elites():
-            if hosts.is_first():
-                run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
-            self.run.save(checkpoints)
-            self.saved_generations = self.run.generations
+            try:
+                if hosts.is_first():
+                    run_folder.write_metrics(self.directory / run_folder.METRICS, self.run.metrics)
+            finally:
+                self.run.save(checkpoints)
+                self.saved_generations = self.run.generations
 
     def write(self) -> None:
         """Writes all numbers that are not in a checkpoint.

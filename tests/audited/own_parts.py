@@ -104,6 +104,16 @@ def orphans(size, encoding):
     return Emitter(lambda genome: jnp.int32(0), emit)
 
 
+def strays(size, encoding):
+    """Of parents before the first cell."""
+
+    def emit(key, generation, state, elites, score):
+        children, cells, state = copies(size, encoding).emit(key, generation, state, elites, score)
+        return children, -2 - cells, state
+
+    return Emitter(lambda genome: jnp.int32(0), emit)
+
+
 def keeps_a_key(size, encoding):
     return Emitter(lambda genome: jax.random.key(0), copies(size, encoding).emit)
 

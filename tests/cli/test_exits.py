@@ -53,7 +53,7 @@ def raising(error: BaseException):
         (
             OSError(13, "Permission denied", "a/.lock"),
             1,
-            "Permission denied: a/.lock. What was saved before is whole; who",
+            "Permission denied: a/.lock. Whoever runs this must be allowed",
         ),
         (OSError("a checkpoint is damaged"), 1, "a checkpoint is damaged\n"),
         (KeyboardInterrupt(), 130, "interrupted."),

@@ -384,22 +384,30 @@ def test_a_full_disk_says_that_there_is_no_checkpoint_rather_than_which_file_it_
         )
 
 
-def test_a_folder_in_which_nothing_was_saved_is_free(small, tmp_path):
+def test_a_folder_in_which_nothing_was_saved_says_how_to_begin_anew(small, tmp_path):
     """As of a run that was interrupted amid its first generation."""
     out = tmp_path / "begun"
     lock = start(small, out, fake.host_logits).lock
     assert lock is not None
     lock.release()
     (out / "checkpoints").mkdir(exist_ok=True)
-    assert (out / "config.json").exists()
     with pytest.raises(InputError, match="No checkpoint in"):
         qdfool.resume(out, fake.host_logits)
-    assert qdfool.evolve(replace(small, generations=2), fake.host_logits, out=out).generations == 2
-    for path in out.iterdir():  # A checkpoint is enough.
-        if path.is_file() and path.name != "config.json":
-            path.unlink()
-    with pytest.raises(InputError, match=r"has a run in it \(config.json, checkpoints\)"):
+    with pytest.raises(InputError, match=r"has a run in it .* one that ended before it saved anything"):
         qdfool.evolve(small, fake.host_logits, out=out)
+    found = qdfool.evolve(replace(small, generations=2), fake.host_logits, out=out, overwrite=True)
+    assert found.generations == 2
+
+
+def test_metrics_that_cannot_be_written_cost_no_checkpoint(small, tmp_path, monkeypatch):
+    def refused(*_: object) -> None:
+        raise OSError(errno.EACCES, "Permission denied", "metrics.csv")
+
+    monkeypatch.setattr("qdfool.results.run_folder.write_metrics", refused)
+    with pytest.raises(OSError, match="Permission denied"):
+        qdfool.evolve(replace(small, generations=3), fake.classifier, out=tmp_path)
+    monkeypatch.undo()
+    assert qdfool.resume(tmp_path, fake.classifier, generations=4).generations == 4
 
 
 @pytest.mark.parametrize("config", [None, "mnist-direct", {"seed": 3}])

@@ -125,7 +125,7 @@ class Audit:
 
     def _throw_away(self) -> None:
         """What a former audit left, unless one of its runs is on its way: then nothing."""
-        ways = [self.folder(way) for way in WAYS]
+        ways = [self.folder(way) for way in WAYS if not self.folder(way).is_symlink()]
         seeds = [seed for way in ways for seed in sorted(way.glob(run_folder.name_of_seed("*")))]
         with contextlib.ExitStack() as held:
             for folder in (*ways, *seeds):
