@@ -288,6 +288,19 @@ def test_children_of_ones_own_emitter_that_are_none_win_nothing_and_end_the_run(
     assert found[-1].images().max() <= 1
 
 
+def test_a_run_goes_on_after_parents_that_were_none(small, tmp_path):
+    """Those that wait are seen again; nothing else is lost, once the emitter is mended."""
+    config = replace(small, emitters=Emitters((own_parts.orphans,)))
+    for call in (
+        lambda: qdfool.evolve(config, fake.classifier, out=tmp_path),
+        lambda: qdfool.resume(tmp_path, fake.classifier, config=config, generations=90),
+    ):
+        with pytest.raises(
+            InputError, match=r"In generation \d+, 12 of 12 images .* Everything until generation"
+        ):
+            call()
+
+
 @pytest.mark.slow
 def test_what_ones_own_emitter_leaves_can_be_read_again(small, tmp_path):
     """Nobody but its author knows in which range it leaves pixels."""

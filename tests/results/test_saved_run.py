@@ -412,10 +412,15 @@ def test_metrics_that_cannot_be_written_cost_no_checkpoint(small, tmp_path, monk
 
 @pytest.mark.parametrize("config", [None, "mnist-direct", {"seed": 3}])
 def test_what_is_no_config_is_said_to_be_none(config):
-    with pytest.raises(
-        InputError, match=r"Expected a qdfool.Config, as qdfool.preset\('mnist-direct'\) makes it"
+    for call in (
+        lambda: qdfool.evolve(config, fake.host_logits),
+        lambda: qdfool.evolve(config, fake.host_logits, seeds=[0]),
+        lambda: qdfool.AskTell(config, fake.SHAPE, ("a", "b", "c", "d")),
     ):
-        qdfool.evolve(config, fake.host_logits)
+        with pytest.raises(
+            InputError, match=r"Expected a qdfool.Config, as qdfool.preset\('mnist-direct'\) make"
+        ):
+            call()
 
 
 def test_text_names_no_seeds_in_python(small):
