@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from typing import Any, cast
 
 import fake
 import jax
@@ -244,3 +245,21 @@ def test_nan_from_the_first_generation_on_leaves_an_empty_run(small):
         list(run.advance())
     assert run.result().summary()["cppn"]["nodes_most"] == 0
     assert run.result().images().shape == (0, *fake.SHAPE)
+
+
+@pytest.mark.parametrize("config", [None, "mnist-direct", {"seed": 3}])
+def test_what_is_no_config_is_said_to_be_none(config):
+    for call in (
+        lambda: qdfool.evolve(config, fake.host_logits),
+        lambda: qdfool.evolve(config, fake.host_logits, seeds=[0]),
+        lambda: qdfool.AskTell(config, fake.SHAPE, ("a", "b", "c", "d")),
+    ):
+        with pytest.raises(
+            InputError, match=r"Expected a qdfool.Config, as qdfool.preset\('mnist-direct'\) make"
+        ):
+            call()
+
+
+def test_text_names_no_seeds_in_python(small):
+    with pytest.raises(InputError, match=r"as range\(10\) or \[3, 5, 8\]; got the text '0:3'"):
+        qdfool.evolve(small, fake.host_logits, seeds=cast(Any, "0:3"))

@@ -9,7 +9,6 @@ import signal
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 
 import fake
 import jax
@@ -287,17 +286,6 @@ def test_a_run_with_objects_that_no_module_has_is_gone_on_with_and_read(small, w
     np.testing.assert_array_equal(loaded.images(), uninterrupted.images())
 
 
-def test_the_config_that_a_run_began_with_has_the_operators_of_its_own_encoding(small, tmp_path):
-    """They are no part of that config, and no module can be asked for them."""
-    encoding = replace(
-        own_parts.stripes(fake.SHAPE), mutations=(lambda key, genome: own_parts.jitter(key, genome),)
-    )
-    config = replace(small, encoding=encoding, generations=2)
-    found = qdfool.evolve(config, fake.classifier, out=tmp_path)
-    np.testing.assert_array_equal(qdfool.load(tmp_path, config).images(), found.images())
-    assert qdfool.resume(tmp_path, fake.classifier, config=config, generations=3).generations == 3
-
-
 def test_messages_to_python_are_in_the_words_of_python(small, whole, tmp_path):
     for call in (
         lambda: qdfool.evolve(small, fake.host_logits, out=whole),
@@ -408,46 +396,3 @@ def test_metrics_that_cannot_be_written_cost_no_checkpoint(small, tmp_path, monk
         qdfool.evolve(replace(small, generations=3), fake.classifier, out=tmp_path)
     monkeypatch.undo()
     assert qdfool.resume(tmp_path, fake.classifier, generations=4).generations == 4
-
-
-@pytest.mark.parametrize("config", [None, "mnist-direct", {"seed": 3}])
-def test_what_is_no_config_is_said_to_be_none(config):
-    for call in (
-        lambda: qdfool.evolve(config, fake.host_logits),
-        lambda: qdfool.evolve(config, fake.host_logits, seeds=[0]),
-        lambda: qdfool.AskTell(config, fake.SHAPE, ("a", "b", "c", "d")),
-    ):
-        with pytest.raises(
-            InputError, match=r"Expected a qdfool.Config, as qdfool.preset\('mnist-direct'\) make"
-        ):
-            call()
-
-
-def test_text_names_no_seeds_in_python(small):
-    with pytest.raises(InputError, match=r"as range\(10\) or \[3, 5, 8\]; got the text '0:3'"):
-        qdfool.evolve(small, fake.host_logits, seeds=cast(Any, "0:3"))
-
-
-def test_a_genome_that_no_file_holds_is_refused(small):
-    encoding = own_parts.stripes(fake.SHAPE)
-    half = replace(
-        encoding,
-        initialise=lambda key: encoding.initialise(key).astype("bfloat16"),
-        decode=lambda genome: encoding.decode(genome.astype("float32")),
-    )
-    with pytest.raises(InputError, match=r"a genome of bfloat16\[8\], and files hold the types of NumPy"):
-        qdfool.evolve(replace(small, encoding=half), fake.host_logits)
-
-
-@pytest.mark.parametrize("part", ["differentiable", "project", "encode"])
-@pytest.mark.parametrize(
-    ("function", "said"),
-    [
-        (lambda given: 1 / 0, "failed on float32.*ZeroDivisionError"),
-        (lambda given: None, "must make float32.*it makes nothing"),
-    ],
-)
-def test_what_else_an_encoding_of_ones_own_does_is_looked_at_before_a_run(small, part, function, said):
-    encoding = replace(own_parts.stripes(fake.SHAPE), **{part: function})
-    with pytest.raises(InputError, match=f"`{part}` of the encoding stripes {said}"):
-        qdfool.evolve(replace(small, encoding=encoding), fake.host_logits)

@@ -1,0 +1,47 @@
+"""A user's own encoding: what it must be to be begun with, saved and read again."""
+
+from dataclasses import replace
+
+import fake
+import numpy as np
+import own_parts
+import pytest
+
+import qdfool
+from qdfool.errors import InputError
+
+
+def test_the_config_that_a_run_began_with_has_the_operators_of_its_own_encoding(small, tmp_path):
+    """They are no part of that config, and no module can be asked for them."""
+    encoding = replace(
+        own_parts.stripes(fake.SHAPE), mutations=(lambda key, genome: own_parts.jitter(key, genome),)
+    )
+    config = replace(small, encoding=encoding, generations=2)
+    found = qdfool.evolve(config, fake.classifier, out=tmp_path)
+    np.testing.assert_array_equal(qdfool.load(tmp_path, config).images(), found.images())
+    assert qdfool.resume(tmp_path, fake.classifier, config=config, generations=3).generations == 3
+
+
+def test_a_genome_that_no_file_holds_is_refused(small):
+    encoding = own_parts.stripes(fake.SHAPE)
+    half = replace(
+        encoding,
+        initialise=lambda key: encoding.initialise(key).astype("bfloat16"),
+        decode=lambda genome: encoding.decode(genome.astype("float32")),
+    )
+    with pytest.raises(InputError, match=r"a genome of bfloat16\[8\], and files hold the types of NumPy"):
+        qdfool.evolve(replace(small, encoding=half), fake.host_logits)
+
+
+@pytest.mark.parametrize("part", ["differentiable", "project", "encode"])
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda given: 1 / 0, "failed on float32.*ZeroDivisionError"),
+        (lambda given: None, "must make float32.*it makes nothing"),
+    ],
+)
+def test_what_else_an_encoding_of_ones_own_does_is_looked_at_before_a_run(small, part, function, said):
+    encoding = replace(own_parts.stripes(fake.SHAPE), **{part: function})
+    with pytest.raises(InputError, match=f"`{part}` of the encoding stripes {said}"):
+        qdfool.evolve(replace(small, encoding=encoding), fake.host_logits)
