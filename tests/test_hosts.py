@@ -126,6 +126,7 @@ def test_a_signal_to_one_ends_both_after_the_same_chunk_and_one_goes_on(undistur
     assert found(out) == undisturbed
 
 
+@pytest.mark.release
 @pytest.mark.slow
 def test_one_is_killed_the_other_names_it_and_the_run_goes_on(undisturbed, tmp_path):
     out = tmp_path / "run"

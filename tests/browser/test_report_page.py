@@ -82,6 +82,10 @@ REPORTS = {
 }
 
 
+LOOKED_AT = ["ten grids", *(pytest.param(name, marks=pytest.mark.release) for name in ("ten", "thousand"))]
+"""The first at every submission."""
+
+
 @pytest.fixture
 def opened(open_file, tmp_path) -> Any:
     """Opens a report by its name."""
@@ -156,7 +160,7 @@ def centre(name: str, cell: int) -> tuple[str, float, float]:
     return f"map{cell // 20}", (x + 0.5) / 4, -1 + (y + 0.5) * 4 / 5
 
 
-@pytest.mark.parametrize("name", ["ten", "ten grids", "thousand"])
+@pytest.mark.parametrize("name", LOOKED_AT)
 def test_what_is_pointed_at_clicked_and_moved_to_is_shown(opened, name):
     page, cells = opened(name), table_of(name).cell.tolist()
     for cell in (cells[0], cells[7], cells[-1]):
@@ -183,7 +187,7 @@ def test_what_is_pointed_at_clicked_and_moved_to_is_shown(opened, name):
     assert page.locator("#name").text_content() == parents[0]
 
 
-@pytest.mark.parametrize("name", ["ten", "ten grids", "thousand"])
+@pytest.mark.parametrize("name", LOOKED_AT)
 def test_the_keyboard_goes_from_cell_to_cell(opened, name):
     page, cells = opened(name), set(table_of(name).cell.tolist())
     page.locator("#search").focus()
@@ -313,12 +317,12 @@ def test_hostile_names_stay_text(opened, name):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["ten", "ten grids", "thousand"])
+@pytest.mark.parametrize("name", LOOKED_AT)
 def test_axe_finds_no_serious_fault(opened, serious_faults, name, scheme):
     assert serious_faults(opened(name, color_scheme=scheme)) == []
 
 
-@pytest.mark.parametrize("name", ["ten", "ten grids", "thousand"])
+@pytest.mark.parametrize("name", LOOKED_AT)
 def test_a_phone_has_no_sideways_scrolling_and_shows_what_is_tapped(opened, name):
     page = opened(name, has_touch=True, is_mobile=True, device_scale_factor=2)
     page.set_viewport_size({"width": 390, "height": 844})
