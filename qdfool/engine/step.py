@@ -123,8 +123,7 @@ def tell(
     cell_index, placed = jax.vmap(evolution.cell_index)(measures)
     valid = jnp.isfinite(logits).all(axis=1) & placed
     if evolution.is_image is not None:
-        known = (state.parents >= -1) & (state.parents < elites.fitness.shape[0])
-        valid &= known & jax.vmap(evolution.is_image)(ask(state))
+        valid &= jax.vmap(evolution.is_image)(ask(state))
     competes = _competes(evolution, state.parents, valid)
     fitness = jnp.where(competes, jax.vmap(log_odds)(logits.astype(jnp.float32)), -jnp.inf)
 
@@ -186,6 +185,11 @@ def _breed(evolution: Evolution, state: State, score: Score | None) -> State:
         key, state.generation, state.emitter, state.elites, score
     )
     images = jax.vmap(evolution.decode)(children)
+    if evolution.is_image is not None:
+        # A child of no cell waits as what is no image, and without a parent, so that what is saved is whole.
+        known = (parents >= -1) & (parents < state.elites.fitness.shape[0])
+        images = jnp.where(known[:, None, None, None], images, jnp.nan)
+        parents = jnp.where(known, parents, -1)
     if isinstance(state.pictures, Pictures):
         state = state._replace(origins=jnp.where(parents < 0, -1, state.elites.origin.picture[parents]))
     return state._replace(children=children, images=images, parents=parents, emitter=emitter)

@@ -58,10 +58,10 @@ def check_state(
         raise ValueError("num_replacements of a cell is below 0")
     if "origins" in state and (state["origins"] < -1).any():
         raise ValueError("origins of children are below -1")
-    if has_own_parts(config):
-        return
     if not ((state["parents"] >= -1) & (state["parents"] < len(fitness))).all():
         raise ValueError("a parent is no cell of the archive")
+    if has_own_parts(config):
+        return
     # Not copied where every cell is occupied: genomes may be the most of what memory holds.
     everywhere = len(cells) == len(fitness)
     genome = elites["genome"] if everywhere else jax.tree.map(lambda leaf: leaf[cells], elites["genome"])
