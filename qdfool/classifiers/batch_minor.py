@@ -109,7 +109,7 @@ def _biased(features: Array, kernel: Array, bias: Array, stride: int, pads: Pads
         total = sum_up(padded, kernel, stride, apart)
         return total + _of_channels(bias, total.ndim)
 
-    outcome = biased(padded) if sum_up is _product else _apart(biased, padded, witness=features)
+    outcome = biased(padded) if sum_up is _product else apart_from_others(biased, padded, witness=features)
     return outcome.reshape(-1, rows, columns, features.shape[3])
 
 
@@ -214,7 +214,7 @@ def _of_features(
 
     padded = _padded(spread, ((above, below), (left, right)))
     # A 1 x 1 kernel meets each value once: nothing could be computed anew.
-    apart = phases(padded) if height == width == 1 else _apart(phases, padded, witness=of_outcome)
+    apart = phases(padded) if height == width == 1 else apart_from_others(phases, padded, witness=of_outcome)
     whole = apart.transpose(2, 3, 0, 4, 1, 5).reshape(channels, rows * stride, columns * stride, batch)
     (top, _), (first, _) = pads
     return whole[:, top : top + shape[1], first : first + shape[2]]
@@ -229,7 +229,7 @@ def _of_kernel(
     return jnp.stack(places).reshape(shape)
 
 
-def _apart(function: Callable[[Array], Array], features: Array, witness: Array) -> Array:
+def apart_from_others(function: Callable[[Array], Array], features: Array, witness: Array) -> Array:
     """`function(features)`, computed apart from what comes before and after it.
 
     XLA would otherwise merge the layers into one loop and compute each value of one layer anew for every

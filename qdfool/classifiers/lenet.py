@@ -17,9 +17,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 
+from qdfool.classifiers import lenet_batch_minor
 from qdfool.classifiers import weights as weight_files
 from qdfool.classifiers.layers import exactly
+from qdfool.classifiers.lenet_batch_minor import Weights
 from qdfool.classifiers.names_check import check_class_names
 from qdfool.errors import InputError, shown
 from qdfool.types import Array, Classifier, Image, Key, Parameters
@@ -86,14 +89,63 @@ def convolution(images: Array, kernel: Array, strides: Sequence[int], padding: A
     return with_gradient(images, kernel)
 
 
+def _channels_last(weights: Weights, images: Image) -> Array:
+    """Images [B, 28, 28, 1] to the hidden units before their ReLU, [B, 500], with XLA's own convolutions."""
+
+    def pooled(maps: Array, kernel: Array, bias: Array) -> Array:
+        convolved = convolution(maps, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return max_pool(convolved + bias)
+
+    maps = pooled(images, weights.kernel1, weights.bias1)
+    maps = pooled(maps, weights.kernel2, weights.bias2)
+    rows = maps.reshape(len(maps), -1)  # in (H, W, C) order
+    return rows @ weights.dense + weights.dense_bias
+
+
+@jax.custom_vjp
+def _hidden(weights: Weights, images: Image) -> Array:
+    """`_channels_last`, on a CPU in a faster formulation; where a gradient is asked for, XLA's everywhere."""
+    return lax.platform_dependent(weights, images, cpu=lenet_batch_minor.hidden, default=_channels_last)
+
+
+def _hidden_forward(weights: Any, images: Any) -> tuple[Array, tuple[Any, Weights | None]]:
+    """Besides the hidden units what pulls their gradient back; and the weights, where they do not learn."""
+    values = Weights(*(each.value for each in weights))
+    if any(each.perturbed for each in weights):
+        units, pull_back = jax.vjp(_channels_last, values, images.value)
+        return units, (pull_back, None)
+    units, pull_back = jax.vjp(functools.partial(_channels_last, values), images.value)
+    return units, (pull_back, values)
+
+
+def _hidden_backward(kept: tuple[Any, Weights | None], gradient: Array) -> tuple[Weights, Array]:
+    pull_back, weights = kept
+    if weights is None:
+        return pull_back(gradient)
+    return jax.tree.map(jnp.zeros_like, weights), *pull_back(gradient)
+
+
+_hidden.defvjp(_hidden_forward, _hidden_backward, symbolic_zeros=True)
+
+
+def _in_halves(hidden: Array, kernel: Array, *_: Any, **__: Any) -> Array:
+    """The product [B, 500] x [500, K]. In halves, a CPU sums it up in the same order for every number of images."""
+
+    def halves(hidden: Array, kernel: Array) -> Array:
+        half = len(kernel) // 2
+        return hidden[:, :half] @ kernel[:half] + hidden[:, half:] @ kernel[half:]
+
+    return lax.platform_dependent(hidden, kernel, cpu=halves, default=jnp.matmul)
+
+
 class LeNet(nnx.Module):
     """Conv 5x5x20, max pool, conv 5x5x50, max pool, dense 500, ReLU, dense 10."""
 
     def __init__(self, classes: int = 10, *, rngs: nnx.Rngs):
-        self.conv1 = nnx.Conv(1, 20, (5, 5), padding="VALID", conv_general_dilated=convolution, rngs=rngs)
-        self.conv2 = nnx.Conv(20, 50, (5, 5), padding="VALID", conv_general_dilated=convolution, rngs=rngs)
+        self.conv1 = nnx.Conv(1, 20, (5, 5), padding="VALID", rngs=rngs)
+        self.conv2 = nnx.Conv(20, 50, (5, 5), padding="VALID", rngs=rngs)
         self.ip1 = nnx.Linear(4 * 4 * 50, 500, rngs=rngs)
-        self.ip2 = nnx.Linear(500, classes, rngs=rngs)
+        self.ip2 = nnx.Linear(500, classes, dot_general=_in_halves, rngs=rngs)
 
     def __call__(self, images: Image) -> Array:
         """[B, 28, 28, 1] preprocessed images to logits [B, K]."""
@@ -101,10 +153,9 @@ class LeNet(nnx.Module):
 
     def hidden(self, images: Image) -> Array:
         """[B, 28, 28, 1] preprocessed images to the 500 hidden units, [B, 500]."""
-        hidden = max_pool(self.conv1(images))
-        hidden = max_pool(self.conv2(hidden))
-        hidden = hidden.reshape(hidden.shape[0], -1)  # rows in (H, W, C) order
-        return nnx.relu(self.ip1(hidden))
+        layers = (self.conv1, self.conv2, self.ip1)
+        weights = Weights(*(values for layer in layers for values in (layer.kernel[...], layer.bias[...])))
+        return nnx.relu(_hidden(weights, images))
 
 
 @functools.cache
