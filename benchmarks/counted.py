@@ -36,7 +36,8 @@ def count(function: Callable[..., Any], *arguments: Any) -> Count:
     """Counts what a traceable function does.
 
     Args:
-        function: without loops over layers, such as a network with its maps channels last.
+        function: without loops over layers, such as a network with its maps channels last. Where it asks for the
+            platform, what it has for all but a CPU is counted.
         arguments: its arrays, or their shapes.
 
     Raises:
@@ -46,13 +47,13 @@ def count(function: Callable[..., Any], *arguments: Any) -> Count:
 
 
 def xla_operations(function: Callable[..., Any], *arguments: Any) -> float:
-    """What XLA counts of the program before it is compiled; transcendental functions are not among them.
+    """What XLA counts of the program for a GPU before it is compiled; transcendental functions are not among them.
 
     It is the CPU's XLA that counts, wherever the program is to run: others give no count before they compile.
     """
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arguments)
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        counted: Any = jax.jit(function).lower(*shapes).cost_analysis()
+        counted: Any = jax.jit(function).trace(*shapes).lower(lowering_platforms=("cuda",)).cost_analysis()
     return float(counted["flops"])
 
 
@@ -65,6 +66,8 @@ def _of(jaxpr: Any) -> Count:
 
 def _of_equation(equation: Any) -> Count:
     name, settings = equation.primitive.name, equation.params
+    if name == "cond" and (platforms := settings.get("branches_platforms")):
+        return _of(settings["branches"][platforms.index(None)].jaxpr)
     if name in ("while", "scan", "cond"):
         raise ValueError(f"a function with a {name} cannot be counted; give one without loops")
     for inner in ("jaxpr", "call_jaxpr", "fun_jaxpr"):

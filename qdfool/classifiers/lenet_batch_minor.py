@@ -55,11 +55,24 @@ def hidden(weights: Weights, images: Image) -> Array:
     batch = len(images)
     pieces = max(1, -(-batch // AT_ONCE))
     size = -(-batch // (pieces * LANES)) * LANES
-    filled = jnp.pad(images, ((0, pieces * size - batch), (0, 0), (0, 0), (0, 0)))
+    rows = jnp.pad(images.reshape(batch, -1), ((0, pieces * size - batch), (0, 0)))
+
+    def layer(function: Callable[[Array], Array], maps: Array) -> Array:
+        return apart_from_others(function, maps, witness=rows)
+
+    def side_by_side(rows: Array, piece: Array | int) -> Array:
+        taken = lax.dynamic_slice_in_dim(rows, piece * size, size)
+        return taken.T.reshape(*images.shape[1:3], size)
+
+    def of_piece(piece: Array | int) -> Array:
+        maps = layer(lambda rows: side_by_side(rows, piece), rows)
+        maps = layer(lambda maps: _first(weights.kernel1, weights.bias1, maps), maps)
+        maps = layer(lambda maps: _second(weights.kernel2, weights.bias2, maps), maps)
+        return maps.reshape(-1, size).T @ weights.dense + weights.dense_bias
+
     if pieces == 1:
-        return _piece(weights, filled)[:batch]
-    outputs = lax.map(lambda piece: _piece(weights, piece), filled.reshape(pieces, size, *images.shape[1:]))
-    return outputs.reshape(-1, outputs.shape[2])[:batch]
+        return of_piece(0)[:batch]
+    return lax.map(of_piece, jnp.arange(pieces)).reshape(pieces * size, -1)[:batch]
 
 
 @hidden.def_vmap
@@ -76,39 +89,27 @@ def _of_many(many: int, batched: tuple[Weights, bool], weights: Weights, images:
     return lax.map(one, jnp.arange(many)), True
 
 
-def _piece(weights: Weights, images: Image) -> Array:
-    """`hidden`, of images that fill registers."""
-
-    def layer(function: Callable[[Array], Array], maps: Array) -> Array:
-        return apart_from_others(function, maps, witness=images)
-
-    maps = layer(lambda images: images[..., 0].transpose(2, 1, 0), images)
-    maps = layer(lambda maps: _first(weights.kernel1, weights.bias1, maps), maps)
-    maps = layer(lambda maps: _second(weights.kernel2, weights.bias2, maps), maps)
-    return maps.reshape(-1, len(images)).T @ weights.dense + weights.dense_bias
-
-
 def _first(kernel: Array, bias: Array, images: Array) -> Array:
-    """Images [W, H, B] to pooled maps [W', H', C', B]."""
-    width, height = ((size - WINDOW) // POOL * POOL + 1 for size in images.shape[:2])
+    """Images [H, W, B] to pooled maps [H', W', C', B]."""
+    height, width = ((size - WINDOW) // POOL * POOL + 1 for size in images.shape[:2])
     places = []
-    for right, below in product(range(POOL), repeat=2):
+    for below, right in product(range(POOL), repeat=2):
         total = jnp.zeros((), images.dtype)
-        for column, row in product(range(WINDOW), repeat=2):
-            left, top = right + column, below + row
-            shifted = images[left : left + width : POOL, top : top + height : POOL]
+        for row, column in product(range(WINDOW), repeat=2):
+            top, left = below + row, right + column
+            shifted = images[top : top + height : POOL, left : left + width : POOL]
             total += shifted[:, :, None] * kernel[row, column, 0][:, None]
         places.append(total)
     return _largest(places) + bias[:, None]
 
 
 def _second(kernel: Array, bias: Array, maps: Array) -> Array:
-    """Maps [W, H, C, B] to pooled maps [H', W', C', B]."""
-    width, height, inputs, batch = maps.shape
+    """Maps [H, W, C, B] to pooled maps [H', W', C', B]."""
+    height, width, inputs, batch = maps.shape
     outputs = kernel.shape[3]
     tiles, windows = (width - WINDOW + 1) // TILE, (height - WINDOW + 1) // POOL
     met = POOL + WINDOW - 1  # rows that a window of the pooling meets
-    fed = [_of_inputs([maps[TILE * tile + place] for place in range(FED)]) for tile in range(tiles)]
+    fed = [_of_inputs([maps[:, TILE * tile + place] for place in range(FED)]) for tile in range(tiles)]
 
     def product_of(point: int, kernel: Array) -> Array:
         rows = [
