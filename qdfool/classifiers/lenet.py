@@ -153,9 +153,13 @@ class LeNet(nnx.Module):
 
     def hidden(self, images: Image) -> Array:
         """[B, 28, 28, 1] preprocessed images to the 500 hidden units, [B, 500]."""
-        layers = (self.conv1, self.conv2, self.ip1)
-        weights = Weights(*(values for layer in layers for values in (layer.kernel[...], layer.bias[...])))
+        weights = Weights(*_of(self.conv1), *_of(self.conv2), *_of(self.ip1))
         return nnx.relu(_hidden(weights, images))
+
+
+def _of(layer: nnx.Conv | nnx.Linear) -> tuple[Array, Array]:
+    assert layer.bias is not None
+    return layer.kernel[...], layer.bias[...]
 
 
 @functools.cache

@@ -1,0 +1,105 @@
+"""LeNet with the batch as the minor axis is the LeNet that XLA computes, image by image, and so are its gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qdfool.classifiers import lenet, lenet_batch_minor
+from qdfool.classifiers.lenet_batch_minor import AT_ONCE, Weights, hidden
+
+NEAR = 1e-5
+"""Of the largest value."""
+
+
+def _weights(seed: int) -> Weights:
+    """Biases too, which are zeros at first."""
+    keys = iter(jax.random.split(jax.random.key(seed), 6))
+    shapes = ((5, 5, 1, 20), (20,), (5, 5, 20, 50), (50,), (800, 500), (500,))
+    return Weights(*(jax.random.normal(next(keys), shape) / max(1, shape[0]) ** 0.5 for shape in shapes))
+
+
+WEIGHTS = _weights(0)
+IMAGES = jax.random.uniform(jax.random.key(1), (AT_ONCE + 1, 28, 28, 1))
+
+
+@pytest.fixture(scope="module")
+def units() -> np.ndarray:
+    """Of one image more than are computed at once."""
+    return np.asarray(jax.jit(hidden)(WEIGHTS, IMAGES))
+
+
+def _agree(ours, theirs) -> None:
+    theirs = np.asarray(theirs)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=NEAR * np.abs(theirs).max())
+
+
+def test_it_is_the_network_that_xla_computes(units):
+    _agree(units, jax.jit(lenet._channels_last)(WEIGHTS, IMAGES))
+
+
+@pytest.mark.parametrize("batch", [0, 1, 17])
+def test_an_image_has_the_same_units_whatever_is_beside_it(units, batch):
+    beside = jax.jit(hidden)(WEIGHTS, IMAGES[len(IMAGES) - batch :])
+    np.testing.assert_array_equal(beside, units[len(IMAGES) - batch :])
+
+
+def test_what_is_no_number_stays_in_its_image(units):
+    broken = jax.jit(hidden)(WEIGHTS, IMAGES[:17].at[3, 5, 5].set(jnp.nan))
+    assert np.isnan(broken[3]).any()
+    np.testing.assert_array_equal(np.delete(broken, 3, axis=0), np.delete(units[:17], 3, axis=0))
+
+
+def test_several_batches_are_one_and_several_networks_come_one_after_another(units):
+    batches = IMAGES[:16].reshape(2, 8, 28, 28, 1)
+    many = jax.jit(jax.vmap(hidden, in_axes=(None, 0)))(WEIGHTS, batches)
+    np.testing.assert_array_equal(many.reshape(16, -1), units[:16])
+    two = jax.tree.map(lambda *leaves: jnp.stack(leaves), WEIGHTS, _weights(2))
+    other = jax.jit(hidden)(_weights(2), batches[1])
+    each = jax.jit(jax.vmap(hidden))(two, batches)
+    np.testing.assert_array_equal(each, jnp.stack([units[:8], other]))
+    shared = jax.jit(jax.vmap(lambda kernel1: hidden(WEIGHTS._replace(kernel1=kernel1), batches[1])))
+    np.testing.assert_array_equal(shared(two.kernel1)[0], units[8:16])
+
+
+def test_gradients_are_those_of_xla_whoever_learns():
+    def loss(function):
+        return lambda weights, images: jnp.square(function(weights, images)).mean()
+
+    images = IMAGES[:3]
+    ours = jax.jit(jax.grad(loss(lenet._hidden), (0, 1)))(WEIGHTS, images)
+    theirs = jax.jit(jax.grad(loss(lenet._channels_last), (0, 1)))(WEIGHTS, images)
+    jax.tree.map(_agree, ours, theirs)
+    _agree(jax.jit(jax.grad(loss(lenet._hidden), 1))(WEIGHTS, images), theirs[1])
+    jax.tree.map(_agree, jax.jit(jax.grad(loss(lenet._hidden)))(WEIGHTS, images), theirs[0])
+
+
+@pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 0), ("cuda", 2), ("tpu", 2)])
+def test_each_platform_has_its_own(platform, convolutions):
+    classifier = lenet.classifier()
+    traced = jax.jit(classifier.logits).trace(classifier.parameters, IMAGES[:8])
+    text = traced.lower(lowering_platforms=(platform,)).as_text()
+    assert text.count("stablehlo.convolution(") == convolutions
+
+
+def test_logits_do_not_depend_on_how_many_images_there_are():
+    classifier = lenet.classifier()
+    logits = jax.jit(classifier.logits)
+    whole = logits(classifier.parameters, IMAGES[:256])
+    np.testing.assert_array_equal(logits(classifier.parameters, IMAGES[:25]), whole[:25])
+
+
+def test_pieces_are_filled_up_to_registers(monkeypatch):
+    widths = []
+
+    def noted(kernel, bias, images):
+        widths.append(images.shape[2])
+        return first(kernel, bias, images)
+
+    first = lenet_batch_minor._first
+    monkeypatch.setattr(lenet_batch_minor, "_first", noted)
+    for batch in (0, 1, 17, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE):
+        jax.eval_shape(
+            lambda images: hidden.fun(WEIGHTS, images), jax.ShapeDtypeStruct((batch, 28, 28, 1), jnp.float32)
+        )
+    assert sorted(set(widths)) == [16, 32, AT_ONCE // 2 + 16, AT_ONCE]
