@@ -33,6 +33,8 @@ CLASS_NAMES = tuple("0123456789")
 MOST_CLASSES = 1000
 """That a file may name."""
 PRETRAINED = Path(__file__).parent / "pretrained" / "lenet.safetensors"
+MANY = 64
+"""Rows of a matrix from which on XLA's products for a CPU have one order of summation, in jax 0.10 and 0.12."""
 PIXEL_SCALES = {"pixel/255": 1.0, "pixel/256": 255 / 256}
 """What an image in [0, 1] is multiplied by, for each `preprocessing` that a weights file may name."""
 
@@ -128,14 +130,14 @@ def _hidden_backward(kept: tuple[Any, Weights | None], gradient: Array) -> tuple
 _hidden.defvjp(_hidden_forward, _hidden_backward, symbolic_zeros=True)
 
 
-def _in_halves(hidden: Array, kernel: Array, *_: Any, **__: Any) -> Array:
-    """The product [B, 500] x [500, K]. In halves, a CPU sums it up in the same order for every number of images."""
+def _product(hidden: Array, kernel: Array, *_: Any, **__: Any) -> Array:
+    """The product [B, 500] x [500, K]. A CPU would sum that of few rows up in another order than that of many."""
 
-    def halves(hidden: Array, kernel: Array) -> Array:
-        half = len(kernel) // 2
-        return hidden[:, :half] @ kernel[:half] + hidden[:, half:] @ kernel[half:]
+    def of_many(hidden: Array, kernel: Array) -> Array:
+        filled = jnp.pad(hidden, ((0, max(0, MANY - len(hidden))), (0, 0)))
+        return (filled @ kernel)[: len(hidden)]
 
-    return lax.platform_dependent(hidden, kernel, cpu=halves, default=jnp.matmul)
+    return lax.platform_dependent(hidden, kernel, cpu=of_many, default=jnp.matmul)
 
 
 class LeNet(nnx.Module):
@@ -145,7 +147,7 @@ class LeNet(nnx.Module):
         self.conv1 = nnx.Conv(1, 20, (5, 5), padding="VALID", rngs=rngs)
         self.conv2 = nnx.Conv(20, 50, (5, 5), padding="VALID", rngs=rngs)
         self.ip1 = nnx.Linear(4 * 4 * 50, 500, rngs=rngs)
-        self.ip2 = nnx.Linear(500, classes, dot_general=_in_halves, rngs=rngs)
+        self.ip2 = nnx.Linear(500, classes, dot_general=_product, rngs=rngs)
 
     def __call__(self, images: Image) -> Array:
         """[B, 28, 28, 1] preprocessed images to logits [B, K]."""
