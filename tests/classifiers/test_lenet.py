@@ -197,7 +197,7 @@ def test_gradients_are_those_of_jax_s_own_convolution(monkeypatch, learns):
         return jax.jit(jax.grad(loss, argnums=(0, 1) if learns else 1))(state, images)
 
     ours = gradients()
-    monkeypatch.setattr(lenet, "convolution", jax.lax.conv_general_dilated)
+    monkeypatch.setattr(lenet, "convolution", lenet._convolve)
     own = gradients()
     for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(own), strict=True):
         assert np.abs(other).max() > 0
