@@ -229,7 +229,7 @@ def _of_kernel(
     return jnp.stack(places).reshape(shape)
 
 
-def apart_from_others(function: Callable[[Array], Array], features: Array, witness: Array) -> Array:
+def apart_from_others(function: Callable[[Any], Any], features: Any, witness: Array) -> Any:
     """`function(features)`, computed apart from what comes before and after it.
 
     XLA would otherwise merge the layers into one loop and compute each value of one layer anew for every
@@ -239,9 +239,16 @@ def apart_from_others(function: Callable[[Array], Array], features: Array, witne
     The condition always holds, unless the first value of `witness` is -inf, and then the outcome is broken anyway. XLA
     must not know that value, as it knows a zero of the padding.
     """
-    outcome = jax.eval_shape(function, features)
-    whole = witness.reshape(-1)[0] != -jnp.inf
-    return lax.cond(whole, function, lambda _: jnp.full(outcome.shape, jnp.nan, outcome.dtype), features)
+
+    def broken(features: Any) -> Any:
+        outcome = jax.eval_shape(function, features)
+        return jax.tree.map(lambda leaf: jnp.full(leaf.shape, _broken(leaf.dtype), leaf.dtype), outcome)
+
+    return lax.cond(witness.reshape(-1)[0] != -jnp.inf, function, broken, features)
+
+
+def _broken(dtype: Any) -> float | int:
+    return jnp.nan if jnp.issubdtype(dtype, jnp.inexact) else 0
 
 
 BATCH_MINOR = BatchMinor()

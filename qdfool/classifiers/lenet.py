@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import lax
 
-from qdfool.classifiers import lenet_batch_minor
+from qdfool.classifiers import lenet_batch_minor, lenet_gradient
 from qdfool.classifiers import weights as weight_files
 from qdfool.classifiers.layers import exactly
 from qdfool.classifiers.lenet_batch_minor import Weights
@@ -33,8 +33,6 @@ CLASS_NAMES = tuple("0123456789")
 MOST_CLASSES = 1000
 """That a file may name."""
 PRETRAINED = Path(__file__).parent / "pretrained" / "lenet.safetensors"
-LAYOUT = ("NHWC", "HWIO", "NHWC")
-"""Of images, kernels and maps of XLA's convolution."""
 MANY = 64
 """Rows of a matrix from which on XLA's products for a CPU have one order of summation, in jax 0.10 and 0.12."""
 PIXEL_SCALES = {"pixel/255": 1.0, "pixel/256": 255 / 256}
@@ -63,66 +61,14 @@ def _max_pool_backward(images: Array, gradient: Array) -> tuple[Array]:
 max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 
 
-def _convolve(images: Array, kernel: Array) -> Array:
-    return lax.conv_general_dilated(images, kernel, (1, 1), "VALID", dimension_numbers=LAYOUT)
-
-
-@jax.custom_vjp
-def convolution(images: Array, kernel: Array) -> Array:
-    """XLA's convolution, unpadded and of stride 1: [B, H, W, C] and [h, w, C, C'] to [B, H', W', C'].
-
-    Where the gradient of the images alone is asked for, it is one of the two below: XLA's CPU backend makes JAX's own
-    twenty times slower within a loop. Where the kernel learns, it is JAX's own.
-    """
-    return _convolve(images, kernel)
-
-
-def _convolution_forward(images: Any, kernel: Any) -> tuple[Array, tuple[Array | None, Array]]:
-    learns = images.value if kernel.perturbed else None
-    return _convolve(images.value, kernel.value), (learns, kernel.value)
-
-
-def _convolution_backward(kept: tuple[Array | None, Array], gradient: Array) -> tuple[Array, Array]:
-    images, kernel = kept
-    if images is not None:
-        return jax.vjp(_convolve, images, kernel)[1](gradient)
-    on_cpu = _spread if kernel.shape[2] == 1 else _turned
-    moved = lax.platform_dependent(gradient, kernel, cpu=on_cpu, default=_turned)
-    return moved, jnp.zeros_like(kernel)
-
-
-def _turned(gradient: Array, kernel: Array) -> Array:
-    """The gradient [B, H, W, C] of images, from [B, H', W', C'] of their maps: a convolution, the kernel turned
-    about."""
-    around = [(size - 1, size - 1) for size in kernel.shape[:2]]
-    turned = kernel[::-1, ::-1].swapaxes(2, 3)
-    return lax.conv_general_dilated(gradient, turned, (1, 1), around, dimension_numbers=LAYOUT)
-
-
-def _spread(gradient: Array, kernel: Array) -> Array:
-    """`_turned` for images of one channel, three times as fast on a CPU: what each place of the kernel hands to the
-    images, by one matrix product, and the sum of that."""
-    height, width, _, outputs = kernel.shape
-    handed = kernel.reshape(-1, outputs) @ gradient.reshape(-1, outputs).T
-    handed = handed.reshape(height * width, *gradient.shape[:3])
-    below, across = height - 1, width - 1
-    padded = jnp.pad(handed, ((0, 0), (0, 0), (below, below), (across, across)))
-    rows, columns = gradient.shape[1] + below, gradient.shape[2] + across
-    total = jnp.zeros((), gradient.dtype)
-    for place, each in enumerate(padded):
-        top, left = below - place // width, across - place % width
-        total += each[:, top : top + rows, left : left + columns]
-    return total[..., None]
-
-
-convolution.defvjp(_convolution_forward, _convolution_backward, symbolic_zeros=True)
-
-
 def _channels_last(weights: Weights, images: Image) -> Array:
     """Images [B, 28, 28, 1] to the hidden units before their ReLU, [B, 500], with XLA's own convolutions."""
 
     def pooled(maps: Array, kernel: Array, bias: Array) -> Array:
-        return max_pool(convolution(maps, kernel) + bias)
+        layout = ("NHWC", "HWIO", "NHWC")
+        return max_pool(
+            lax.conv_general_dilated(maps, kernel, (1, 1), "VALID", dimension_numbers=layout) + bias
+        )
 
     maps = pooled(images, weights.kernel1, weights.bias1)
     maps = pooled(maps, weights.kernel2, weights.bias2)
@@ -132,25 +78,38 @@ def _channels_last(weights: Weights, images: Image) -> Array:
 
 @jax.custom_vjp
 def _hidden(weights: Weights, images: Image) -> Array:
-    """`_channels_last`, on a CPU in a faster formulation; where a gradient is asked for, XLA's everywhere."""
+    """`_channels_last`, on a CPU in a faster formulation."""
     return lax.platform_dependent(weights, images, cpu=lenet_batch_minor.hidden, default=_channels_last)
 
 
-def _hidden_forward(weights: Any, images: Any) -> tuple[Array, tuple[Any, Weights | None]]:
-    """Besides the hidden units what pulls their gradient back; and the weights, where they do not learn."""
+def _hidden_forward(weights: Any, images: Any) -> tuple[Array, Any]:
+    """Besides the hidden units what their gradient takes: where the weights learn, what JAX keeps of XLA's own."""
     values = Weights(*(each.value for each in weights))
     if any(each.perturbed for each in weights):
-        units, pull_back = jax.vjp(_channels_last, values, images.value)
-        return units, (pull_back, None)
-    units, pull_back = jax.vjp(functools.partial(_channels_last, values), images.value)
-    return units, (pull_back, values)
+        return jax.vjp(_channels_last, values, images.value)
+
+    def channels_last(weights: Weights, images: Image) -> tuple[Array, Array]:
+        units = _channels_last(weights, images)
+        return units, jnp.zeros((len(images), len(weights.dense)), jnp.uint8)
+
+    units, largest = lax.platform_dependent(
+        values, images.value, cpu=lenet_gradient.hidden_and_largest, default=channels_last
+    )
+    return units, (values, images.value, largest)
 
 
-def _hidden_backward(kept: tuple[Any, Weights | None], gradient: Array) -> tuple[Weights, Array]:
-    pull_back, weights = kept
-    if weights is None:
-        return pull_back(gradient)
-    return jax.tree.map(jnp.zeros_like, weights), *pull_back(gradient)
+def _hidden_backward(kept: Any, gradient: Array) -> tuple[Weights, Array]:
+    if not isinstance(kept, tuple):
+        return kept(gradient)
+    weights, *_ = kept
+
+    def channels_last(weights: Weights, images: Image, _: Array, gradient: Array) -> Array:
+        # What is computed anew here XLA has already, of the pass forward.
+        _, pull_back = jax.vjp(lambda images: _channels_last(weights, images), images)
+        return pull_back(gradient)[0]
+
+    of_images = lax.platform_dependent(*kept, gradient, cpu=lenet_gradient.gradient, default=channels_last)
+    return jax.tree.map(jnp.zeros_like, weights), of_images
 
 
 _hidden.defvjp(_hidden_forward, _hidden_backward, symbolic_zeros=True)

@@ -11,9 +11,10 @@ Sources:
     points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -48,52 +49,96 @@ class Weights(NamedTuple):
     dense_bias: Array
 
 
-@custom_vmap
+Layer = Callable[[Callable[[Any], Any], Any], Any]
+"""(function, maps) to what the function makes of them, computed apart from other layers."""
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def one_batch(function: Function) -> Function:
+    """A function of weights and arrays [B, ...] that takes several batches, under `vmap`, as one large batch where they
+    meet the same weights; otherwise one after another."""
+    batch = custom_vmap(function)
+
+    @batch.def_vmap
+    def _(many: int, batched: Sequence[Any], weights: Weights, *arrays: Array) -> tuple[Any, Any]:
+        def one(index: Array) -> Any:
+            own = jax.tree.map(
+                lambda leaf, has: leaf[index] if has else leaf, (weights, *arrays), tuple(batched)
+            )
+            return batch(*own)
+
+        if any(batched[0]):
+            found = lax.map(one, jnp.arange(many))
+        else:
+            every = [
+                array if has else jnp.broadcast_to(array, (many, *array.shape))
+                for array, has in zip(arrays, batched[1:], strict=True)
+            ]
+            joined = batch(weights, *(array.reshape(-1, *array.shape[2:]) for array in every))
+            found = jax.tree.map(lambda leaf: leaf.reshape(*every[0].shape[:2], *leaf.shape[1:]), joined)
+        return found, jax.tree.map(lambda _: True, found)
+
+    return batch  # pyright: ignore[reportReturnType]
+
+
+@one_batch
 def hidden(weights: Weights, images: Image) -> Array:
     """Images [B, 28, 28, 1] to the hidden units before their ReLU, [B, 500]; those of an image are the same, bit for
     bit, whatever images are beside it, and however many."""
-    batch = len(images)
-    pieces = max(1, -(-batch // AT_ONCE))
-    size = max(1, -(-batch // (pieces * LANES))) * LANES
-    filled = jnp.pad(images, ((0, pieces * size - batch), (0, 0), (0, 0), (0, 0)))
-    rows = filled.reshape(pieces * size, -1)
 
-    def layer(function: Callable[[Array], Array], maps: Array) -> Array:
+    def of_piece(layer: Layer, images: Array) -> Array:
+        maps = layer(lambda images: first(weights, images)[0], images)
+        maps = layer(lambda maps: second(weights, maps)[0], maps)
+        return dense(weights, maps)
+
+    return by_pieces(of_piece, images)
+
+
+def by_pieces(of_piece: Callable[..., Any], images: Image, *others: Array, at_once: int = AT_ONCE) -> Any:
+    """What a function makes of a batch, in pieces that are filled up.
+
+    Args:
+        of_piece: (layer, images [H, W, n], others [n, ...]) to arrays [n, ...].
+        images: [B, H, W, 1].
+        others: [B, ...].
+        at_once: images of a piece at most.
+    """
+    batch, height, width, _ = images.shape
+    pieces = max(1, -(-batch // at_once))
+    size = max(1, -(-batch // (pieces * LANES))) * LANES
+    missing = pieces * size - batch
+    rows, *filled = (
+        jnp.pad(array, ((0, missing), *((0, 0) for _ in array.shape[1:]))) for array in (images, *others)
+    )
+    rows = rows.reshape(pieces * size, height * width)
+
+    def layer(function: Callable[[Any], Any], maps: Any) -> Any:
         return apart_from_others(function, maps, witness=rows)
 
-    def side_by_side(rows: Array, piece: Array | int) -> Array:
-        taken = lax.dynamic_slice_in_dim(rows, piece * size, size)
-        return taken.T.reshape(*images.shape[1:3], size)
+    def of_number(piece: Array | int) -> Any:
+        def taken(array: Array) -> Array:
+            return lax.dynamic_slice_in_dim(array, piece * size, size)
 
-    def of_piece(piece: Array | int) -> Array:
-        maps = layer(lambda rows: side_by_side(rows, piece), rows)
-        maps = layer(lambda maps: _first(weights.kernel1, weights.bias1, maps), maps)
-        maps = layer(lambda maps: _second(weights.kernel2, weights.bias2, maps), maps)
-        return maps.reshape(-1, size).T @ weights.dense + weights.dense_bias
+        side_by_side = layer(lambda rows: taken(rows).T.reshape(height, width, size), rows)
+        return of_piece(layer, side_by_side, *map(taken, filled))
 
     if pieces == 1:
-        return of_piece(0)[:batch]
-    return lax.map(of_piece, jnp.arange(pieces)).reshape(pieces * size, -1)[:batch]
+        found = of_number(0)
+    else:
+        found = lax.map(of_number, jnp.arange(pieces))
+        found = jax.tree.map(lambda leaf: leaf.reshape(pieces * size, *leaf.shape[2:]), found)
+    return jax.tree.map(lambda leaf: leaf[:batch], found)
 
 
-@hidden.def_vmap
-def _of_many(many: int, batched: Sequence[Any], weights: Weights, images: Image) -> tuple[Array, bool]:
-    """Of several batches: one large batch where they meet the same weights, otherwise one after another."""
-    if not any(batched[0]):
-        units = hidden(weights, images.reshape(-1, *images.shape[2:]))
-        return units.reshape(many, -1, units.shape[1]), True
-
-    def one(index: Array) -> Array:
-        taken = jax.tree.map(
-            lambda leaf, own: leaf[index] if own else leaf, (weights, images), tuple(batched)
-        )
-        return hidden(*taken)
-
-    return lax.map(one, jnp.arange(many)), True
+def dense(weights: Weights, maps: Array) -> Array:
+    """Pooled maps [H, W, C, B] to the hidden units before their ReLU, [B, 500]."""
+    return maps.reshape(-1, maps.shape[3]).T @ weights.dense + weights.dense_bias
 
 
-def _first(kernel: Array, bias: Array, images: Array) -> Array:
-    """Images [H, W, B] to pooled maps [H', W', C', B]."""
+def first(weights: Weights, images: Array) -> tuple[Array, Array]:
+    """Images [H, W, B] to pooled maps [H', W', C', B], and which value of each window was the largest, see
+    `_pooled`."""
+    kernel = weights.kernel1
     height, width = ((size - WINDOW) // POOL * POOL + 1 for size in images.shape[:2])
     places = []
     for below, right in product(range(POOL), repeat=2):
@@ -103,39 +148,54 @@ def _first(kernel: Array, bias: Array, images: Array) -> Array:
             shifted = images[top : top + height : POOL, left : left + width : POOL]
             total += shifted[:, :, None] * kernel[row, column, 0][:, None]
         places.append(total)
-    return _largest(places) + bias[:, None]
+    pooled, largest = _pooled(places)
+    return pooled + weights.bias1[:, None], largest
 
 
-def _second(kernel: Array, bias: Array, maps: Array) -> Array:
-    """Maps [H, W, C, B] to pooled maps [H', W', C', B]."""
-    height, width, inputs, batch = maps.shape
-    outputs = kernel.shape[3]
+def second(weights: Weights, maps: Array) -> tuple[Array, Array]:
+    """Maps [H, W, C, B] to pooled maps [H', W', C', B], and which value of each window was the largest, see
+    `_pooled`."""
+    height, width, _, batch = maps.shape
+    outputs = weights.kernel2.shape[3]
     tiles, windows = (width - WINDOW + 1) // TILE, (height - WINDOW + 1) // POOL
-    met = POOL + WINDOW - 1  # rows that a window of the pooling meets
-    fed = [_of_inputs([maps[:, TILE * tile + place] for place in range(FED)]) for tile in range(tiles)]
+    fed = [of_inputs([maps[:, TILE * tile + place] for place in range(FED)]) for tile in range(tiles)]
+    products = [
+        rows_of_windows(kernel, *at_point).reshape(POOL, outputs, windows, tiles, batch)
+        for kernel, *at_point in zip(of_kernel(weights.kernel2), *fed, strict=True)
+    ]
+    columns = of_outputs(products)
+    beside = []
+    for place in range(0, TILE, POOL):
+        left, right = columns[place], columns[place + 1]
+        beside.append(_pooled([left[0], right[0], left[1], right[1]]))
 
-    def product_of(point: int, kernel: Array) -> Array:
-        rows = [
-            jnp.stack([fed[tile][point][POOL * window : POOL * window + met] for tile in range(tiles)], 2)
-            for window in range(windows)
-        ]
-        beside = jnp.stack(rows, 2).reshape(met * inputs, -1)
-        return (kernel @ beside).reshape(POOL, outputs, windows, tiles, batch)
+    def in_order(pooled: Sequence[Array]) -> Array:
+        """[C', H', tiles, B] of the windows of a tile to [H', W', C', B]."""
+        maps = jnp.stack(pooled, 3).reshape(outputs, windows, tiles * len(pooled), batch)
+        return maps.transpose(1, 2, 0, 3)
 
-    columns = _of_outputs([product_of(*each) for each in enumerate(_of_kernel(kernel))])
-    pooled = [_largest([*columns[place], *columns[place + 1]]) for place in range(0, TILE, POOL)]
-    beside = jnp.stack(pooled, 3).reshape(outputs, windows, tiles * len(pooled), batch)
-    return (beside + bias[:, None, None, None]).transpose(1, 2, 0, 3)
-
-
-def _largest(maps: Sequence[Array]) -> Array:
-    largest, *others = maps
-    for other in others:
-        largest = jnp.maximum(largest, other)
-    return largest
+    pooled, largest = (in_order(each) for each in zip(*beside, strict=True))
+    return pooled + weights.bias2[:, None], largest
 
 
-def _of_kernel(kernel: Array) -> Array:
+def rows_of_windows(kernel: Array, *fed: Array) -> Array:
+    """At one point of the filtering, the inputs of each tile, [H, C, B], to products [2 C', windows x tiles x B]: two
+    rows of outputs for each six of inputs."""
+    met = POOL + WINDOW - 1
+    rows = [
+        jnp.stack([tile[top : top + met] for tile in fed], 2) for top in range(0, len(fed[0]) - met + 1, POOL)
+    ]
+    return kernel @ jnp.stack(rows, 2).reshape(kernel.shape[1], -1)
+
+
+def _pooled(places: Sequence[Array]) -> tuple[Array, Array]:
+    """The largest of what is at the four places of a window, row after row, and, uint8, a bit for each that is it."""
+    largest = functools.reduce(jnp.maximum, places)
+    bits = [(place == largest).astype(jnp.uint8) << number for number, place in enumerate(places)]
+    return largest, functools.reduce(jnp.bitwise_or, bits)
+
+
+def of_kernel(kernel: Array) -> Array:
     """A kernel [5, 5, C, C'] transformed, G of the source: for each of 8 points a matrix from the rows that a window of
     the pooling meets, and channels, to its rows of outputs, and channels: [8, 2 C', 6 C]."""
     inputs, outputs = kernel.shape[2:]
@@ -153,7 +213,7 @@ def _of_kernel(kernel: Array) -> Array:
     return jnp.stack(of_rows, 1).reshape(FED, POOL * outputs, (POOL + WINDOW - 1) * inputs)
 
 
-def _of_inputs(fed: Sequence[Array]) -> list[Array]:
+def of_inputs(fed: Sequence[Array]) -> list[Array]:
     """The transform of 8 neighbours, B^T of the source; points of opposite signs share their even and odd parts."""
     a, b, c, d, e, f, g, h = fed
     parts = [
@@ -165,7 +225,7 @@ def _of_inputs(fed: Sequence[Array]) -> list[Array]:
     return [g - a + 5.25 * (c - e), *pairs, h - b + 5.25 * (d - f)]
 
 
-def _of_outputs(products: Sequence[Array]) -> list[Array]:
+def of_outputs(products: Sequence[Array]) -> list[Array]:
     """The four outputs, A^T of the source: the powers of the points times the products."""
     zero, one, minus_one, two, minus_two, half, minus_half, infinity = products
     sums = one + minus_one, two + minus_two, half + minus_half

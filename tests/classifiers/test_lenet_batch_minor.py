@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdfool.classifiers import lenet, lenet_batch_minor
+from qdfool.classifiers import lenet, lenet_batch_minor, lenet_gradient
 from qdfool.classifiers.lenet_batch_minor import AT_ONCE, Weights, hidden
+from qdfool.types import Array
 
 NEAR = 1e-5
 """Of the largest value."""
@@ -21,6 +22,9 @@ def _weights(seed: int) -> Weights:
 
 WEIGHTS = _weights(0)
 IMAGES = jax.random.uniform(jax.random.key(1), (AT_ONCE + 1, 28, 28, 1))
+
+
+FEW = IMAGES[:33]
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +66,47 @@ def test_several_batches_are_one_and_several_networks_come_one_after_another(uni
     np.testing.assert_array_equal(shared(two.kernel1)[0], units[8:16])
 
 
-def test_gradients_are_those_of_xla_whoever_learns():
-    def loss(function):
-        return lambda weights, images: jnp.square(function(weights, images)).mean()
+def _loss(function):
+    return lambda weights, images: jnp.square(function(weights, images)).mean()
 
-    images = IMAGES[:3]
-    ours = jax.jit(jax.grad(loss(lenet._hidden), (0, 1)))(WEIGHTS, images)
-    theirs = jax.jit(jax.grad(loss(lenet._channels_last), (0, 1)))(WEIGHTS, images)
-    jax.tree.map(_agree, ours, theirs)
-    _agree(jax.jit(jax.grad(loss(lenet._hidden), 1))(WEIGHTS, images), theirs[1])
-    jax.tree.map(_agree, jax.jit(jax.grad(loss(lenet._hidden)))(WEIGHTS, images), theirs[0])
+
+@pytest.fixture(scope="module")
+def gradients() -> tuple[Weights, Array]:
+    """Of weights and of images of XLA's own."""
+    return jax.jit(jax.grad(_loss(lenet._channels_last), (0, 1)))(WEIGHTS, FEW)
+
+
+def test_the_gradient_of_images_is_that_of_xla_however_many(gradients, monkeypatch):
+    ours = jax.jit(jax.grad(_loss(lenet._hidden), 1))(WEIGHTS, FEW)
+    assert np.abs(gradients[1]).max() > 0
+    _agree(ours, gradients[1])
+    monkeypatch.setattr(lenet_gradient, "AT_ONCE", 16)
+    pieces = jax.jit(jax.grad(lambda images: _loss(lenet._hidden)(WEIGHTS, images)))(FEW)
+    np.testing.assert_array_equal(pieces, ours)
+
+
+def test_values_of_a_window_that_tie_share_its_gradient():
+    largest = jnp.array([0b0001, 0b1010, 0b1111], jnp.uint8)
+    shares = lenet_gradient._shares(jnp.array([4.0, 4.0, 4.0]), largest)
+    np.testing.assert_array_equal(shares, [[4, 0, 1], [0, 2, 1], [0, 0, 1], [0, 2, 1]])
+    flat = jnp.full((28, 28, 1), 0.5)
+    np.testing.assert_array_equal(lenet_batch_minor.first(WEIGHTS, flat)[1], np.full((12, 12, 20, 1), 0b1111))
+
+
+def test_where_weights_learn_gradients_are_xla_s_own(gradients):
+    both = jax.jit(jax.grad(_loss(lenet._hidden), (0, 1)))(WEIGHTS, FEW)
+    jax.tree.map(np.testing.assert_array_equal, both, gradients)
+    weights = jax.jit(jax.grad(_loss(lenet._hidden)))(WEIGHTS, FEW)
+    jax.tree.map(_agree, weights, gradients[0])
+
+
+def test_gradients_of_several_batches_are_those_of_one(gradients):
+    def loss(images):
+        return jnp.square(lenet._hidden(WEIGHTS, images)).sum()
+
+    whole = jax.jit(jax.grad(loss))(FEW[:16])
+    batches = jax.jit(jax.vmap(jax.grad(loss)))(FEW[:16].reshape(2, 8, 28, 28, 1))
+    np.testing.assert_array_equal(batches.reshape(whole.shape), whole)
 
 
 @pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 0), ("cuda", 2), ("tpu", 2)])
@@ -93,14 +128,14 @@ def test_logits_do_not_depend_on_how_many_images_there_are():
 def test_pieces_are_filled_up_to_registers(monkeypatch):
     widths = []
 
-    def noted(kernel, bias, images):
+    def noted(weights, images):
         widths.append(images.shape[2])
-        return first(kernel, bias, images)
+        return first(weights, images)
 
-    first = lenet_batch_minor._first
-    monkeypatch.setattr(lenet_batch_minor, "_first", noted)
+    first = lenet_batch_minor.first
+    monkeypatch.setattr(lenet_batch_minor, "first", noted)
     for batch in (0, 1, 17, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE):
         jax.eval_shape(
-            lambda images: hidden.fun(WEIGHTS, images), jax.ShapeDtypeStruct((batch, 28, 28, 1), jnp.float32)
+            lambda images: hidden(WEIGHTS, images), jax.ShapeDtypeStruct((batch, 28, 28, 1), jnp.float32)
         )
     assert sorted(set(widths)) == [16, 32, AT_ONCE // 2 + 16, AT_ONCE]
