@@ -49,8 +49,8 @@ def hidden_and_largest(weights: Weights, images: Image) -> tuple[Array, Array]:
 def gradient(weights: Weights, images: Image, largest: Array, of_hidden: Array) -> Array:
     """The gradient of images [B, 28, 28, 1], from that of their hidden units, [B, 500].
 
-    Values of a window that tie share it, as with XLA's maximum. In the second pooling rounding decides where they would tie,
-    as in an image of one grey: its filtering computes the columns of a tile in different ways.
+    Values of a window that tie share it, as with XLA's maximum. In the second pooling rounding decides where they
+    would tie, as in an image of one grey: its filtering computes the columns of a tile in different ways.
     """
 
     def of_piece(layer: Layer, images: Array, largest: Array, of_hidden: Array) -> Array:
