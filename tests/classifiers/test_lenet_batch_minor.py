@@ -107,6 +107,12 @@ def test_gradients_of_several_batches_are_those_of_one(gradients):
     whole = jax.jit(jax.grad(loss))(FEW[:16])
     batches = jax.jit(jax.vmap(jax.grad(loss)))(FEW[:16].reshape(2, 8, 28, 28, 1))
     np.testing.assert_array_equal(batches.reshape(whole.shape), whole)
+    _, largest = lenet_gradient.hidden_and_largest(WEIGHTS, FEW[:16])
+    of_hidden = jnp.ones((8, 500))
+    shared = jax.vmap(lenet_gradient.gradient, in_axes=(None, 0, 0, None))
+    ours = jax.jit(shared)(WEIGHTS, FEW[:16].reshape(2, 8, 28, 28, 1), largest.reshape(2, 8, -1), of_hidden)
+    own = jax.jit(lenet_gradient.gradient)(WEIGHTS, FEW[8:16], largest[8:], of_hidden)
+    np.testing.assert_array_equal(ours[1], own)
 
 
 @pytest.mark.parametrize(("platform", "convolutions"), [("cpu", 0), ("cuda", 2), ("tpu", 2)])
