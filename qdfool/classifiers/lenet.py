@@ -77,42 +77,31 @@ def _channels_last(weights: Weights, images: Image) -> Array:
 
 
 @jax.custom_vjp
-def _hidden(weights: Weights, images: Image) -> Array:
-    """`_channels_last`, on a CPU in a faster formulation."""
-    return lax.platform_dependent(weights, images, cpu=lenet_batch_minor.hidden, default=_channels_last)
+def _on_cpu(weights: Weights, images: Image) -> Array:
+    """`_channels_last` in the formulation for a CPU, and so its gradient; but where weights learn it is XLA's own."""
+    return lenet_batch_minor.hidden(weights, images)
 
 
-def _hidden_forward(weights: Any, images: Any) -> tuple[Array, Any]:
-    """Besides the hidden units what their gradient takes: where the weights learn, what JAX keeps of XLA's own."""
+def _on_cpu_forward(weights: Any, images: Any) -> tuple[Array, Any]:
     values = Weights(*(each.value for each in weights))
     if any(each.perturbed for each in weights):
         return jax.vjp(_channels_last, values, images.value)
-
-    def channels_last(weights: Weights, images: Image) -> tuple[Array, Array]:
-        units = _channels_last(weights, images)
-        return units, jnp.zeros((len(images), len(weights.dense)), jnp.uint8)
-
-    units, largest = lax.platform_dependent(
-        values, images.value, cpu=lenet_gradient.hidden_and_largest, default=channels_last
-    )
+    units, largest = lenet_gradient.hidden_and_largest(values, images.value)
     return units, (values, images.value, largest)
 
 
-def _hidden_backward(kept: Any, gradient: Array) -> tuple[Weights, Array]:
+def _on_cpu_backward(kept: Any, gradient: Array) -> tuple[Weights, Array]:
     if not isinstance(kept, tuple):
         return kept(gradient)
-    weights, *_ = kept
-
-    def channels_last(weights: Weights, images: Image, _: Array, gradient: Array) -> Array:
-        # What is computed anew here XLA has already, of the pass forward.
-        _, pull_back = jax.vjp(lambda images: _channels_last(weights, images), images)
-        return pull_back(gradient)[0]
-
-    of_images = lax.platform_dependent(*kept, gradient, cpu=lenet_gradient.gradient, default=channels_last)
-    return jax.tree.map(jnp.zeros_like, weights), of_images
+    return jax.tree.map(jnp.zeros_like, kept[0]), lenet_gradient.gradient(*kept, gradient)
 
 
-_hidden.defvjp(_hidden_forward, _hidden_backward, symbolic_zeros=True)
+_on_cpu.defvjp(_on_cpu_forward, _on_cpu_backward, symbolic_zeros=True)
+
+
+def _hidden(weights: Weights, images: Image) -> Array:
+    """Images [B, 28, 28, 1] to the hidden units before their ReLU, [B, 500]."""
+    return lax.platform_dependent(weights, images, cpu=_on_cpu, default=_channels_last)
 
 
 def _product(hidden: Array, kernel: Array, *_: Any, **__: Any) -> Array:
