@@ -61,7 +61,7 @@ def _max_pool_backward(images: Array, gradient: Array) -> tuple[Array]:
 max_pool.defvjp(_max_pool_forward, _max_pool_backward)
 
 
-def _channels_last(weights: Weights, images: Image) -> Array:
+def channels_last(weights: Weights, images: Image) -> Array:
     """Images [B, 28, 28, 1] to the hidden units before their ReLU, [B, 500], with XLA's own convolutions."""
 
     def pooled(maps: Array, kernel: Array, bias: Array) -> Array:
@@ -78,14 +78,14 @@ def _channels_last(weights: Weights, images: Image) -> Array:
 
 @jax.custom_vjp
 def _on_cpu(weights: Weights, images: Image) -> Array:
-    """`_channels_last` in the formulation for a CPU, and so its gradient; but where weights learn it is XLA's own."""
+    """`channels_last` in the formulation for a CPU, and so its gradient; but where weights learn it is XLA's own."""
     return lenet_batch_minor.hidden(weights, images)
 
 
 def _on_cpu_forward(weights: Any, images: Any) -> tuple[Array, Any]:
     values = Weights(*(each.value for each in weights))
     if any(each.perturbed for each in weights):
-        return jax.vjp(_channels_last, values, images.value)
+        return jax.vjp(channels_last, values, images.value)
     units, largest = lenet_gradient.hidden_and_largest(values, images.value)
     return units, (values, images.value, largest)
 
@@ -101,7 +101,7 @@ _on_cpu.defvjp(_on_cpu_forward, _on_cpu_backward, symbolic_zeros=True)
 
 def _hidden(weights: Weights, images: Image) -> Array:
     """Images [B, 28, 28, 1] to the hidden units before their ReLU, [B, 500]."""
-    return lax.platform_dependent(weights, images, cpu=_on_cpu, default=_channels_last)
+    return lax.platform_dependent(weights, images, cpu=_on_cpu, default=channels_last)
 
 
 def _product(hidden: Array, kernel: Array, *_: Any, **__: Any) -> Array:

@@ -39,7 +39,7 @@ def _agree(ours, theirs) -> None:
 
 
 def test_it_is_the_network_that_xla_computes(units):
-    _agree(units, jax.jit(lenet._channels_last)(WEIGHTS, IMAGES))
+    _agree(units, jax.jit(lenet.channels_last)(WEIGHTS, IMAGES))
 
 
 @pytest.mark.parametrize("batch", [0, 1, 17])
@@ -73,7 +73,7 @@ def _loss(function):
 @pytest.fixture(scope="module")
 def gradients() -> tuple[Weights, Array]:
     """Of weights and of images of XLA's own."""
-    return jax.jit(jax.grad(_loss(lenet._channels_last), (0, 1)))(WEIGHTS, FEW)
+    return jax.jit(jax.grad(_loss(lenet.channels_last), (0, 1)))(WEIGHTS, FEW)
 
 
 def test_the_gradient_of_images_is_that_of_xla_however_many(gradients, monkeypatch):
