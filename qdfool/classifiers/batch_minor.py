@@ -236,19 +236,16 @@ def apart_from_others(function: Callable[[Any], Any], features: Any, witness: Ar
     value of the next that needs it: ten times the work for three depthwise layers. A barrier does not keep
     the CPU backend from it; a branch does. Nor can a matrix product that follows become part of the loop then, which
     would walk the map as a matrix and gather value by value what lies side by side, three times slower.
-    The condition always holds, unless the first value of `witness` is -inf, and then the outcome is broken anyway. XLA
-    must not know that value, as it knows a zero of the padding.
+    The condition always holds: whatever the first value of `witness` is, zero times it is not 1. XLA must not know that
+    value, as it knows a zero of the padding.
     """
 
-    def broken(features: Any) -> Any:
+    def never(features: Any) -> Any:
+        some = jax.tree.leaves(features)[0].reshape(-1)[0]
         outcome = jax.eval_shape(function, features)
-        return jax.tree.map(lambda leaf: jnp.full(leaf.shape, _broken(leaf.dtype), leaf.dtype), outcome)
+        return jax.tree.map(lambda leaf: jnp.full(leaf.shape, some).astype(leaf.dtype), outcome)
 
-    return lax.cond(witness.reshape(-1)[0] != -jnp.inf, function, broken, features)
-
-
-def _broken(dtype: Any) -> float | int:
-    return jnp.nan if jnp.issubdtype(dtype, jnp.inexact) else 0
+    return lax.cond(witness.reshape(-1)[0] * 0 != 1, function, never, features)
 
 
 BATCH_MINOR = BatchMinor()

@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from flax.nnx.nn.dtypes import promote_dtype
 from jax import lax
 
 from qdfool.classifiers import lenet_batch_minor, lenet_gradient
@@ -78,27 +79,26 @@ def channels_last(weights: Weights, images: Image) -> Array:
 
 @jax.custom_vjp
 def _on_cpu(weights: Weights, images: Image) -> Array:
-    """`channels_last` in the formulation for a CPU, and so its gradient; but where weights learn it is XLA's own."""
+    """`channels_last` in the formulation for a CPU, with its gradient of images; that of weights is XLA's own."""
     return lenet_batch_minor.hidden(weights, images)
 
 
-def _on_cpu_forward(weights: Any, images: Any) -> tuple[Array, Any]:
-    values = Weights(*(each.value for each in weights))
-    if any(each.perturbed for each in weights):
-        return jax.vjp(channels_last, values, images.value)
-    units, largest = lenet_gradient.hidden_and_largest(values, images.value)
-    return units, (values, images.value, largest)
+def _on_cpu_forward(weights: Weights, images: Image) -> tuple[Array, tuple[Weights, Array, Array]]:
+    units, largest = lenet_gradient.hidden_and_largest(weights, images)
+    return units, (weights, images, largest)
 
 
-def _on_cpu_backward(kept: Any, gradient: Array) -> tuple[Weights, Array]:
-    if not isinstance(kept, tuple):
-        return kept(gradient)
-    return jax.tree.map(jnp.zeros_like, kept[0]), lenet_gradient.gradient(*kept, gradient)
+def _on_cpu_backward(kept: tuple[Weights, Array, Array], gradient: Array) -> tuple[Weights, Array]:
+    """What nobody asks for of the two is not computed in a compiled program."""
+    weights, images, largest = kept
+    _, pull_back = jax.vjp(lambda weights: channels_last(weights, images), weights)
+    return pull_back(gradient)[0], lenet_gradient.gradient(weights, images, largest, gradient)
 
 
-_on_cpu.defvjp(_on_cpu_forward, _on_cpu_backward, symbolic_zeros=True)
+_on_cpu.defvjp(_on_cpu_forward, _on_cpu_backward)
 
 
+@jax.jit
 def _hidden(weights: Weights, images: Image) -> Array:
     """Images [B, 28, 28, 1] to the hidden units before their ReLU, [B, 500]."""
     return lax.platform_dependent(weights, images, cpu=_on_cpu, default=channels_last)
@@ -129,7 +129,9 @@ class LeNet(nnx.Module):
 
     def hidden(self, images: Image) -> Array:
         """[B, 28, 28, 1] preprocessed images to the 500 hidden units, [B, 500]."""
-        weights = Weights(*_of(self.conv1), *_of(self.conv2), *_of(self.ip1))
+        values = (*_of(self.conv1), *_of(self.conv2), *_of(self.ip1))
+        images, *values = promote_dtype((images, *values), dtype=None)
+        weights = Weights(*values)
         return nnx.relu(_hidden(weights, images))
 
 

@@ -32,7 +32,7 @@ TILE = 4
 """Outputs of a tile, across."""
 FED = TILE + WINDOW - 1
 """Inputs of a tile, across."""
-AT_ONCE = 512
+AT_ONCE = 256
 """Images that are computed at once at most: of more the products would leave the caches."""
 LANES = 16
 """Images that a register holds; a batch is filled up to a multiple."""
@@ -88,7 +88,7 @@ def hidden(weights: Weights, images: Image) -> Array:
 
     def of_piece(layer: Layer, images: Array) -> Array:
         maps = layer(lambda images: first(weights, images)[0], images)
-        maps = layer(lambda maps: second(weights, maps)[0], maps)
+        maps, _ = second(layer, weights, maps)
         return dense(weights, maps)
 
     return by_pieces(of_piece, images)
@@ -152,18 +152,27 @@ def first(weights: Weights, images: Array) -> tuple[Array, Array]:
     return pooled + weights.bias1[:, None], largest
 
 
-def second(weights: Weights, maps: Array) -> tuple[Array, Array]:
+def second(layer: Layer, weights: Weights, maps: Array) -> tuple[Array, Array]:
     """Maps [H, W, C, B] to pooled maps [H', W', C', B], and which value of each window was the largest, see
     `_pooled`."""
-    height, width, _, batch = maps.shape
-    outputs = weights.kernel2.shape[3]
-    tiles, windows = (width - WINDOW + 1) // TILE, (height - WINDOW + 1) // POOL
-    fed = [of_inputs([maps[:, TILE * tile + place] for place in range(FED)]) for tile in range(tiles)]
-    products = [
-        rows_of_windows(kernel, *at_point).reshape(POOL, outputs, windows, tiles, batch)
-        for kernel, *at_point in zip(of_kernel(weights.kernel2), *fed, strict=True)
+    fed = layer(_fed, maps)
+    return layer(lambda fed: _of_fed(weights, fed), fed)
+
+
+def _fed(maps: Array) -> Array:
+    """Maps [H, W, C, B] to the inputs of the products: at each point of each tile, [8, H, C, tiles, B]."""
+    tiles = (maps.shape[1] - WINDOW + 1) // TILE
+    at_points = [
+        jnp.stack(of_inputs([maps[:, TILE * tile + place] for place in range(FED)])) for tile in range(tiles)
     ]
-    columns = of_outputs(products)
+    return jnp.stack(at_points, 3)
+
+
+def _of_fed(weights: Weights, fed: Array) -> tuple[Array, Array]:
+    _, height, _, tiles, batch = fed.shape
+    outputs, windows = weights.kernel2.shape[3], (height - WINDOW + 1) // POOL
+    products = of_kernel(weights.kernel2) @ rows_of_windows(fed)
+    columns = of_outputs(products.reshape(FED, POOL, outputs, windows, tiles, batch))
     beside = []
     for place in range(0, TILE, POOL):
         left, right = columns[place], columns[place + 1]
@@ -178,14 +187,13 @@ def second(weights: Weights, maps: Array) -> tuple[Array, Array]:
     return pooled + weights.bias2[:, None], largest
 
 
-def rows_of_windows(kernel: Array, *fed: Array) -> Array:
-    """At one point of the filtering, the inputs of each tile, [H, C, B], to products [2 C', windows x tiles x B]: two
-    rows of outputs for each six of inputs."""
+def rows_of_windows(fed: Array) -> Array:
+    """The inputs of the products, [8, H, C, tiles, B], to matrices [8, 6 C, windows x tiles x B]: of six rows come two
+    rows of outputs, a window of the pooling."""
     met = POOL + WINDOW - 1
-    rows = [
-        jnp.stack([tile[top : top + met] for tile in fed], 2) for top in range(0, len(fed[0]) - met + 1, POOL)
-    ]
-    return kernel @ jnp.stack(rows, 2).reshape(kernel.shape[1], -1)
+    points, height, channels = fed.shape[:3]
+    rows = [fed[:, top : top + met] for top in range(0, height - met + 1, POOL)]
+    return jnp.stack(rows, 3).reshape(points, met * channels, -1)
 
 
 def _pooled(places: Sequence[Array]) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from qdfool.classifiers.lenet_batch_minor import (
+    FED,
     POOL,
     TILE,
     WINDOW,
@@ -39,7 +40,7 @@ def hidden_and_largest(weights: Weights, images: Image) -> tuple[Array, Array]:
 
     def of_piece(layer: Layer, images: Array) -> tuple[Array, Array]:
         maps = layer(lambda images: first(weights, images)[0], images)
-        maps, largest = layer(lambda maps: second(weights, maps), maps)
+        maps, largest = second(layer, weights, maps)
         return dense(weights, maps), largest.reshape(-1, images.shape[2]).T
 
     return by_pieces(of_piece, images)
@@ -50,14 +51,15 @@ def gradient(weights: Weights, images: Image, largest: Array, of_hidden: Array) 
     """The gradient of images [B, 28, 28, 1], from that of their hidden units, [B, 500].
 
     Values of a window that tie share it, as with XLA's maximum. In the second pooling rounding decides where they
-    would tie, as in an image of one grey: its filtering computes the columns of a tile in different ways.
+    would tie, as where an image is of one grey: its filtering computes the columns of a tile in different ways.
     """
 
     def of_piece(layer: Layer, images: Array, largest: Array, of_hidden: Array) -> Array:
         batch = images.shape[2]
         of_pooled = (weights.dense @ of_hidden.T).reshape(*POOLED, batch)
         largest = largest.T.reshape(*POOLED, batch)
-        of_maps = layer(lambda both: _through_second(weights.kernel2, *both), (of_pooled, largest))
+        of_fed = layer(lambda both: _through_products(weights.kernel2, *both), (of_pooled, largest))
+        of_maps = layer(_through_fed, of_fed)
         largest = layer(lambda images: first(weights, images)[1], images)
         handed = layer(lambda both: _handed(weights.kernel1, *both), (of_maps, largest))
         return layer(_gathered, handed).reshape(-1, batch).T
@@ -72,8 +74,9 @@ def _shares(of_pooled: Array, largest: Array) -> list[Array]:
     return [jnp.where(bit > 0, each, 0) for bit in bits]
 
 
-def _through_second(kernel: Array, of_pooled: Array, largest: Array) -> Array:
-    """The gradient of maps [H, W, C, B], from that of what the second convolution makes of them, [H', W', C', B]."""
+def _through_products(kernel: Array, of_pooled: Array, largest: Array) -> Array:
+    """The gradient of the inputs of the second convolution's products, [8, H, C, tiles, B], from that of what becomes
+    of them, [H', W', C', B]."""
     windows, across, outputs, batch = of_pooled.shape
     tiles, of_tile = POOL * across // TILE, TILE // POOL
     rows = [
@@ -85,21 +88,22 @@ def _through_second(kernel: Array, of_pooled: Array, largest: Array) -> Array:
         jnp.stack([rows[column % POOL][column // POOL], rows[POOL + column % POOL][column // POOL]])
         for column in range(TILE)
     ]
-    of_products = [each.reshape(POOL * outputs, -1) for each in _through_outputs(columns)]
-    height = POOL * windows + WINDOW - 1
-    tile = jax.ShapeDtypeStruct((height, kernel.shape[2], batch), of_pooled.dtype)
-    of_fed = [
-        jax.linear_transpose(lambda *fed, kernel=kernel: rows_of_windows(kernel, *fed), *[tile] * tiles)(each)
-        for kernel, each in zip(of_kernel(kernel), of_products, strict=True)
-    ]
-    # Tiles meet at the places at which one has its last inputs and the next its first.
+    of_products = jnp.stack(_through_outputs(columns)).reshape(FED, POOL * outputs, -1)
+    of_rows = of_kernel(kernel).swapaxes(1, 2) @ of_products
+    fed = (FED, POOL * windows + WINDOW - 1, kernel.shape[2], tiles, batch)
+    (of_fed,) = jax.linear_transpose(rows_of_windows, jax.ShapeDtypeStruct(fed, of_rows.dtype))(of_rows)
+    return of_fed
+
+
+def _through_fed(of_fed: Array) -> Array:
+    """The gradient of maps [H, W, C, B], from that of the inputs of the products, [8, H, C, tiles, B]. Tiles meet where
+    one has its last inputs and the next its first."""
     met: list[Array] = []
-    for each in zip(*of_fed, strict=True):
-        places = _through_inputs(each)
+    for tile in range(of_fed.shape[3]):
+        places = _through_inputs(of_fed[:, :, :, tile])
         shared = len(met) and WINDOW - 1
-        met[len(met) - shared :] = [
-            one + other for one, other in zip(met[len(met) - shared :], places, strict=False)
-        ]
+        both = zip(met[len(met) - shared :], places, strict=False)
+        met[len(met) - shared :] = [one + other for one, other in both]
         met += places[shared:]
     return jnp.stack(met, 1)
 
@@ -111,7 +115,7 @@ def _through_outputs(columns: Sequence[Array]) -> list[Array]:
     return [a, *(both for even, odd in parts for both in (even + odd, even - odd)), d]
 
 
-def _through_inputs(points: Sequence[Array]) -> list[Array]:
+def _through_inputs(points: Array) -> list[Array]:
     """`lenet_batch_minor.of_inputs` turned about: from the gradient at eight points to that of eight neighbours."""
     zero, one, minus_one, two, minus_two, half, minus_half, infinity = points
     sums = one + minus_one, two + minus_two, half + minus_half

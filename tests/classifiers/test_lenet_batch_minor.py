@@ -48,16 +48,18 @@ def test_an_image_has_the_same_units_whatever_is_beside_it(units, batch):
     np.testing.assert_array_equal(beside, units[len(IMAGES) - batch :])
 
 
-def test_what_is_no_number_stays_in_its_image(units):
-    broken = jax.jit(hidden)(WEIGHTS, IMAGES[:17].at[3, 5, 5].set(jnp.nan))
-    assert np.isnan(broken[3]).any()
-    np.testing.assert_array_equal(np.delete(broken, 3, axis=0), np.delete(units[:17], 3, axis=0))
+@pytest.mark.parametrize(("image", "value"), [(3, jnp.nan), (0, jnp.nan), (0, -jnp.inf), (0, jnp.inf)])
+def test_what_is_no_number_stays_in_its_image(units, image, value):
+    broken = jax.jit(hidden)(WEIGHTS, IMAGES[:17].at[image, 0, 0].set(value))
+    assert not np.isfinite(broken[image]).all()
+    np.testing.assert_array_equal(np.delete(broken, image, axis=0), np.delete(units[:17], image, axis=0))
 
 
 def test_several_batches_are_one_and_several_networks_come_one_after_another(units):
     batches = IMAGES[:16].reshape(2, 8, 28, 28, 1)
     many = jax.jit(jax.vmap(hidden, in_axes=(None, 0)))(WEIGHTS, batches)
     np.testing.assert_array_equal(many.reshape(16, -1), units[:16])
+    assert "scan" not in str(jax.make_jaxpr(jax.vmap(hidden, in_axes=(None, 0)))(WEIGHTS, batches))
     two = jax.tree.map(lambda *leaves: jnp.stack(leaves), WEIGHTS, _weights(2))
     other = jax.jit(hidden)(_weights(2), batches[1])
     each = jax.jit(jax.vmap(hidden))(two, batches)
@@ -80,9 +82,12 @@ def test_the_gradient_of_images_is_that_of_xla_however_many(gradients, monkeypat
     ours = jax.jit(jax.grad(_loss(lenet._hidden), 1))(WEIGHTS, FEW)
     assert np.abs(gradients[1]).max() > 0
     _agree(ours, gradients[1])
+    units, largest = lenet_gradient.hidden_and_largest(WEIGHTS, FEW)
     monkeypatch.setattr(lenet_gradient, "AT_ONCE", 16)
-    pieces = jax.jit(jax.grad(lambda images: _loss(lenet._hidden)(WEIGHTS, images)))(FEW)
-    _agree(pieces, ours)
+    pieces = jax.jit(lambda *arrays: lenet_gradient.gradient(WEIGHTS, *arrays))(
+        FEW, largest, 2 * units / units.size
+    )
+    _agree(pieces, gradients[1])
 
 
 def test_values_of_a_window_that_tie_share_its_gradient():
@@ -93,14 +98,16 @@ def test_values_of_a_window_that_tie_share_its_gradient():
     np.testing.assert_array_equal(lenet_batch_minor.first(WEIGHTS, flat)[1], np.full((12, 12, 20, 1), 0b1111))
 
 
-def test_where_weights_learn_gradients_are_xla_s_own(gradients):
-    both = jax.jit(jax.grad(_loss(lenet._hidden), (0, 1)))(WEIGHTS, FEW)
-    jax.tree.map(np.testing.assert_array_equal, both, gradients)
-    weights = jax.jit(jax.grad(_loss(lenet._hidden)))(WEIGHTS, FEW)
-    jax.tree.map(_agree, weights, gradients[0])
+def test_who_learns_may_change_within_a_process(gradients):
+    """What JAX remembers of one gradient is not used for another."""
+    asked = {"images": 1, "weights": 0}
+    expected = {"images": gradients[1], "weights": gradients[0]}
+    for name in ("images", "weights", "images"):
+        function = jax.grad(_loss(lenet._hidden), asked[name])
+        jax.tree.map(_agree, jax.jit(lambda *given, own=function: own(*given))(WEIGHTS, FEW), expected[name])
 
 
-def test_gradients_of_several_batches_are_those_of_one(gradients):
+def test_gradients_of_several_batches_are_those_of_one():
     def loss(images):
         return jnp.square(lenet._hidden(WEIGHTS, images)).sum()
 
@@ -129,6 +136,25 @@ def test_logits_do_not_depend_on_how_many_images_there_are():
     whole = logits(classifier.parameters, IMAGES[:256])
     for batch in (1, 25):
         np.testing.assert_array_equal(logits(classifier.parameters, IMAGES[:batch]), whole[:batch])
+
+
+def test_numbers_of_several_kinds_are_brought_to_one():
+    classifier = lenet.classifier()
+    images = IMAGES[:2].astype(jnp.bfloat16)
+    logits = classifier.logits(classifier.parameters, images)
+    np.testing.assert_array_equal(
+        logits, classifier.logits(classifier.parameters, images.astype(jnp.float32))
+    )
+
+
+def test_devices_that_share_a_batch_are_taken_as_such():
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("batch",))
+    shares = jax.sharding.PartitionSpec("batch")
+    whole = jax.sharding.PartitionSpec()
+    shared = jax.shard_map(hidden, mesh=mesh, in_specs=(whole, shares), out_specs=shares)
+    np.testing.assert_array_equal(
+        jax.jit(shared)(WEIGHTS, IMAGES[:16]), jax.jit(hidden)(WEIGHTS, IMAGES[:16])
+    )
 
 
 def test_pieces_are_filled_up_to_registers(monkeypatch):
