@@ -113,7 +113,7 @@ def by_pieces(of_piece: Callable[..., Any], images: Image, *others: Array, at_on
     rows = rows.reshape(pieces * size, height * width)
 
     def layer(function: Callable[[Any], Any], maps: Any) -> Any:
-        return apart_from_others(function, maps, witness=rows)
+        return apart_from_others(function, maps, witness=rows, fill=rows[0, 0])
 
     def of_number(piece: Array | int) -> Any:
         def taken(array: Array) -> Array:
