@@ -233,7 +233,7 @@ def of_inputs(fed: Sequence[Array]) -> list[Array]:
     return [g - a + 5.25 * (c - e), *pairs, h - b + 5.25 * (d - f)]
 
 
-def of_outputs(products: Sequence[Array]) -> list[Array]:
+def of_outputs(products: Array) -> list[Array]:
     """The four outputs, A^T of the source: the powers of the points times the products."""
     zero, one, minus_one, two, minus_two, half, minus_half, infinity = products
     sums = one + minus_one, two + minus_two, half + minus_half
