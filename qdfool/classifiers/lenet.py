@@ -98,7 +98,6 @@ def _on_cpu_backward(kept: tuple[Weights, Array, Array], gradient: Array) -> tup
 _on_cpu.defvjp(_on_cpu_forward, _on_cpu_backward)
 
 
-@jax.jit
 def _hidden(weights: Weights, images: Image) -> Array:
     """Images [B, 28, 28, 1] to the hidden units before their ReLU, [B, 500]."""
     return lax.platform_dependent(weights, images, cpu=_on_cpu, default=channels_last)

@@ -56,8 +56,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def one_batch(function: Function) -> Function:
     """A function of weights and arrays [B, ...] that takes several batches, under `vmap`, as one large batch where they
-    meet the same weights; otherwise one after another."""
-    batch = custom_vmap(function)
+    meet the same weights; otherwise one after another. Called by hand it is compiled once for each size."""
+    batch = custom_vmap(jax.jit(function))
 
     @batch.def_vmap
     def _(many: int, batched: Sequence[Any], weights: Weights, *arrays: Array) -> tuple[Any, Any]:

@@ -78,16 +78,18 @@ def gradients() -> tuple[Weights, Array]:
     return jax.jit(jax.grad(_loss(lenet.channels_last), (0, 1)))(WEIGHTS, FEW)
 
 
-def test_the_gradient_of_images_is_that_of_xla_however_many(gradients, monkeypatch):
+def test_the_gradient_of_images_is_that_of_xla(gradients):
     ours = jax.jit(jax.grad(_loss(lenet._hidden), 1))(WEIGHTS, FEW)
     assert np.abs(gradients[1]).max() > 0
     _agree(ours, gradients[1])
-    units, largest = lenet_gradient.hidden_and_largest(WEIGHTS, FEW)
-    monkeypatch.setattr(lenet_gradient, "AT_ONCE", 16)
-    pieces = jax.jit(lambda *arrays: lenet_gradient.gradient(WEIGHTS, *arrays))(
-        FEW, largest, 2 * units / units.size
-    )
-    _agree(pieces, gradients[1])
+
+
+def test_gradients_of_several_pieces_are_in_their_places():
+    many = IMAGES[: lenet_gradient.AT_ONCE + 1]
+    units, largest = lenet_gradient.hidden_and_largest(WEIGHTS, many)
+    whole = lenet_gradient.gradient(WEIGHTS, many, largest, units)
+    for few in (slice(0, 16), slice(-16, None)):
+        _agree(whole[few], lenet_gradient.gradient(WEIGHTS, many[few], largest[few], units[few]))
 
 
 def test_values_of_a_window_that_tie_share_its_gradient():
@@ -152,17 +154,15 @@ def test_devices_that_share_a_batch_are_taken_as_such():
     )
 
 
-def test_pieces_are_filled_up_to_registers(monkeypatch):
+def test_pieces_are_filled_up_to_registers():
     widths = []
 
-    def noted(weights, images):
+    def noted(layer, images):
         widths.append(images.shape[2])
-        return first(weights, images)
+        return images.reshape(-1, images.shape[2]).T
 
-    first = lenet_batch_minor.first
-    monkeypatch.setattr(lenet_batch_minor, "first", noted)
     for batch in (0, 1, 17, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE):
-        jax.eval_shape(
-            lambda images: hidden(WEIGHTS, images), jax.ShapeDtypeStruct((batch, 28, 28, 1), jnp.float32)
-        )
+        images = IMAGES[:batch] if batch <= len(IMAGES) else jnp.zeros((batch, 28, 28, 1))
+        rows = lenet_batch_minor.by_pieces(noted, images)
+        np.testing.assert_array_equal(rows.reshape(images.shape), images)
     assert sorted(set(widths)) == [16, 32, AT_ONCE // 2 + 16, AT_ONCE]
