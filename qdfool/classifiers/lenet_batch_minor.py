@@ -22,6 +22,7 @@ from jax import lax
 from jax.custom_batching import custom_vmap
 
 from qdfool.classifiers.batch_minor import apart_from_others
+from qdfool.together import as_one_batch
 from qdfool.types import Array, Image
 
 WINDOW = 5
@@ -70,12 +71,8 @@ def one_batch(function: Function) -> Function:
         if any(batched[0]):
             found = lax.map(one, jnp.arange(many))
         else:
-            every = [
-                array if has else jnp.broadcast_to(array, (many, *array.shape))
-                for array, has in zip(arrays, batched[1:], strict=True)
-            ]
-            joined = batch(weights, *(array.reshape(-1, *array.shape[2:]) for array in every))
-            found = jax.tree.map(lambda leaf: leaf.reshape(*every[0].shape[:2], *leaf.shape[1:]), joined)
+            joined = batch(weights, *as_one_batch(many, tuple(batched[1:]), arrays))
+            found = jax.tree.map(lambda leaf: leaf.reshape(many, len(leaf) // many, *leaf.shape[1:]), joined)
         return found, jax.tree.map(lambda _: True, found)
 
     return batch  # pyright: ignore[reportReturnType]
@@ -172,7 +169,7 @@ def _of_fed(weights: Weights, fed: Array) -> tuple[Array, Array]:
     _, height, _, tiles, batch = fed.shape
     outputs, windows = weights.kernel2.shape[3], (height - WINDOW + 1) // POOL
     products = of_kernel(weights.kernel2) @ rows_of_windows(fed)
-    columns = of_outputs(products.reshape(FED, POOL, outputs, windows, tiles, batch))
+    columns = of_outputs(list(products.reshape(FED, POOL, outputs, windows, tiles, batch)))
     beside = []
     for place in range(0, TILE, POOL):
         left, right = columns[place], columns[place + 1]
@@ -233,7 +230,7 @@ def of_inputs(fed: Sequence[Array]) -> list[Array]:
     return [g - a + 5.25 * (c - e), *pairs, h - b + 5.25 * (d - f)]
 
 
-def of_outputs(products: Array) -> list[Array]:
+def of_outputs(products: Sequence[Array]) -> list[Array]:
     """The four outputs, A^T of the source: the powers of the points times the products."""
     zero, one, minus_one, two, minus_two, half, minus_half, infinity = products
     sums = one + minus_one, two + minus_two, half + minus_half

@@ -5,7 +5,7 @@ convolution is linear: its gradient is its transforms and products turned about.
 one matrix product, and the sum of what the places of its kernel hand to each pixel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,9 @@ from qdfool.classifiers.lenet_batch_minor import (
     by_pieces,
     dense,
     first,
+    of_inputs,
     of_kernel,
+    of_outputs,
     one_batch,
     rows_of_windows,
     second,
@@ -88,7 +90,7 @@ def _through_products(kernel: Array, of_pooled: Array, largest: Array) -> Array:
         jnp.stack([rows[column % POOL][column // POOL], rows[POOL + column % POOL][column // POOL]])
         for column in range(TILE)
     ]
-    of_products = jnp.stack(_through_outputs(columns)).reshape(FED, POOL * outputs, -1)
+    of_products = jnp.stack(_turned_about(of_outputs, columns)).reshape(FED, POOL * outputs, -1)
     of_rows = of_kernel(kernel).swapaxes(1, 2) @ of_products
     fed = (FED, POOL * windows + WINDOW - 1, kernel.shape[2], tiles, batch)
     (of_fed,) = jax.linear_transpose(rows_of_windows, jax.ShapeDtypeStruct(fed, of_rows.dtype))(of_rows)
@@ -100,7 +102,7 @@ def _through_fed(of_fed: Array) -> Array:
     one has its last inputs and the next its first."""
     met: list[Array] = []
     for tile in range(of_fed.shape[3]):
-        places = _through_inputs(of_fed[:, :, :, tile])
+        places = _turned_about(of_inputs, list(of_fed[:, :, :, tile]))
         shared = len(met) and WINDOW - 1
         both = zip(met[len(met) - shared :], places, strict=False)
         met[len(met) - shared :] = [one + other for one, other in both]
@@ -108,28 +110,12 @@ def _through_fed(of_fed: Array) -> Array:
     return jnp.stack(met, 1)
 
 
-def _through_outputs(columns: Sequence[Array]) -> list[Array]:
-    """`lenet_batch_minor.of_outputs` turned about: from the gradient of four outputs to that of eight products."""
-    a, b, c, d = columns
-    parts = [(a + c, b + d), (a + 4 * c, 2 * b + 8 * d), (a + 0.25 * c, 0.5 * b + 0.125 * d)]
-    return [a, *(both for even, odd in parts for both in (even + odd, even - odd)), d]
-
-
-def _through_inputs(points: Array) -> list[Array]:
-    """`lenet_batch_minor.of_inputs` turned about: from the gradient at eight points to that of eight neighbours."""
-    zero, one, minus_one, two, minus_two, half, minus_half, infinity = points
-    sums = one + minus_one, two + minus_two, half + minus_half
-    differences = one - minus_one, two - minus_two, half - minus_half
-    return [
-        -zero,
-        differences[0] + 0.5 * differences[1] + 2 * differences[2] - infinity,
-        5.25 * zero + sums[0] + 0.25 * sums[1] + 4 * sums[2],
-        5.25 * infinity - 4.25 * differences[0] - 2.5 * (differences[1] + differences[2]),
-        -5.25 * zero - 4.25 * sums[0] - 1.25 * sums[1] - 5 * sums[2],
-        differences[0] + 2 * differences[1] + 0.5 * differences[2] - 5.25 * infinity,
-        zero + sums[0] + sums[1] + sums[2],
-        infinity,
-    ]
+def _turned_about(
+    transform: Callable[[Sequence[Array]], list[Array]], gradient: Sequence[Array]
+) -> list[Array]:
+    """From the gradient of what a transform of eight arrays gives to that of what it takes."""
+    taken = [jax.ShapeDtypeStruct(gradient[0].shape, gradient[0].dtype)] * FED
+    return jax.linear_transpose(transform, taken)(list(gradient))[0]
 
 
 def _handed(kernel: Array, of_pooled: Array, largest: Array) -> Array:

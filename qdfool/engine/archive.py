@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_batching import custom_vmap
 
-from qdfool.genomes.together import as_one_batch
+from qdfool.together import as_one_batch
 from qdfool.types import Array, Elites, Genome, Origin
 
 

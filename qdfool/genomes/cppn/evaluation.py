@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from qdfool.genomes.cppn.graph import Graph, adjacency, reachability
-from qdfool.genomes.together import together
+from qdfool.together import together
 from qdfool.types import Array
 
 CONNECTIONS_A_STEP = 8

@@ -23,7 +23,7 @@ from qdfool.genomes.cppn.evaluation import (
     sine,
 )
 from qdfool.genomes.cppn.graph import Graph
-from qdfool.genomes.together import together
+from qdfool.together import together
 from qdfool.types import Array
 
 SLOPES: dict[str, Callable[[Array, Array], Array]] = {

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from qdfool.genomes.together import together
+from qdfool.together import together
 from qdfool.types import Array
 
 WORD = 32

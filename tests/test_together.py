@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdfool.genomes.together import together
+from qdfool.together import together
 
 
 class Pair(NamedTuple):
