@@ -21,3 +21,14 @@ def test_rounding_and_writing_agree():
     image = jax.random.uniform(jax.random.key(0), (50, 50, 1))
     np.testing.assert_array_equal(to_uint8(round_to_levels(image)), to_uint8(image))
     np.testing.assert_array_equal(to_uint8(jnp.asarray(AS_READ)), LEVELS)
+
+
+@pytest.mark.optimised
+def test_halves_go_to_the_even_level():
+    """As `jnp.round` has it off a CPU, and `to_uint8` everywhere."""
+    random = np.random.default_rng(0).uniform(0, 1, 10_000).astype(np.float32)
+    image = np.concatenate([random, (np.arange(255) + np.float32(0.5)) / np.float32(255), [0.0, 1.0]])
+    # Those that are still halfway when they are multiplied, as float32 rounds.
+    assert ((image * np.float32(255)) % 1 == 0.5).sum() > 100
+    levels = np.asarray(jax.jit(round_to_levels)(image)) * np.float32(255)
+    np.testing.assert_array_equal(np.rint(levels), np.rint(image * np.float32(255)))

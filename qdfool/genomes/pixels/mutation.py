@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from qdfool.errors import InputError, in_range
@@ -18,6 +19,10 @@ from qdfool.types import Array, Genome, Key
 
 MOST_GENES = 2**30 - 2
 """Of a genome: the sum of two positions, or of a position and a number of changes, is an int32."""
+FEW = 256
+"""Changes of a genome whose positions are summed by a matrix product, which costs their square."""
+EXACT = 2**24
+"""What float32 counts to."""
 BELOW_ONE = 1.0 - 2.0**-24
 """The greatest number below 1, and the least above -1, in float32."""
 ABOVE_MINUS_ONE = -BELOW_ONE
@@ -67,12 +72,24 @@ def changed_positions(key: Key, size: int, rate: Array | float, max_changes: int
     per_gene = jnp.clip(-jnp.log1p(-jnp.asarray(rate, jnp.float32)), 1e-30, 17.0)
     gaps = 1 + jnp.minimum(jnp.floor(waiting / per_gene), size).astype(jnp.int32)
 
+    positions = _sums(gaps, size + 1) - 1
+    return jnp.where(positions < size, positions, size + jnp.arange(max_changes))
+
+
+def _sums(gaps: Array, most: int) -> Array:
+    """[n] int32, the sum of the gaps until each, all of 1 to `most`; beyond `most`, any number that is, too."""
+    count = gaps.shape[0]
+    if count <= FEW and count * most < EXACT:
+        # A product with ones: for all children together it is a single large one, which is faster than any sum on a
+        # CPU, and exact.
+        ones = np.triu(np.ones((count, count), np.float32))
+        return jnp.dot(gaps.astype(jnp.float32), ones, precision=lax.Precision.HIGHEST).astype(jnp.int32)
+
     # Whole numbers, because float32 counts to 2**24 only; what is past the end stays there, and so does not overflow.
     def together(one: Array, other: Array) -> Array:
-        return jnp.minimum(one + other, size + 1)
+        return jnp.minimum(one + other, most)
 
-    positions = lax.associative_scan(together, gaps) - 1  # faster than cumsum on the CPU
-    return jnp.where(positions < size, positions, size + jnp.arange(max_changes))
+    return lax.associative_scan(together, gaps)  # faster than cumsum on the CPU
 
 
 def polynomial(key: Key, genome: Genome, *, rate: Array | float, eta: float, max_changes: int) -> Genome:

@@ -216,6 +216,17 @@ def test_positions_are_a_coin_for_every_gene(rate):
     assert changed.sum(1).max() <= mutation.max_changes(size, rate)
 
 
+def test_positions_are_the_same_whichever_way_they_are_summed(monkeypatch):
+    def drawn(rate):
+        return np.asarray(
+            jax.vmap(mutation.changed_positions, (0, None, None, None))(keys(3, 50), 784, rate, 133)
+        )
+
+    by_product = [drawn(rate) for rate in (0.0, 0.01, 0.1, 1.0)]
+    monkeypatch.setattr(mutation, "FEW", 0)
+    np.testing.assert_array_equal(by_product, [drawn(rate) for rate in (0.0, 0.01, 0.1, 1.0)])
+
+
 def test_small_rates_are_met():
     rate, size, draws = 4e-8, 2**23, 4000
     positions = np.asarray(MANY_POSITIONS(keys(2, draws), size, rate, 8))
