@@ -23,7 +23,6 @@ def test_rounding_and_writing_agree():
     np.testing.assert_array_equal(to_uint8(jnp.asarray(AS_READ)), LEVELS)
 
 
-@pytest.mark.optimised
 def test_halves_go_to_the_even_level():
     """As `jnp.round` has it off a CPU, and `to_uint8` everywhere."""
     random = np.random.default_rng(0).uniform(0, 1, 10_000).astype(np.float32)
