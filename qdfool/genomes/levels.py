@@ -27,13 +27,17 @@ def round_to_levels(image: Image) -> Image:
 
 def _nearest(values: Array) -> Array:
     """The nearest whole number to each value of 0 to 255, of two the even one."""
-    # On a CPU `round` takes twice as long. A number so large has no bits for a fraction, and its sum with a value is
-    # rounded as any sum is; `reduce_precision`, which keeps all bits, keeps XLA from leaving out both steps.
-    return lax.platform_dependent(
-        values,
-        cpu=lambda values: lax.reduce_precision(values + NO_FRACTION, 8, 23) - NO_FRACTION,
-        default=jnp.round,
-    )
+    return lax.platform_dependent(values, cpu=_nearest_by_a_sum, default=jnp.round)
+
+
+def _nearest_by_a_sum(values: Array) -> Array:
+    """In a third of the time that a CPU takes to round images.
+
+    A number so large has no bits for a fraction, and its sum with a value is rounded as any sum is. `reduce_precision`,
+    which keeps all bits, keeps XLA from leaving out both steps; and `minimum`, which changes no level, keeps LLVM from
+    joining the sum to the product before it, whose rounding would be left out.
+    """
+    return lax.reduce_precision(jnp.minimum(values, NO_FRACTION) + NO_FRACTION, 8, 23) - NO_FRACTION
 
 
 @round_to_levels.defjvp
