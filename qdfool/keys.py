@@ -13,6 +13,7 @@ import zlib
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.extend.random import define_prng_impl, threefry_prng_impl
 
 from qdfool.types import Array, Key
@@ -70,11 +71,20 @@ def _counted(shape: tuple[int, ...]) -> Array:
 def _split(key: Array, shape: tuple[int, ...]) -> Array:
     if not _partitionable():
         return threefry_prng_impl.split(key, shape)
-    return jnp.stack(_threefry(key, _counted(shape)), axis=-1)
+    return _at_hand(jnp.stack(_threefry(key, _counted(shape)), axis=-1))
 
 
 def _fold_in(key: Array, data: int | Array) -> Array:
-    return jnp.stack(_threefry(key, jnp.asarray(data, jnp.uint32)))
+    return _at_hand(jnp.stack(_threefry(key, jnp.asarray(data, jnp.uint32))))
+
+
+def _at_hand(keys: Array) -> Array:
+    """The keys, which a CPU computes before what is drawn with them.
+
+    Where one kernel has the rounds of a key, of the keys from it and of what is drawn with those, LLVM (of jax 0.12)
+    follows every way through all of them, and compiles for ever.
+    """
+    return lax.platform_dependent(keys, cpu=lax.optimization_barrier, default=lambda keys: keys)
 
 
 def _random_bits(key: Array, bit_width: int, shape: tuple[int, ...]) -> Array:

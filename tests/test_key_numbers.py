@@ -1,10 +1,12 @@
 """Keys whose rounds are written out give the numbers of JAX's own."""
 
+from functools import partial
+
 import jax
 import numpy as np
 import pytest
 
-from qdfool.keys import WRITTEN_OUT, key_of, root_key
+from qdfool.keys import WRITTEN_OUT, key_of, new_key, root_key
 
 
 @pytest.mark.parametrize("traced", [False, True])
@@ -57,3 +59,13 @@ def test_keys_under_options_of_jax(option):
 
 def root_data():
     return jax.random.key_data(root_key(1, "evolution"))
+
+
+@pytest.mark.parametrize("platform", ["cpu", "cuda"])
+@pytest.mark.parametrize(
+    "derive", [jax.random.split, partial(jax.random.fold_in, data=3)], ids=["split", "folded"]
+)
+def test_a_cpu_has_keys_at_hand_before_it_draws_with_them(platform, derive):
+    """In one kernel with what is drawn, the LLVM of jax 0.12 compiles keys of keys for ever."""
+    lowered = jax.jit(derive).trace(new_key(0)).lower(lowering_platforms=(platform,)).as_text()
+    assert ("optimization_barrier" in lowered) == (platform == "cpu")
