@@ -174,6 +174,10 @@ def test_a_preset_takes_other_settings_and_groups_of_them():
     ("settings", "message"),
     [
         ({"mutation": {"rat": 1}}, r"Unknown setting 'mutation.rat'. Did you mean `mutation.rate`\?"),
+        (
+            {"mutation.rate": 1},
+            r"Expected the setting 'mutation.rate' in a dict .* \{'mutation': \{'rate': \.\.\.\}\}",
+        ),
         ({"mutatoin": {}}, r"Unknown setting 'mutatoin'. Did you mean `mutation`\?"),
         ({"rate": 0.1}, r"Unknown setting 'rate'. Did you mean `mutation.rate`\?"),
         ({"zzz": 0.1}, "Unknown setting 'zzz'. Known: preset, seed"),

@@ -177,6 +177,11 @@ def _read(setting: str, value: Any, objects: tuple[Any, ...]) -> Any:
 
 def _unknown(setting: str, path: str) -> str:
     names, last = setting_names(), setting.rpartition(".")[2]
+    if setting in names:  # Not nested, but with a dot, as the command line has it.
+        group = setting.removesuffix(f".{last}")
+        return (
+            f"Expected the setting {shown(setting)} in a dict of its group, {{{group!r}: {{{last!r}: ...}}}}."
+        )
     beside = [name for name in names if name.startswith(path)]
     if not path:  # A group by its own name alone, or the list would be a page.
         beside = list(dict.fromkeys(name.partition(".")[0] for name in names))
