@@ -1,5 +1,6 @@
 """How a command line begins: it is ready for signals, and for an odd environment, before JAX is imported."""
 
+import gc
 import importlib
 import logging
 import os
@@ -57,7 +58,12 @@ def start(module: str) -> NoReturn:
     keep_compiled_programs()
     try:
         _check_flags()
+        # What is imported stays. To look through it for garbage, while there is more of it and ever after, would take a
+        # tenth of a short run.
+        gc.disable()
         main = importlib.import_module(module).main
+        gc.freeze()
+        gc.enable()
     except Exception as error:
         program = module.removesuffix(".__main__").removesuffix(".run")
         trouble = (

@@ -1,6 +1,7 @@
 """What the runs of several seeds have in common: medians with their intervals, and their curves."""
 
 import functools
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ COUNTS, SHARES = (
 """Figures that every summary of a run has: from 0, and from 0 to 1."""
 FIXED = ("classes", "cppn.nodes_cap", "cppn.connections_cap")
 """Figures of a run's summary that no seed changes."""
+
+
+def prepare() -> None:
+    """Imports what the others here need, which takes a second: work for while the first seed evolves."""
+    for name in ("scipy.stats", "qdfool.results.pictures", "qdfool.results.report"):
+        importlib.import_module(name)
 
 
 def summary(directory: Path, seeds: Sequence[int], done: Sequence[int]) -> dict[str, Any]:

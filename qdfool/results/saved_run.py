@@ -120,17 +120,16 @@ class SavedRun:
         if hosts.is_first() and self.run.has_elites():
             self.run.result().write(self.directory)
 
-    def draw(self, asked: bool) -> None:
-        """Draws all pictures, and the page.
+    def drawing(self, asked: bool) -> Callable[[], None]:
+        """What draws all pictures, and the page, of what has been found until now; it raises an OSError if a file
+        cannot be written.
 
         Args:
             asked: whether the classifier can be asked about what was found.
-
-        Raises:
-            OSError: a file cannot be written.
         """
-        if hosts.is_first() and self.run.has_elites():
-            self.run.result().draw(self.directory, self.classifier if asked else None)
+        if not (hosts.is_first() and self.run.has_elites()):
+            return lambda: None
+        return partial(self.run.result().draw, self.directory, self.classifier if asked else None)
 
     def what_is_saved(self) -> str:
         """A sentence that says from where the run can go on, and how."""
@@ -146,6 +145,7 @@ def evolve_together(
     what_is_saved: Callable[[], str],
     stop: Callable[[], bool] = lambda: False,
     on_chunk: Callable[[Sequence[Run]], None] | None = None,
+    draw_later: Callable[[Callable[[], None]], None] | None = None,
 ) -> None:
     """Evolves one run, or several side by side, until the budget is spent or `stop` says so, and leaves their folders
     whole, however it ends.
@@ -155,6 +155,8 @@ def evolve_together(
         what_is_saved: a sentence for messages.
         stop: asked between chunks of generations.
         on_chunk: called with the runs after every chunk.
+        draw_later: given what draws the pictures, when all else is saved, and then gives the folders back; without it
+            they are drawn at once, as they are where something failed.
 
     Raises:
         InputError: the classifier failed, or another process has a folder by now; the message says what is saved.
@@ -166,7 +168,13 @@ def evolve_together(
         for saved in runs:
             stack.enter_context(saved.locked())
         try:
-            failure = _evolve(runs, stop, on_chunk)
+            failure, drawings = _evolve(runs, stop, on_chunk)
+            if draw_later is None or failure is not None:
+                _each(drawings)
+            else:
+                for saved in runs:
+                    saved.run.release()  # What is to be drawn is copied, and the state free to go.
+                draw_later(partial(_draw_and_close, drawings, stack.pop_all()))
         except OSError:
             raise
         except BaseException as error:
@@ -181,8 +189,9 @@ def evolve_together(
 
 def _evolve(
     runs: Sequence[SavedRun], stop: Callable[[], bool], on_chunk: Callable[[Sequence[Run]], None] | None
-) -> BaseException | None:
-    """Evolves and saves; returns what ended it before its time."""
+) -> tuple[BaseException | None, Sequence[Callable[[], None]]]:
+    """Evolves and saves; returns what ended it before its time, and what is left to draw."""
+    drawings: list[Callable[[], None]] = []
     with ExitStack() as stack:
         checkpoints = [stack.enter_context(saved.checkpoints()) for saved in runs]
         failure = _advance(runs, checkpoints, stop, on_chunk)
@@ -195,8 +204,8 @@ def _evolve(
                 _each(saved.write for saved in runs)
                 # One that failed, or whose run is interrupted, is not asked again.
                 asked = failure is None and not stop()
-                _each(partial(saved.draw, asked) for saved in runs)
-    return failure
+                drawings = [saved.drawing(asked) for saved in runs]
+    return failure, drawings
 
 
 def _advance(
@@ -218,6 +227,11 @@ def _advance(
     except BaseException as error:
         return error
     return None
+
+
+def _draw_and_close(drawings: Sequence[Callable[[], None]], folders: ExitStack) -> None:
+    with folders:
+        _each(drawings)
 
 
 def _each(acts: Iterable[Callable[[], None]]) -> None:

@@ -18,6 +18,7 @@ from qdfool.errors import ClassifierInterrupt, InputError, listed
 from qdfool.files.lock import FolderLock, released_on_failure
 from qdfool.hosts import refuse_several
 from qdfool.results import over_seeds, run_folder
+from qdfool.results.background import Background
 from qdfool.results.checkpoint_files import names_of_checkpoints, newest_whole
 from qdfool.results.config_file import check_resumable, read_config, read_config_of_seeds, write_config
 from qdfool.results.loading import figures_of
@@ -113,12 +114,12 @@ class SavedSeeds:
         on_end: Callable[[Result], None] | None = None,
     ) -> None:
         """Evolves the seeds that are not done, one after the other or several side by side, until all are or `stop`
-        says so. However it ends, what was found is saved.
+        says so. However it ends, what was found is saved. While some evolve, the pictures of those before are drawn.
 
         Args:
             stop: asked between chunks of generations.
             on_chunk: called after each chunk with the runs whose turn it is.
-            on_end: called with the result of each seed that was evolved, when the folders of its turn are whole.
+            on_end: called with the result of each seed that was evolved, when its numbers are saved.
 
         Raises:
             InputError: the classifier failed, or the folder of a seed is damaged or in use by now; the message names
@@ -129,9 +130,13 @@ class SavedSeeds:
         self._lock.take()
         try:
             try:
-                waiting = deque(self.seeds)
-                while waiting and not stop():
-                    self._evolve(self._next_turn(waiting), stop, on_chunk, on_end)
+                with Background() as background:
+                    # A budget in seconds is for evolution alone, and a classifier on the host for one thread.
+                    beside = self.classifier.traceable and self.config.seconds is None
+                    waiting, draw_later = deque(self.seeds), background if beside else None
+                    background(over_seeds.prepare)
+                    while waiting and not stop():
+                        self._evolve(self._next_turn(waiting), stop, on_chunk, on_end, draw_later)
             except InputError:
                 self._write_summary()
                 raise
@@ -178,6 +183,7 @@ class SavedSeeds:
         stop: Callable[[], bool],
         on_chunk: Callable[[Sequence[Run]], None] | None,
         on_end: Callable[[Result], None] | None,
+        draw_later: Background | None,
     ) -> None:
         """The turn of some seeds, whose runs and states end with it."""
         if not runs:
@@ -196,7 +202,7 @@ class SavedSeeds:
             return self.what_is_saved()
 
         try:
-            evolve_together(runs, said, stop, on_chunk)
+            evolve_together(runs, said, stop, on_chunk, draw_later)
         except (InputError, ClassifierInterrupt) as error:
             raise type(error)(f"{whose}: {error}") from error
         for seed, saved in zip(turn, runs, strict=True):
