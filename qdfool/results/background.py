@@ -18,15 +18,12 @@ class Background:
         return self
 
     def __call__(self, work: Callable[[], None]) -> None:
-        """Begins some work when that before is done: of two things that wait, both would be held in memory.
+        """Begins some work, and returns when that before is done: of two things that wait, memory would hold both.
 
         Raises:
             Exception: what that before has raised.
         """
-        before = self._last
-        if before is not None:
-            before.exception()
-        self._last = self._thread.submit(work)
+        before, self._last = self._last, self._thread.submit(work)
         if before is not None:
             before.result()
 

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import fake
+import jax
 import pytest
 from three_seeds import SEEDS
 
 import qdfool
 from qdfool.errors import InputError
 from qdfool.files.lock import FolderLock
+from qdfool.results.opening import start
+from qdfool.results.saved_run import evolve_together
 
 pytestmark = pytest.mark.usefixtures("few_pictures")
 
@@ -41,6 +44,16 @@ def test_pictures_are_drawn_beside_the_next_seed_of_what_was_found(drawn, small,
     ]
     for seed in SEEDS:
         FolderLock(tmp_path / "seeds" / f"seed{seed}").release()
+
+
+def test_what_is_drawn_later_is_copied_before_the_state_is_gone(drawn, small, tmp_path):
+    saved, later = start(small, tmp_path / "run", fake.logits), []
+    evolve_together((saved,), saved.what_is_saved, draw_later=later.append)
+    jax.tree.map(lambda leaf: leaf.delete(), saved.run.state)
+    (draw,) = later
+    draw()
+    assert [row[0] for row in drawn] == ["run"]
+    FolderLock(tmp_path / "run").release()
 
 
 @pytest.mark.parametrize(
