@@ -56,14 +56,14 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     # Ours: all ten digits certain as soon as can be without gradients. Only the elites below 99.99 % breed, in small
-    # generations: of seeds 0 to 9 all were at 99.99 % after 1,050 to 5,250 evaluations, with mnist-cppn after
-    # 2,400 to 22,000 (docs/papers.md).
+    # generations: of seeds 0 to 9 all were at 99.99 % after 960 to 4,096 evaluations, with mnist-cppn after
+    # 2,400 to 22,000 (docs/papers.md). 64 were the fastest of 32 to 96 (docs/speed.md).
     "mnist-cppn-unsure": (
-        "CPPNs against LeNet, of digits below 99.99 % alone: one image per digit, 200 generations of 50",
+        "CPPNs against LeNet, of digits below 99.99 % alone: one image per digit, 200 generations of 64",
         Config(
             preset="mnist-cppn-unsure",
             generations=200,
-            batch_size=50,
+            batch_size=64,
             encoding="cppn",
             cppn=Cppn(weight_range=5.0),
             selection=Selection(operator="unsure"),
