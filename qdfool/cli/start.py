@@ -58,8 +58,8 @@ def start(module: str) -> NoReturn:
     keep_compiled_programs()
     try:
         _check_flags()
-        # What is imported stays. To look through it for garbage, while there is more of it and ever after, would take a
-        # tenth of a short run.
+        # What is imported stays. To look through it for garbage, at every collection from now on, would take a tenth of
+        # a short run.
         gc.disable()
         main = importlib.import_module(module).main
         gc.freeze()

@@ -7,7 +7,8 @@ from types import TracebackType
 
 
 class Background:
-    """Does what it is called with, one after the other, in a thread of its own; a context, at whose end all is done.
+    """Does what it is called with, one after the other, in a thread of its own; a context, at whose end all is done,
+    but after a KeyboardInterrupt.
 
     An error of what was done is raised by the next call, which has begun its own by then, or at the end.
     """
@@ -33,6 +34,9 @@ class Background:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if isinstance(error, KeyboardInterrupt):  # Who asks to stop at once does not wait.
+            self._thread.shutdown(wait=False, cancel_futures=True)
+            return
         try:
             if self._last is not None:
                 # What has already been raised came first.

@@ -93,11 +93,15 @@ class Run:
     def release(self) -> State:
         """The state, to be handed to a program that overwrites its buffers. Results that were given away and are
         still held by somebody take copies of their own first."""
+        self.copy_results()
+        self._snapshot = lambda: None
+        return self.state
+
+    def copy_results(self) -> None:
+        """Has the results that were given away, and are still held by somebody, take copies of their own."""
         snapshot = self._snapshot()
         if snapshot is not None:
             _ = snapshot.elites
-        self._snapshot = lambda: None
-        return self.state
 
     def keep(self, chunk: Chunk) -> None:
         """Takes in a chunk that went on from the state of `release`: state, history, metrics."""

@@ -173,7 +173,7 @@ def evolve_together(
                 _each(drawings)
             else:
                 for saved in runs:
-                    saved.run.release()  # What is to be drawn is copied, and the state free to go.
+                    saved.run.copy_results()  # The state will be gone when they are drawn.
                 draw_later(partial(_draw_and_close, drawings, stack.pop_all()))
         except OSError:
             raise

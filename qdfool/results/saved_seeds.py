@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
 from qdfool.build import is_known, seeds_at_once
 from qdfool.config import BUDGET, KEEPING, Config, check_seeds, differences, needs_objects, validate
 from qdfool.engine.step import Evolution
@@ -125,16 +127,16 @@ class SavedSeeds:
             InputError: the classifier failed, or the folder of a seed is damaged or in use by now; the message names
                 the seed, or the seeds of its turn, and says what is saved.
             ClassifierInterrupt: a KeyboardInterrupt came out of the classifier; its message says the same.
-            OSError: a file cannot be written.
+            OSError: a file cannot be written; if it is a picture, the next seed has been saved by then.
         """
         self._lock.take()
         try:
             try:
                 with Background() as background:
-                    # A budget in seconds is for evolution alone, and a classifier on the host for one thread.
-                    beside = self.classifier.traceable and self.config.seconds is None
-                    waiting, draw_later = deque(self.seeds), background if beside else None
-                    background(over_seeds.prepare)
+                    draw_later = background if self._may_draw_beside() else None
+                    if draw_later is not None:
+                        draw_later(over_seeds.prepare)
+                    waiting = deque(self.seeds)
                     while waiting and not stop():
                         self._evolve(self._next_turn(waiting), stop, on_chunk, on_end, draw_later)
             except InputError:
@@ -143,6 +145,12 @@ class SavedSeeds:
             self._write_summary()
         finally:
             self._lock.release()
+
+    def _may_draw_beside(self) -> bool:
+        """Whether pictures may be drawn while other seeds evolve. A budget in seconds is for evolution alone; a
+        classifier on the host is called by one thread; and the memory of a GPU or TPU is evolution's."""
+        on_cpu = jax.default_backend() == "cpu"
+        return on_cpu and self.classifier.traceable and self.config.seconds is None
 
     def _next_turn(self, waiting: deque[int]) -> list[SavedRun]:
         """The runs that evolve next, side by side, taken from those that wait: the first that is not done, and those

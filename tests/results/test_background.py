@@ -1,4 +1,4 @@
-"""Work in a thread: one thing after the other, nothing lost, and every error raised once."""
+"""Work in a thread: one thing after the other, all of it done, and of several errors the first one raised."""
 
 import threading
 from collections.abc import Callable
@@ -62,3 +62,23 @@ def test_an_error_of_the_last_is_raised_at_the_end():
 def test_an_error_of_the_caller_comes_first():
     with pytest.raises(OSError, match="the caller's"):
         in_turn(lambda: failing("the last"), lambda: failing("the caller's"))
+
+
+def interrupted(work: Callable[[], None]) -> None:
+    with Background() as background:
+        background(work)
+        raise KeyboardInterrupt
+
+
+def test_who_interrupts_does_not_wait():
+    may_end, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        may_end.wait(10)
+        ended.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(work)
+    assert not ended.is_set()
+    may_end.set()
+    assert ended.wait(10)
