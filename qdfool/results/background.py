@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from types import TracebackType
 
 
@@ -38,9 +37,7 @@ class Background:
             self._thread.shutdown(wait=False, cancel_futures=True)
             return
         try:
-            if self._last is not None:
-                # What has already been raised came first.
-                with suppress(*([Exception] if error is not None else [])):
-                    self._last.result()
+            if error is None and self._last is not None:  # Else what has already been raised came first.
+                self._last.result()
         finally:
             self._thread.shutdown()
