@@ -13,6 +13,11 @@ from jax.custom_batching import custom_vmap
 from qdfool.together import as_one_batch
 from qdfool.types import Array, Elites, Genome, Origin
 
+MOST_AT_ONCE = 64
+"""Cells won that are written in one turn of a loop."""
+BYTES_AT_ONCE = 1 << 18
+"""What is written in one turn where elites are large."""
+
 
 def empty(
     genome: Genome,
@@ -197,22 +202,26 @@ def _write(elites: Elites, challengers: Elites, winners: Winners, class_index: A
         class_index,
         cuda=all_at_once,
         rocm=all_at_once,
-        default=one_after_the_other,
+        default=few_at_a_time,
     )
 
 
-def one_after_the_other(elites: Elites, challengers: Elites, winners: Winners, class_index: Array) -> Elites:
-    """The formulation for a CPU or TPU: a turn for each cell won, so that the cost follows what changed."""
-    rows = winners.won.shape[0]
-    (changing,) = jnp.nonzero(winners.won, size=rows, fill_value=rows)
+def few_at_a_time(elites: Elites, challengers: Elites, winners: Winners, class_index: Array) -> Elites:
+    """The formulation for a CPU or TPU: turns for the cells won, so that the cost follows what changed. In a turn go as
+    many as are little to copy, because a turn costs by itself too."""
+    cells, rows = elites.fitness.shape[0], winners.won.shape[0]
+    elite_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(elites)) // cells
+    at_once = min(rows, MOST_AT_ONCE, max(1, BYTES_AT_ONCE // elite_bytes))
+    (changing,) = jnp.nonzero(winners.won, size=-(-rows // at_once) * at_once, fill_value=rows)
 
-    def replace(count: Array, elites: Elites) -> Elites:
-        row = changing[count]
-        cell = winners.cell[row]
+    def replace(turn: Array, elites: Elites) -> Elites:
+        row = jax.lax.dynamic_slice_in_dim(changing, turn * at_once, at_once)
+        # The last turn may have fewer: the others go beyond the last cell, which is nowhere.
+        cell = winners.cell.at[row].get(mode="fill", fill_value=cells)
         elite = _elites(elites, challengers, cell, winners.child[row], class_index[row])
-        return jax.tree.map(lambda leaf, row: leaf.at[cell].set(row), elites, elite)
+        return jax.tree.map(lambda leaf, rows: leaf.at[cell].set(rows, mode="drop"), elites, elite)
 
-    return jax.lax.fori_loop(0, winners.won.sum(), replace, elites)
+    return jax.lax.fori_loop(0, -(-winners.won.sum() // at_once), replace, elites)
 
 
 def all_at_once(elites: Elites, challengers: Elites, winners: Winners, class_index: Array) -> Elites:

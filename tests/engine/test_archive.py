@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from qdfool.engine import archive
 from qdfool.engine.archive import (
     Winners,
     all_at_once,
     compete,
     empty,
+    few_at_a_time,
     insert,
     occupied,
-    one_after_the_other,
     reward_parents,
 )
 from qdfool.types import Elites
@@ -77,10 +78,21 @@ def challengers(generation: int) -> Elites:
     )
 
 
-@pytest.mark.parametrize("formulation", [one_after_the_other, all_at_once])
+@pytest.mark.parametrize(
+    ("formulation", "most", "most_bytes"),
+    [
+        (few_at_a_time, archive.MOST_AT_ONCE, archive.BYTES_AT_ONCE),
+        (few_at_a_time, 2, archive.BYTES_AT_ONCE),
+        (few_at_a_time, archive.MOST_AT_ONCE, 1),
+        (all_at_once, 0, 0),
+    ],
+)
 @pytest.mark.parametrize("grid_cells", [1, GRID, LARGE])
-def test_every_leaf_of_an_elite_comes_from_one_child(formulation, grid_cells):
-    write = jax.jit(formulation)
+def test_every_leaf_of_an_elite_comes_from_one_child(formulation, most, most_bytes, grid_cells, monkeypatch):
+    monkeypatch.setattr(archive, "MOST_AT_ONCE", most)
+    monkeypatch.setattr(archive, "BYTES_AT_ONCE", most_bytes)
+    # A function of its own: what is compiled depends on the two numbers.
+    write = jax.jit(lambda *given: formulation(*given))
     elites = empty(jax.tree.map(lambda leaf: leaf[0], challengers(0).genome), CLASSES, grid_cells, 2)
     losers = 0
     for generation in range(1, 5):

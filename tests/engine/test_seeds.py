@@ -95,7 +95,7 @@ def test_what_is_joined_comes_apart_again(small):
         jax.tree.map(np.testing.assert_array_equal, leaves(one), leaves(other))
 
 
-@pytest.mark.parametrize("formulation", [archive.one_after_the_other, archive.all_at_once])
+@pytest.mark.parametrize("formulation", [archive.few_at_a_time, archive.all_at_once])
 def test_winners_of_several_archives_go_each_into_its_own(formulation, monkeypatch):
     """Against one archive after another, with what is the same for all and what is not."""
     draw = np.random.default_rng(1)

@@ -108,6 +108,15 @@ def test_uniform_shares():
     assert_shares(selection.uniform, make_elites([5.0, -INFINITY, -70.0, 0.0]), [1, 0, 1, 1])
 
 
+@pytest.mark.parametrize("cells", [1, selection.BLOCK - 1, selection.BLOCK, 2 * selection.BLOCK, 150])
+def test_every_occupied_cell_is_drawn_and_no_other(cells):
+    """Of archives that blocks divide, and of others."""
+    fitness = np.where(np.random.default_rng(cells).random(cells) < 0.5, 0.0, -INFINITY)
+    fitness[-1] = 0.0
+    drawn = selection.uniform(jax.random.key(0), make_elites(fitness), 4000)
+    np.testing.assert_array_equal(np.unique(drawn), np.flatnonzero(fitness > -INFINITY))
+
+
 def test_fitness_proportional_shares():
     fitness = np.array([0.0, 2.0, -INFINITY, -3.0, 40.0])
     assert_shares(selection.fitness_proportional, make_elites(fitness), 1 / (1 + np.exp(-fitness)))
