@@ -11,6 +11,7 @@ from typing import Protocol
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from qdfool.engine.archive import occupied
 from qdfool.types import Array, Elites, Key
@@ -136,9 +137,19 @@ def _drawn(key: Key, present: Array, size: int) -> Array:
 def _by_block(present: Array) -> Array:
     """[ceil(N / BLOCK)] int32, how many of each BLOCK cells are present, [N] bool."""
     whole, rest = jnp.split(present, [present.shape[0] // BLOCK * BLOCK])
-    # A product with ones, exact: a CPU is several times faster at it than at sums of what is compared.
-    counts = (whole.reshape(-1, BLOCK).astype(jnp.float32) @ jnp.ones(BLOCK)).astype(jnp.int32)
+    counts = lax.platform_dependent(
+        whole.reshape(-1, BLOCK),
+        cpu=_counted_by_a_product,
+        default=lambda blocks: blocks.sum(axis=1, dtype=jnp.int32),
+    )
     return jnp.append(counts, rest.sum(dtype=jnp.int32)) if rest.size else counts
+
+
+def _counted_by_a_product(blocks: Array) -> Array:
+    """[n] int32, how many of each row are true, [n, BLOCK] bool: exact, and on a CPU several times faster than a sum
+    of whole numbers."""
+    ones = jnp.ones(BLOCK)
+    return jnp.dot(blocks.astype(jnp.float32), ones, precision=lax.Precision.HIGHEST).astype(jnp.int32)
 
 
 def _occupied_cells(elites: Scored) -> tuple[Array, Array]:
