@@ -15,7 +15,7 @@ import jax
 
 from qdfool.cli.options import as_options
 from qdfool.cli.streams import LastingStream, OneLine, lasting_streams
-from qdfool.errors import InputError, described, one_line
+from qdfool.errors import InputError, described, one_line, shown
 from qdfool.interrupts import Terminated, exit_code, terminations
 
 DONE, DISK_TROUBLE, BAD_INPUT, FAULT, LOST, ABOVE = 0, 1, 2, 3, 4, 5
@@ -66,9 +66,15 @@ def run_and_exit(
             say(str(error))
             code = BAD_INPUT
         except OSError as error:
-            remedy = NOT_PERMITTED if error.errno in FORBIDDEN else after_disk_trouble
-            say(disk_trouble(error), remedy if error.errno is not None else "")
-            code = DISK_TROUBLE
+            if error.errno == errno.ENAMETOOLONG:
+                say(
+                    f"no file can be called {shown(str(error.filename))}: the name is too long. Give another."
+                )
+                code = BAD_INPUT
+            else:
+                remedy = NOT_PERMITTED if error.errno in FORBIDDEN else after_disk_trouble
+                say(disk_trouble(error), remedy if error.errno is not None else "")
+                code = DISK_TROUBLE
         except KeyboardInterrupt as error:
             number, by = (
                 (error.signal, f" by {error}") if isinstance(error, Terminated) else (signal.SIGINT, "")

@@ -104,7 +104,10 @@ class Checkpoints:
             elif any(is_number(path.name) for path in self.directory.iterdir()):
                 left = "The ones before it are whole; make room and go on with `resume`."
             else:
-                left = "There is none before it: make room, and start the run anew, with `overwrite`."
+                left = (
+                    "There is none before it: make room, and start the run anew, with `overwrite`; one of several "
+                    "seeds begins anew with `resume`."
+                )
             raise OSError(
                 f"Could not write a checkpoint to {self.directory}: {_first_line(error)}. {left}"
             ) from error

@@ -107,6 +107,7 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
 
 def _check_can_go_on(config: Config, directory: Path, classifier: Any) -> None:
     validate(config)
+    run_folder.check_files(directory)
     saved, values = read_config(directory, config)
     check_resumable(directory, values)
     check_same_config(directory, saved, config)

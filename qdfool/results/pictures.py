@@ -36,7 +36,7 @@ def draw(
     maps: Callable[[], Sequence[Any]],
     page: Callable[[], None],
 ) -> None:
-    """Draws `gallery.png`, `heatmap.png` and `curves.png`, and writes `report.html`.
+    """Draws `gallery.png` and `heatmap.png`, writes `report.html`, and draws `curves.png`.
 
     Of more than a hundred classes the gallery is an overview, its pages lie in the folder `gallery`, and
     `classes.png` has the confidence of each class by its index. A picture that fails is left out, with a warning; the
@@ -117,8 +117,8 @@ def draw(
         gallery_png: overview if many else gallery,
         **({directory / run_folder.SHEETS: sheets, directory / run_folder.CLASSES: classes} if many else {}),
         heatmap_png: grid_heatmaps if config.archive == "grid" else class_heatmap,
-        curves_png: curves,
         directory / run_folder.REPORT: page,
+        curves_png: curves,  # Last: where it is, the others have been drawn.
     }
     for path, picture in pictures.items():
         _attempt(path, picture)

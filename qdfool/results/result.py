@@ -237,18 +237,23 @@ class Result:
         finally:
             lock.release()
 
-    def write(self, directory: Path) -> None:
-        """Writes the numbers, all but `config.json`, into a folder that is this run's own.
+    def write(self, directory: Path, before_summary: Callable[[], None] = lambda: None) -> None:
+        """Writes the numbers, all but `config.json`, into a folder that is this run's own. The picture that is drawn
+        last goes first: as long as it is not there, pictures and page may be of other numbers.
 
         Args:
             directory: has the `config.json`.
+            before_summary: called when all else is written. What it raises leaves the folder without a new summary,
+                which says where a run has ended.
 
         Raises:
             OSError: it cannot be written.
         """
+        (directory / run_folder.PICTURES[-1]).unlink(missing_ok=True)
         npz.write(directory / run_folder.ELITES, elites_file.sealed(self.arrays()))
         history_file.write(directory / run_folder.HISTORY, self.history)
         run_folder.write_metrics(directory / run_folder.METRICS, self.metrics)
+        before_summary()
         run_folder.write_json(directory / run_folder.SUMMARY, self.summary())
 
     def arrays(self) -> dict[str, np.ndarray]:

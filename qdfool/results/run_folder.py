@@ -41,6 +41,8 @@ REPORT, INSPECTED = "report.html", "inspected"
 """The page of a run, and a folder of what `python -m qdfool.inspect` saves of single elites."""
 OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES, CLASSES, SHEETS, REPORT, INSPECTED)
 """Everything that a run writes."""
+FOLDERS = (CHECKPOINTS, SHEETS, INSPECTED)
+"""What of that are folders."""
 SEEDS = "seeds"
 """Key under which the `config.json` of a folder of several seeds lists them."""
 LARGEST_NUMBER = 1 << 63
@@ -242,6 +244,20 @@ def no_link(folder: Path) -> Path:
     if folder.is_symlink():
         raise InputError(f"{folder} is a link. Expected a folder that lies where it is named; move it there.")
     return folder
+
+
+def check_files(directory: Path) -> None:
+    """Checks that no folder is in the place of a file that a run writes.
+
+    Raises:
+        InputError: there is one.
+    """
+    for name in OWN:
+        if name not in FOLDERS and (directory / name).is_dir():
+            raise InputError(
+                f"{directory / name} is a folder, where a run writes a file of that name. Move it away, or bring the "
+                "file back."
+            )
 
 
 def check_name(path: Path) -> None:

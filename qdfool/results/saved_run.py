@@ -111,14 +111,15 @@ class SavedRun:
                 self.run.save(checkpoints)
                 self.saved_generations = self.run.generations
 
-    def write(self) -> None:
-        """Writes all numbers that are not in a checkpoint.
+    def write(self, checkpoints: Checkpoints) -> None:
+        """Writes all numbers that are not in a checkpoint; the summary when the last checkpoint is whole, so that where
+        a run has ended, it can be gone on with.
 
         Raises:
-            OSError: a file cannot be written.
+            OSError: a file, or the checkpoint, cannot be written.
         """
         if hosts.is_first() and self.run.has_elites():
-            self.run.result().write(self.directory)
+            self.run.result().write(self.directory, before_summary=checkpoints.finish)
 
     def drawing(self, asked: bool) -> Callable[[], None]:
         """What draws all pictures, and the page, of what has been found until now; it raises an OSError if a file
@@ -201,7 +202,7 @@ def _evolve(
             _save_each(runs, checkpoints)
             # Who interrupts although the run is about to stop does not wait for pictures.
             if not (isinstance(failure, KeyboardInterrupt) and stop()):
-                _each(saved.write for saved in runs)
+                _each(partial(saved.write, place) for saved, place in zip(runs, checkpoints, strict=True))
                 # One that failed, or whose run is interrupted, is not asked again.
                 asked = failure is None and not stop()
                 drawings = [saved.drawing(asked) for saved in runs]

@@ -23,7 +23,7 @@ from qdfool.results import over_seeds, run_folder
 from qdfool.results.background import Background
 from qdfool.results.checkpoint_files import names_of_checkpoints, newest_whole
 from qdfool.results.config_file import check_resumable, read_config, read_config_of_seeds, write_config
-from qdfool.results.loading import figures_of
+from qdfool.results.loading import figures_of, load
 from qdfool.results.opening import (
     begin,
     check_budget,
@@ -39,8 +39,6 @@ from qdfool.types import Classifier
 
 SHOWN = 4
 """Of seeds, in a message."""
-LAST_WRITTEN = (run_folder.ELITES, run_folder.HISTORY, run_folder.PICTURES[-1])
-"""What a run folder lacks whose run was killed while it was written, or which has lost it since."""
 
 
 class Standing(NamedTuple):
@@ -321,6 +319,7 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
     directory = directory.absolute()  # A classifier may change the working directory.
     refuse_several("evolve `seeds`")
     validate(config)
+    run_folder.check_files(directory)
     saved, values, seeds = read_config_of_seeds(directory, config)
     check_resumable(directory, values)
     check_same_config(directory, saved, config)
@@ -359,6 +358,7 @@ def standing(folder: Path, config: Config) -> Standing:
             f"The folder {folder} is missing. Bring it back, or make an empty one in its place, in which its seed "
             "begins anew."
         )
+    run_folder.check_files(folder)
     summary, checkpoints = folder / run_folder.SUMMARY, folder / run_folder.CHECKPOINTS
     if not summary.exists() and not names_of_checkpoints(checkpoints):
         return Standing(False, 0, 0.0, False)
@@ -378,9 +378,8 @@ def standing(folder: Path, config: Config) -> Standing:
     generations, seconds = figures["generations"], figures["seconds"]
     check_budget(folder, config, generations)
     spent = config.spent_budget(generations, seconds) is not None
-    done = spent and all((folder / name).exists() for name in LAST_WRITTEN)
-    if done:
-        return Standing(True, generations, seconds, done)
+    if spent and _is_whole(folder, config):
+        return Standing(True, generations, seconds, True)
     newest = newest_whole(checkpoints)
     if newest is None:
         raise InputError(
@@ -389,3 +388,13 @@ def standing(folder: Path, config: Config) -> Standing:
         )
     check_budget(folder, config, newest)
     return Standing(True, newest, seconds, False)
+
+
+def _is_whole(folder: Path, config: Config) -> bool:
+    """Whether a run folder has all numbers, undamaged, and the picture that is drawn last; a run that was killed while
+    they were written has not, and a checkpoint has what it takes to write them again."""
+    try:
+        load(folder, config)
+    except InputError:
+        return False
+    return (folder / run_folder.PICTURES[-1]).exists()
