@@ -55,6 +55,11 @@ def raising(error: BaseException):
             1,
             "Permission denied: a/.lock. Whoever runs this must be allowed",
         ),
+        (
+            OSError(36, "File name too long", "a" * 300),
+            2,
+            "no file can be called 'aaa",
+        ),
         (OSError("a checkpoint is damaged"), 1, "a checkpoint is damaged\n"),
         (KeyboardInterrupt(), 130, "interrupted."),
         (RuntimeError("odd\x1b[31m"), 3, "RuntimeError: odd\\x1b[31m (line "),

@@ -1,0 +1,133 @@
+"""Seeds whose process was killed, or whose disk was full, while they were written, and whose files have suffered since:
+to go on makes all of it what it would have been."""
+
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import fake
+import pytest
+from three_seeds import SEEDS, draw_nothing
+
+import qdfool
+from qdfool.errors import InputError
+from qdfool.results import run_folder
+from qdfool.results.checkpoint import Checkpoints
+from qdfool.results.pictures import draw
+
+pytestmark = pytest.mark.usefixtures("few_pictures")
+SEED = f"seed{SEEDS[0]}"
+
+
+@pytest.fixture
+def seeds(small, tmp_path) -> Path:
+    """The folder of two seeds that are done."""
+    folder = tmp_path / "seeds"
+    qdfool.evolve(small, fake.logits, out=folder, seeds=SEEDS[:2])
+    return folder
+
+
+def test_a_summary_is_written_when_the_checkpoint_is_whole(small, tmp_path, monkeypatch):
+    save, write, found = Checkpoints._save, run_folder.write_json, []
+    others_are_there = threading.Event()
+
+    def late(*arguments):
+        assert others_are_there.wait(60)
+        save(*arguments)
+
+    def seen(path, values):
+        if path.name == "summary.json":
+            found.append((path.parent / "checkpoints" / "10").is_dir())
+        write(path, values)
+
+    def then(path, rows, write_metrics=run_folder.write_metrics):
+        write_metrics(path, rows)
+        if (path.parent / "elites.npz").exists():
+            others_are_there.set()
+
+    monkeypatch.setattr(Checkpoints, "_save", late)
+    monkeypatch.setattr(run_folder, "write_json", seen)
+    monkeypatch.setattr(run_folder, "write_metrics", then)
+    qdfool.evolve(replace(small, checkpoint_every=1000.0), fake.logits, out=tmp_path / "run")
+    assert found == [True]
+
+
+def test_a_seed_whose_only_checkpoint_found_no_room_begins_anew(small, tmp_path, monkeypatch, alone):
+    folder = tmp_path / "seeds"
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "_make_sure_of_room", full)
+        with pytest.raises(OSError, match="one of several seeds begins anew with `resume`"):
+            qdfool.evolve(replace(small, checkpoint_every=1000.0), fake.logits, out=folder, seeds=SEEDS[:2])
+    assert not (folder / SEED / "summary.json").exists()
+    qdfool.resume_seeds(folder)
+    assert (folder / SEED / "elites.npz").read_bytes() == (alone / SEED / "elites.npz").read_bytes()
+
+
+def full(checkpoints: Checkpoints, needed: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_pictures_of_a_smaller_budget_are_drawn_again(seeds, monkeypatch):
+    def killed(result: qdfool.Result, directory: Path, classifier: object = None) -> None:
+        """Before it drew."""
+
+    with monkeypatch.context() as patched:
+        patched.setattr(qdfool.Result, "draw", killed)
+        qdfool.resume_seeds(seeds, generations=12)
+    assert not (seeds / SEED / "curves.png").exists()
+    drawn = []
+
+    def draws(result: qdfool.Result, directory: Path, classifier: object = None) -> None:
+        drawn.append(directory.name)
+        draw_nothing(result, directory)
+
+    monkeypatch.setattr(qdfool.Result, "draw", draws)
+    qdfool.resume_seeds(seeds, generations=12)
+    assert sorted(drawn) == sorted(f"seed{seed}" for seed in SEEDS[:2])
+
+
+def test_the_picture_that_says_all_are_there_is_drawn_last(small, tmp_path, monkeypatch):
+    names = []
+    monkeypatch.setattr("qdfool.results.pictures._attempt", lambda path, picture: names.append(path.name))
+    result = qdfool.evolve(replace(small, generations=1), fake.logits)
+    draw(
+        tmp_path,
+        config=result.config,
+        class_names=result.class_names,
+        fitness=result.snapshot.fitness_of(result.best()),
+        images=lambda classes: result.levels(result.best()[classes]),
+        history=result.history,
+        generations=1,
+        maps=list,
+        page=lambda: None,
+    )
+    assert names == ["gallery.png", "heatmap.png", "report.html", "curves.png"]
+
+
+@pytest.mark.parametrize("name", ["elites.npz", "history.npz"])
+@pytest.mark.parametrize("size", [0, 300])
+def test_what_is_damaged_is_written_again_from_the_checkpoint(seeds, name, size):
+    path = seeds / SEED / name
+    before = path.read_bytes()
+    path.write_bytes(before[:size])
+    qdfool.resume_seeds(seeds)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("where", [Path(), Path(SEED)])
+def test_a_folder_in_the_place_of_a_file_is_named(seeds, where):
+    path = seeds / where / "summary.json"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(
+        InputError, match=r"summary\.json is a folder, where a run writes a file of that name\."
+    ):
+        qdfool.resume_seeds(seeds, generations=12)
+
+
+def test_a_folder_in_the_place_of_a_file_of_a_run_is_named(alone, tmp_path):
+    folder = shutil.copytree(alone / SEED, tmp_path / "run")
+    (folder / "report.html").mkdir()
+    with pytest.raises(InputError, match=r"report\.html is a folder"):
+        qdfool.resume(folder, generations=12)
