@@ -18,6 +18,8 @@ from qdfool.types import Classifier
 FORMAT = 2
 """Of run folders. 1: qdfool 0.1, whose keys were others, so that its runs cannot go on here."""
 PACKAGES = ("qdfool", "jax", "flax", "optax", "numpy", "ribs", "orbax-checkpoint")
+JAX_SETTINGS = ("jax_enable_x64", "jax_random_seed_offset", "jax_threefry_partitionable")
+"""Settings of the process under which the same seed draws other numbers."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def write_config(
             "settings": to_dict(config),
             "classifier": asdict(record),
             "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+            "jax_settings": _jax_settings(),
             "device": {
                 "platform": device.platform,
                 "kind": device.device_kind,
@@ -155,7 +158,7 @@ def check_resumable(directory: Path, values: dict[str, Any]) -> None:
     """Checks that a run can go on bit for bit; `values` are what `read_config` returned.
 
     Raises:
-        InputError: it is of a former version.
+        InputError: it is of a former version, or JAX has other settings here under which it would draw other numbers.
     """
     if _format(values) != FORMAT:
         raise InputError(
@@ -163,6 +166,19 @@ def check_resumable(directory: Path, values: dict[str, Any]) -> None:
             f"qdfool {version('qdfool')} (format {FORMAT}) cannot go on with, because it draws other random "
             "numbers: go on with it in that version, or start a new run with another `out`; qdfool.load reads it."
         )
+    began = values.get("jax_settings")
+    for name, here in _jax_settings().items():
+        there = began.get(name, here) if isinstance(began, dict) else here
+        if there != here:
+            raise InputError(
+                f"{directory} began with JAX's setting {name} {shown(there)}, and it is {here!r} here, which draws "
+                f"other numbers. Set {name.upper()} in the environment, or the setting in Python, to what it was, or "
+                "start a new run with another `out`."
+            )
+
+
+def _jax_settings() -> dict[str, Any]:
+    return {name: getattr(jax.config, name) for name in JAX_SETTINGS if hasattr(jax.config, name)}
 
 
 def classifier_record(directory: Path, config: Config, values: dict[str, Any]) -> ClassifierRecord:

@@ -1,6 +1,7 @@
-"""Seeds whose process was killed, or whose disk was full, while they were written, and whose files have suffered since:
-to go on makes all of it what it would have been."""
+"""Runs and seeds that were killed, or found no room, while they were written, and whose files, or JAX's settings, have
+changed since: to go on makes all of it what it would have been, or says why it cannot."""
 
+import json
 import shutil
 import threading
 from dataclasses import replace
@@ -131,3 +132,31 @@ def test_a_folder_in_the_place_of_a_file_of_a_run_is_named(alone, tmp_path):
     (folder / "report.html").mkdir()
     with pytest.raises(InputError, match=r"report\.html is a folder"):
         qdfool.resume(folder, generations=12)
+
+
+@pytest.mark.parametrize("saved", [{"jax_enable_x64": True}, {"jax_threefry_partitionable": "\x1b[2J"}])
+def test_settings_of_jax_that_draw_other_numbers_are_named(alone, tmp_path, saved):
+    folder = with_settings_of_jax(alone, tmp_path, saved)
+    with pytest.raises(
+        InputError, match=rf"began with JAX's setting {next(iter(saved))} .*which draws other"
+    ) as error:
+        qdfool.resume(folder, generations=12)
+    assert "\x1b" not in str(error.value)
+
+
+@pytest.mark.parametrize("saved", [None, [], {}, {"jax_debug_nans": True}])
+def test_settings_of_jax_that_a_run_does_not_say_are_those_of_here(alone, tmp_path, saved):
+    folder = with_settings_of_jax(alone, tmp_path, saved)
+    assert qdfool.resume(folder, generations=12).generations == 12
+
+
+def with_settings_of_jax(alone: Path, tmp_path: Path, saved: object) -> Path:
+    folder = shutil.copytree(alone / SEED, tmp_path / "run")
+    values = json.loads((folder / "config.json").read_text())
+    assert values["jax_settings"] == {
+        "jax_enable_x64": False,
+        "jax_random_seed_offset": 0,
+        "jax_threefry_partitionable": True,
+    }
+    (folder / "config.json").write_text(json.dumps({**values, "jax_settings": saved}))
+    return folder
