@@ -1,5 +1,7 @@
 """What JAX computes on is looked at before anything is begun."""
 
+from types import SimpleNamespace
+
 import jax
 import pytest
 
@@ -22,4 +24,15 @@ def test_a_device_that_jax_does_not_find_is_said_with_what_the_environment_has(m
 
 def test_jax_that_is_not_to_compile_is_refused():
     with jax.disable_jit(), pytest.raises(InputError, match="JAX_DISABLE_JIT"):
+        check_device()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("jax_numpy_rank_promotion", "raise"), ("jax_transfer_guard", "disallow")]
+)
+def test_settings_by_which_jax_refuses_what_is_computed_are_named(monkeypatch, name, value):
+    monkeypatch.setattr(jax, "config", SimpleNamespace(**{name: value}))
+    with pytest.raises(
+        InputError, match=f"{name} is '{value}'.*Unset the environment variable {name.upper()}"
+    ):
         check_device()
