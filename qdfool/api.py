@@ -290,9 +290,11 @@ class AskTell:
         self._run = Run(replace(config, classifier=classifier.name), classifier, needs_budget=False)
         self._tell = jitted_tell(self._run.evolution)
         self._since = time.perf_counter()
+        self._asked = False
 
     def ask(self) -> np.ndarray:
         """The images [B, H, W, C] float32 in [0, 1] to classify; the same until `tell` is called."""
+        self._asked = True
         return np.array(ask(self._run.state))
 
     def tell(self, logits: Any) -> None:
@@ -302,10 +304,15 @@ class AskTell:
             logits: [B, K], in the order of the images; a PyTorch tensor will do.
 
         Raises:
-            InputError: another shape, no floating-point numbers, probabilities, or logits that are not finite; nothing
-                has changed. Or a part of your own made images outside [0, 1], parents that are no cells, or measures
-                outside their range: the other images have been taken.
+            InputError: another shape, no floating-point numbers, probabilities, or logits that are not finite, or the
+                images have not been asked for; nothing has changed. Or a part of your own made images outside [0, 1],
+                parents that are no cells, or measures outside their range: the other images have been taken.
         """
+        if not self._asked:
+            raise InputError(
+                "`tell` takes the logits of the images that `ask` gave last, and these have not been asked for: each "
+                "batch is told of once. Call `ask` before."
+            )
         expected = (self._run.config.batch_size, len(self._run.classifier.class_names))
         with code_of_a_user("The logits cannot be read", f"Expected logits {list(expected)}."):
             given = as_array(logits)
@@ -313,6 +320,7 @@ class AskTell:
         with np.errstate(over="ignore"):  # Infinity is seen in the values.
             given = given.astype(np.float32)
         check_values("The caller of tell", given)
+        self._asked = False
         state, record = self._tell(self._run.release(), given)
         records: Record = jax.tree.map(lambda leaf: np.asarray(leaf)[None], record)
         told = time.perf_counter()

@@ -107,6 +107,12 @@ def _check_free(out: Path, overwrite: bool) -> None:
         raise InputError(f"{out} is a file. Give a folder with --out.")
     if (out / run_folder.CONFIG).exists():
         raise InputError(f"{out} is a run folder. Give another folder with --out.")
+    there = [name for name in (run_folder.REPORT, CURVES) if (out / name).exists()]
+    if there and not (out / COMPARISON).exists():
+        raise InputError(
+            f"{out} holds no comparison, but what one would write over: {', '.join(there)}. Give another folder with "
+            "--out."
+        )
     if (out / COMPARISON).exists() and not overwrite:
         raise InputError(f"{out} has a comparison already. Give another --out, or --overwrite.")
 

@@ -94,6 +94,16 @@ def test_ask_and_tell_find_what_a_classifier_on_the_host_finds(small, archive):
     assert audit.result().generations == 10
 
 
+def test_each_batch_is_told_of_once(small):
+    audit = qdfool.AskTell(small, fake.SHAPE, NAMES)
+    with pytest.raises(InputError, match="have not been asked for: each batch is told of once"):
+        audit.tell(np.zeros((small.batch_size, len(NAMES))))
+    audit.tell(fake.host_logits(audit.ask()))
+    with pytest.raises(InputError, match="have not been asked for"):
+        audit.tell(np.zeros((small.batch_size, len(NAMES))))
+    assert audit.result().generations == 1
+
+
 def test_ask_and_tell_need_no_budget(small, tmp_path):
     audit = qdfool.AskTell(replace(small, generations=None), fake.SHAPE, NAMES)
     audit.tell(fake.host_logits(audit.ask()))

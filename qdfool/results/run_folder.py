@@ -43,6 +43,8 @@ OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES, CLASSE
 """Everything that a run writes."""
 FOLDERS = (CHECKPOINTS, SHEETS, INSPECTED)
 """What of that are folders."""
+NUMBERS = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS)
+"""What of that every run begins with, and audits and comparisons have not."""
 SEEDS = "seeds"
 """Key under which the `config.json` of a folder of several seeds lists them."""
 LARGEST_NUMBER = 1 << 63
@@ -138,6 +140,11 @@ def _clear(directory: Path, overwrite: bool) -> None:
 def _check_free(directory: Path, overwrite: bool) -> list[str]:
     """What is to be thrown away."""
     found = [name for name in OWN if os.path.lexists(directory / name)]
+    if found and not has_run(directory):
+        raise InputError(
+            f"{directory} has no run in it, but what a run would write over: {', '.join(found)}. Give another `out`, "
+            "or move them away."
+        )
     if found and not overwrite:
         raise InputError(
             f"{directory} has a run in it ({', '.join(found)}). Give another `out`, or go on with `resume` "
@@ -244,6 +251,12 @@ def no_link(folder: Path) -> Path:
     if folder.is_symlink():
         raise InputError(f"{folder} is a link. Expected a folder that lies where it is named; move it there.")
     return folder
+
+
+def has_run(directory: Path) -> bool:
+    """Whether there is a run in a folder, or what is left of one; pages and pictures alone may be of an audit or a
+    comparison, or of somebody else."""
+    return any(os.path.lexists(directory / name) for name in NUMBERS)
 
 
 def check_files(directory: Path) -> None:

@@ -28,7 +28,7 @@ def salvaged(directory: Path) -> Kept:
     Raises:
         InputError: it is no run folder, or one of several seeds.
     """
-    if not any((directory / name).exists() for name in run_folder.OWN):
+    if not run_folder.has_run(directory):
         raise InputError(
             f"No run in {directory}. Expected the folder of a run, as `out` names it: it has {run_folder.CONFIG} and "
             f"{run_folder.ELITES}."

@@ -13,6 +13,7 @@ from three_seeds import SEEDS, draw_nothing
 
 import qdfool
 from qdfool.errors import InputError
+from qdfool.inspect import make_page
 from qdfool.results import run_folder
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.pictures import draw
@@ -160,3 +161,25 @@ def with_settings_of_jax(alone: Path, tmp_path: Path, saved: object) -> Path:
     }
     (folder / "config.json").write_text(json.dumps({**values, "jax_settings": saved}))
     return folder
+
+
+def test_a_run_without_its_summary_is_one_to_go_on_with(alone, tmp_path):
+    folder = shutil.copytree(alone / SEED, tmp_path / "run")
+    (folder / "summary.json").unlink()
+    with pytest.raises(
+        InputError, match=r"ended before it saved its results.*`resume` .*run goes on with it"
+    ):
+        qdfool.load(folder)
+
+
+@pytest.mark.parametrize("name", ["report.html", "curves.png"])
+def test_what_is_of_no_run_is_left_alone(small, tmp_path, name):
+    """A page may be of an audit or a comparison."""
+    (tmp_path / name).write_text("of something else")
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match=f"has no run in it, but what a run would write over: {name}"):
+            qdfool.evolve(small, fake.logits, out=tmp_path, overwrite=overwrite)
+    with pytest.raises(InputError, match="No run in"):
+        make_page(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "of something else"

@@ -106,6 +106,7 @@ def test_what_is_occupied_is_the_same_on_the_device_and_in_every_file(small, tmp
     logits = np.zeros((small.batch_size, 3), np.float32)
     logits[:, 1] = np.finfo(np.float32).max
     logits[:, 2] = np.finfo(np.float32).min
+    audit.ask()
     audit.tell(logits)
     result = audit.result()
     assert result.summary()["coverage"] == result.metrics[-1].coverage == 1

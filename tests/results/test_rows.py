@@ -92,8 +92,13 @@ def test_runs_and_rows_are_not_mixed(tmp_path):
 def test_the_command_line_leaves_a_page_and_removes_the_curves_of_what_was_there(tmp_path, capsys):
     out = tmp_path / "out"
     out.mkdir()
-    (out / "curves.png").write_text("of something else")
-    typed = [str(RESULTS / "grid-against-random.json"), "--out", str(out)]
+    (out / "curves.png").write_text("of runs")
+    typed = [str(RESULTS / "grid-against-random.json"), "--out", str(out), "--overwrite"]
+    with pytest.raises(SystemExit, match=r"^2$"):
+        compare.main(typed)
+    assert "holds no comparison, but what one would write over: curves.png" in capsys.readouterr().err
+    assert (out / "curves.png").read_text() == "of runs"
+    (out / "comparison.json").write_text("{}")
     with pytest.raises(SystemExit, match=r"^0$"):
         compare.main(typed)
     assert "| CMA-MEGA | 3 |" in capsys.readouterr().out
