@@ -147,7 +147,13 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
         name: value for name, value in flat(config).items() if name not in ("seed", "devices", *KEEPING)
     }
     settings["the classifier's weights"] = record.fingerprint or record.file_hash
-    summary = run_folder.read_json(folder / run_folder.SUMMARY)
+    summary = run_folder.read_summary(folder / run_folder.SUMMARY)
+    has_budget = config.budget_generations() is not None or config.seconds is not None
+    if has_budget and summary.get("ended_by", "") is None:
+        _LOG.warning(
+            f"{folder} was stopped before its budget was spent, and is compared as it is. `resume` {folder} goes on "
+            "with it."
+        )
     figures = numbers(summary)
     odd = tuple(name for name in COMPARED if name in summary and name not in figures)
     return Member(folder, config.seed, config, len(record.class_names), figures, odd), settings

@@ -75,12 +75,7 @@ def figures_of(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is missing or damaged.
     """
-    if not path.exists() and (path.parent / run_folder.CONFIG).exists():
-        raise InputError(
-            f"No {path.name} in {path.parent.absolute()}: its run goes on, or ended before it saved its results. If it "
-            f"has a checkpoint, `resume` {path.parent.absolute()} goes on with it."
-        )
-    summary = run_folder.read_json(path)
+    summary = run_folder.read_summary(path)
     figures = {name: summary.get(name) for name in ("generations", "seconds", "compile_seconds")}
     for name, figure in figures.items():
         kinds = int if name == "generations" else int | float

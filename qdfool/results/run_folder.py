@@ -185,6 +185,21 @@ def read_json(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def read_summary(path: Path) -> dict[str, Any]:
+    """Reads the `summary.json` of a run.
+
+    Raises:
+        InputError: as `read_json`; where the run is there, and it alone is missing, it says how to go on.
+    """
+    if not path.exists() and (path.parent / CONFIG).exists():
+        folder = path.parent.absolute()
+        raise InputError(
+            f"No {path.name} in {folder}: its run goes on, or ended before it saved its results. If it has a "
+            f"checkpoint, `resume` {folder} goes on with it."
+        )
+    return read_json(path)
+
+
 def json_of(path: Path) -> dict[str, Any]:
     """As `read_json`, of which it is the strict reading.
 

@@ -16,6 +16,7 @@ from qdfool.errors import InputError
 from qdfool.inspect import make_page
 from qdfool.results import run_folder
 from qdfool.results.checkpoint import Checkpoints
+from qdfool.results.comparison import read_groups
 from qdfool.results.pictures import draw
 
 pytestmark = pytest.mark.usefixtures("few_pictures")
@@ -183,3 +184,15 @@ def test_what_is_of_no_run_is_left_alone(small, tmp_path, name):
         make_page(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text() == "of something else"
+
+
+def test_a_run_that_was_stopped_is_compared_and_named(alone, tmp_path, caplog):
+    folder = shutil.copytree(alone / SEED, tmp_path / "run")
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["ended_by"] == "generations"
+    (folder / "summary.json").write_text(json.dumps({**summary, "ended_by": None}))
+    read_groups([folder, alone / f"seed{SEEDS[1]}"])
+    assert caplog.messages == [
+        f"{folder} was stopped before its budget was spent, and is compared as it is. `resume` {folder} goes on with "
+        "it."
+    ]
