@@ -44,7 +44,7 @@ OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES, CLASSE
 FOLDERS = (CHECKPOINTS, SHEETS, INSPECTED)
 """What of that are folders."""
 NUMBERS = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS)
-"""What of that every run begins with, and audits and comparisons have not."""
+"""What of that audits and comparisons have not."""
 SEEDS = "seeds"
 """Key under which the `config.json` of a folder of several seeds lists them."""
 LARGEST_NUMBER = 1 << 63
@@ -129,7 +129,8 @@ def _clear_seed(folder: Path, overwrite: bool) -> None:
 
 
 def _clear(directory: Path, overwrite: bool) -> None:
-    for name in _check_free(directory, overwrite):  # Somebody may have run in it meanwhile.
+    # Somebody may have run in it meanwhile. The numbers go last: pictures alone would be taken for somebody else's.
+    for name in reversed(_check_free(directory, overwrite)):
         path = directory / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -186,6 +186,24 @@ def test_what_is_of_no_run_is_left_alone(small, tmp_path, name):
     assert (tmp_path / name).read_text() == "of something else"
 
 
+def test_what_is_half_thrown_away_can_be_thrown_away(small, alone, tmp_path, monkeypatch):
+    """As a process leaves it that is killed while it throws a run away."""
+    folder, unlink = shutil.copytree(alone / SEED, tmp_path / "run"), Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "elites.npz":
+            raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            qdfool.evolve(small, fake.logits, out=folder, overwrite=True)
+    assert not (folder / "curves.png").exists()
+    assert (folder / "config.json").exists()
+    assert qdfool.evolve(small, fake.logits, out=folder, overwrite=True).generations == 10
+
+
 def test_a_run_that_was_stopped_is_compared_and_named(alone, tmp_path, caplog):
     folder = shutil.copytree(alone / SEED, tmp_path / "run")
     summary = json.loads((folder / "summary.json").read_text())
