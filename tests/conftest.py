@@ -35,7 +35,7 @@ os.environ.setdefault(LEAST_SECONDS, "0")
 gc.set_threshold(100_000, 50, 1000)
 
 # JAX reads the settings above when it is imported, which nothing before this line does.
-from qdfool.config import BlackPixels, Config  # noqa: E402
+from qdfool.config import Config  # noqa: E402
 
 
 def pytest_configure() -> None:
@@ -116,7 +116,6 @@ def small() -> Config:
         Config(),
         generations=10,
         batch_size=12,
-        black_pixels=BlackPixels(capacity=20),
         chunk_seconds=0.05,
         checkpoint_every=0,
     )

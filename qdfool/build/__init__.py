@@ -14,6 +14,7 @@ from qdfool.build.seeds import seeds_at_once
 from qdfool.build.selection import SELECTIONS
 from qdfool.build.target import Target
 from qdfool.build.variation import CROSSOVERS, MUTATIONS
+from qdfool.build.without_effect import warn_of_what_has_no_effect
 
 __all__ = [
     "CLASSIFIERS",
@@ -38,6 +39,7 @@ __all__ = [
     "read_pictures",
     "seeds_at_once",
     "shapes_of_pictures",
+    "warn_of_what_has_no_effect",
     "with_batch_size",
     "with_classifier",
     "with_defaults",

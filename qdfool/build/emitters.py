@@ -36,6 +36,8 @@ class Parts:
     """K."""
     grid_cells: int
     """G."""
+    measures: int
+    """M."""
     traceable: bool
     """Whether JAX can trace the classifier."""
     vary: Callable[[Key, Array, Genome, Genome | None], Genome]
@@ -230,11 +232,10 @@ def _own_emitter(part: str | EmitterMaker, parts: Parts, size: int) -> Emitter:
 def _tried(emitter: Emitter, size: int, parts: Parts) -> tuple[Any, ...]:
     """Children, parents, and the state before and after a generation: nothing is computed where it is only traced."""
     genome = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), parts.genome)
-    measures = 2 if parts.grid_cells > 1 else 0
-    elites = empty(genome, parts.classes, parts.grid_cells, measures)
+    elites = empty(genome, parts.classes, parts.grid_cells, parts.measures)
     score = (lambda images: jnp.zeros((images.shape[0], parts.classes))) if parts.traceable else None
     before = emitter.init(genome)
     children, parents, state = emitter.emit(new_key(0), jnp.int32(1), before, elites, score)
     by_class = jnp.zeros((size, parts.classes))
-    outcome = Outcome(by_class, jnp.zeros((size, measures)), jnp.zeros(size, jnp.int32), by_class)
+    outcome = Outcome(by_class, jnp.zeros((size, parts.measures)), jnp.zeros(size, jnp.int32), by_class)
     return children, parents, before, emitter.update(state, elites, children, parents, outcome)

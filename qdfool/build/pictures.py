@@ -51,8 +51,8 @@ def read_pictures(config: Config, image_shape: tuple[int, int, int]) -> Pictures
         return None
     if build_encoding(config, image_shape).encode is None:
         raise InputError(
-            f"The encoding {name_of(config.encoding)} does not draw pictures that are given to it. Choose pixels, or "
-            f"another `initial` than {shown(config.initial)}: one of {listed(INITIAL)}."
+            f"The encoding {name_of(config.encoding)} does not draw pictures that are given to it, as `initial` has "
+            f"them: {shown(config.initial)}. Choose the encoding 'pixels', or leave `initial` away."
         )
     # Imported here because Pillow takes a while, and most runs begin with noise.
     from qdfool.data.collection import collection

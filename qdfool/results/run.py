@@ -13,6 +13,7 @@ from qdfool.build import (
     build_evolution,
     read_pictures,
     shapes_of_pictures,
+    warn_of_what_has_no_effect,
     with_batch_size,
     with_defaults,
     with_devices,
@@ -61,7 +62,7 @@ class Run:
             InputError: a setting is out of range, or parts do not fit together.
         """
         validate(config, needs_budget)
-        config = with_pictures(config) if begins else config
+        given = config = with_pictures(config) if begins else config
         config = with_batch_size(with_devices(config), classifier)
         config = with_defaults(config, classifier.image_shape)
         validate(config, needs_budget)
@@ -69,11 +70,15 @@ class Run:
         """As given, with all that it left open."""
         self.classifier = classifier
         self.evolution = evolution or build_evolution(config, classifier)
+        if begins and evolution is None:  # Once, also of several seeds.
+            warn_of_what_has_no_effect(given, classifier.image_shape)
         init, key = jitted_init(self.evolution), root_key(config.seed, "evolution")
         shares = self.evolution.shares
         pictures = (read_pictures if begins else shapes_of_pictures)(config, classifier.image_shape)
-        given = (key,) if pictures is None else (key, pictures)
-        self.state: State = init(*replicated(given, shares)) if begins else jax.eval_shape(init, *given)
+        begun_with = (key,) if pictures is None else (key, pictures)
+        self.state: State = (
+            init(*replicated(begun_with, shares)) if begins else jax.eval_shape(init, *begun_with)
+        )
         self.history = empty_history(len(classifier.class_names))
         self.metrics = MetricsLog()
         self.generations = 0

@@ -13,5 +13,5 @@ def draw_nothing(result: Any, directory: Path, classifier: Any = None) -> None:
 
 def arguments(folder: Path, seeds: str = "5,0,7", classifier: str = "fake:logits") -> list[str]:
     budget = ["--batch-size", "12", "--generations", "10", "--chunk-seconds", "0.05"]
-    options = [*budget, "--checkpoint-every", "0", "--black-pixels.capacity", "20"]
+    options = [*budget, "--checkpoint-every", "0"]
     return ["--classifier", classifier, *options, "--seeds", seeds, "--out", str(folder)]

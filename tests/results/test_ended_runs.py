@@ -83,7 +83,7 @@ def test_whatever_a_classifier_raises_the_command_line_saves_and_names_it(ends, 
     ends(failure)
     arguments = ["--classifier", "fake:fails_later", "--batch-size", "12", "--generations", "10", "--quiet"]
     with pytest.raises(SystemExit) as ended:
-        main([*arguments, "--black-pixels.capacity", "20", "--out", str(tmp_path / "run")])
+        main([*arguments, "--out", str(tmp_path / "run")])
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert re.search(f"In generation 4, fake:fails_later .*{type(failure).__name__}", said)

@@ -45,7 +45,7 @@ def whole(tmp_path_factory) -> Path:
     """Ten generations that were never stopped, by the command line."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     arguments = ["--classifier", "fake:host_logits", "--batch-size", "12", "--generations", "10"]
-    arguments += ["--black-pixels.capacity", "20", "--chunk-seconds", "0.05", "--checkpoint-every", "0"]
+    arguments += ["--chunk-seconds", "0.05", "--checkpoint-every", "0"]
     with pytest.raises(SystemExit) as ended:
         main([*arguments, "--quiet", "--out", str(folder)])
     assert ended.value.code == 0

@@ -1,0 +1,151 @@
+"""What was given in vain: settings that nothing reads, a measure twice, emitters whose turn never comes."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from qdfool.build.defaults import with_defaults
+from qdfool.build.encoding import INITIAL, is_own_encoding
+from qdfool.build.variation import RATED
+from qdfool.config import Config, flat, name_of
+from qdfool.errors import shown
+from qdfool.presets import PRESETS
+
+LOG = logging.getLogger("qdfool.build")
+
+
+def warn_of_what_has_no_effect(given: Config, image_shape: tuple[int, int, int]) -> None:
+    """Says in a line each what was given in vain.
+
+    Args:
+        given: what the user gave; what it has from its preset, or by default, is not looked at.
+        image_shape: (H, W, C).
+    """
+    config, values = with_defaults(given, image_shape), flat(given)
+    untouched = [flat(usual) for usual in _usual(given, image_shape)]
+    changed = [name for name, value in values.items() if all(value != other[name] for other in untouched)]
+    for settings, reader in _unread(config):
+        if found := [
+            f"`{name}`" for name in changed if name in settings or name.partition(".")[0] in settings
+        ]:
+            verb, whose = ("have", "they are") if len(found) > 1 else ("has", "it is")
+            LOG.warning(f"{', '.join(found)} {verb} no effect here: {whose} for {reader}.")
+            changed = [name for name in changed if f"`{name}`" not in found]
+    if config.archive == "grid" and config.measures[0] == config.measures[1]:
+        LOG.warning(
+            f"`measures` has {shown(name_of(config.measures[0]))} twice: no image lies off the diagonal of such a grid."
+        )
+    for line in _without_turn(config):
+        LOG.warning(line)
+
+
+def _usual(given: Config, image_shape: tuple[int, int, int]) -> tuple[Config, ...]:
+    """Configs that have the settings which were not given: the preset, the one of no preset, and what these leave open
+    as it is filled in, which the config of a run has."""
+    preset = PRESETS.get(given.preset, ("", Config()))[1]
+    mutation = preset.mutation
+    if is_own_encoding(given):  # It may have no operators to fill in.
+        mutation = replace(mutation, operators=given.mutation.operators)
+    left_open = replace(
+        preset,
+        encoding=given.encoding,
+        batch_size=given.batch_size,
+        emitters=given.emitters,
+        mutation=mutation,
+    )
+    return preset, Config(), with_defaults(left_open, image_shape)
+
+
+def _unread(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Settings that nothing of a config reads, or groups of them, and what would."""
+    emitters, selection = config.emitters.operators, config.selection.operator
+    mutations, crossovers = config.mutation.operators or (), config.crossover.operators or ()
+    ascent, strategy = config.gradient_ascent, config.evolution_strategy
+    ascends, begins_with_noise = "gradient_ascent" in emitters, config.initial in INITIAL
+    draws_noise = config.encoding in ("pixels", "binary")
+    tournaments = selection == "tournament" or (ascends and ascent.selection == "tournament")
+    rows: Iterable[tuple[bool, tuple[str, ...], str]] = (
+        (config.archive == "grid", ("measures", "cells", "ranges"), "the archive 'grid'"),
+        (config.objective == "ten-crop", ("crop_from",), "the objective 'ten-crop'"),
+        (draws_noise or not begins_with_noise, ("initial",), "the encodings 'pixels' and 'binary'"),
+        (config.encoding == "cppn" or "cppn" in mutations, ("cppn",), "the encoding 'cppn'"),
+        (
+            config.encoding == "black_pixels" or is_own_encoding(config),
+            ("black_pixels",),
+            "the encoding 'black_pixels'",
+        ),
+        *(
+            (name in emitters, (name,), f"the emitter '{name}'")
+            for name in ("evolution_strategy", "gradient_ascent", "gradient_arborescence")
+        ),
+        (tournaments, ("selection.tournament_size",), "the selection 'tournament'"),
+        ("variation" in emitters, ("mutation", "crossover", "selection"), "the emitter 'variation'"),
+        *_unread_by_operators("mutation", mutations, _MUTATIONS),
+        *_unread_by_operators("crossover", crossovers, _CROSSOVERS),
+        (bool(crossovers), ("crossover.probability",), "children of two parents"),
+        (
+            ascent.rule == "progress",
+            tuple(f"gradient_ascent.{name}" for name in ("early", "late", "most")),
+            "the `gradient_ascent.rule` 'progress'",
+        ),
+        (
+            bool(ascent.blur_sigma),
+            ("gradient_ascent.blur_every",),
+            "a `gradient_ascent.blur_sigma` above 0",
+        ),
+        (
+            strategy.ranking == "annealed",
+            ("evolution_strategy.threshold", "evolution_strategy.learning_rate"),
+            "the `evolution_strategy.ranking` 'annealed'",
+        ),
+        (
+            config.gradient_arborescence.coefficients == "adapted",
+            ("gradient_arborescence.rule", "gradient_arborescence.learning_rate"),
+            "the `gradient_arborescence.coefficients` 'adapted'",
+        ),
+    )
+    for is_read, settings, reader in rows:
+        if not is_read:
+            yield settings, reader
+
+
+_MUTATIONS: dict[str, set[str]] = {
+    "rate": RATED,
+    "halve_every": RATED,
+    "eta": {"polynomial", "cppn"},
+    "sigma": {"gaussian"},
+    "block": {"block_flip"},
+}
+_CROSSOVERS: dict[str, set[str]] = {
+    "eta": {"simulated_binary"},
+    "patch": {"patch_copy"},
+    "sigma_iso": {"iso_line"},
+    "sigma_line": {"iso_line"},
+}
+"""The operators that read a setting."""
+
+
+def _unread_by_operators(
+    kind: str, used: Iterable[object], readers: dict[str, set[str]]
+) -> Iterator[tuple[bool, tuple[str, ...], str]]:
+    for setting, names in readers.items():
+        named = ", ".join(f"'{name}'" for name in sorted(names))
+        yield not names.isdisjoint(used), (f"{kind}.{setting}",), f"the {kind} {named}"
+
+
+def _without_turn(config: Config) -> Iterator[str]:
+    """A line for each emitter whose turn is never bred a generation of."""
+    limit, charges = config.budget_generations(), config.charges()
+    if config.emitters.turns is None or limit is None:
+        return
+    ends = [*charges.firsts[1:], limit]
+    turns = zip(config.emitters.operators, charges.firsts, ends, charges.costs, strict=True)
+    for number, (operator, first, end, cost) in enumerate(turns, 1):
+        if first < min(end, limit):
+            continue
+        spent = charges.of(min(first, limit))
+        left = "" if config.evaluations is None else f", and {config.evaluations - spent:,} are left"
+        yield (
+            f"The emitter {shown(name_of(operator))} has no generation in turn {number} of `emitters.turns`: "
+            f"{spent:,} evaluations are charged before it{left}; a generation of it is charged {cost:,}."
+        )
