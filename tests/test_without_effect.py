@@ -166,6 +166,7 @@ def test_what_a_preset_sets_or_leaves_open_is_not_given(caplog, name):
         {**GRID, "cells": (5, 5), "measures": ("ink", "variance")},
         {"encoding": "cppn", "cppn": {"nodes": 30}, "mutation": {"rate": 0.2, "eta": 3.0}},
         {"encoding": own_parts.stripes_of_8, "mutation": {"operators": ("gaussian",), "sigma": 0.2}},
+        {"encoding": own_parts.stripes_of_8, "mutation": {"operators": ("cppn",)}, "cppn": {"nodes": 30}},
         {"mutation": {"operators": ("block_flip",), "block": 3}},
         {"crossover": {"operators": None, "sigma_iso": 0.2, "probability": 0.5}},
         {"selection": {"operator": "tournament", "tournament_size": 3}},
@@ -212,6 +213,12 @@ def test_a_turn_that_never_comes_is_said(caplog, budget, turns, message):
             "The emitter 'gradient_ascent' has no generation in turn 2 of `emitters.turns`: "
         )
         assert message in found[0]
+
+
+def test_every_turn_that_never_comes_is_said(caplog):
+    emitters = {"operators": ("variation", "gradient_ascent", "variation"), "turns": (600, 9000)}
+    found = said(caplog, override(preset("mnist-direct"), {"generations": 3, "emitters": emitters}))
+    assert ["turn 2" in found[0], "turn 3" in found[1]] == [True, True]
 
 
 def test_a_turn_between_two_that_is_skipped_is_said(caplog):

@@ -18,7 +18,7 @@ def warn_of_what_has_no_effect(given: Config, image_shape: tuple[int, int, int])
     """Says in a line each what was given in vain.
 
     Args:
-        given: what the user gave; what it has from its preset, or by default, is not looked at.
+        given: what the user gave; what it has from its preset is not looked at.
         image_shape: (H, W, C).
     """
     config, values = with_defaults(given, image_shape), flat(given)
@@ -39,9 +39,9 @@ def warn_of_what_has_no_effect(given: Config, image_shape: tuple[int, int, int])
         LOG.warning(line)
 
 
-def _usual(given: Config, image_shape: tuple[int, int, int]) -> tuple[Config, ...]:
-    """Configs that have the settings which were not given: the preset, the one of no preset, and what these leave open
-    as it is filled in, which the config of a run has."""
+def _usual(given: Config, image_shape: tuple[int, int, int]) -> tuple[Config, Config]:
+    """Configs that have the settings which were not given: the preset, and the same with what it leaves open filled in,
+    as the config of a run has it."""
     preset = PRESETS.get(given.preset, ("", Config()))[1]
     mutation = preset.mutation
     if is_own_encoding(given):  # It may have no operators to fill in.
@@ -49,11 +49,10 @@ def _usual(given: Config, image_shape: tuple[int, int, int]) -> tuple[Config, ..
     left_open = replace(
         preset,
         encoding=given.encoding,
-        batch_size=given.batch_size,
         emitters=given.emitters,
         mutation=mutation,
     )
-    return preset, Config(), with_defaults(left_open, image_shape)
+    return preset, with_defaults(left_open, image_shape)
 
 
 def _unread(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -38,7 +38,9 @@ def test_a_picture_that_fails_costs_that_picture(small, tmp_path, monkeypatch, c
 
     for name in ("gallery", "class_heatmap", "grid_heatmaps", "curves"):
         monkeypatch.setattr(analysis, name, fails if picture in name else draws)
-    config = replace(small, generations=2, archive=archive, **({"cells": (3, 3)} if archive == "grid" else {}))
+    config = replace(
+        small, generations=2, archive=archive, **({"cells": (3, 3)} if archive == "grid" else {})
+    )
     assert qdfool.evolve(config, fake.host_logits, out=tmp_path).generations == 2
     assert sorted(path.name for path in tmp_path.glob("*.png")) == sorted(set(PICTURES) - {f"{picture}.png"})
     assert (tmp_path / SUMMARY).exists()
