@@ -46,12 +46,7 @@ def _usual(given: Config, image_shape: tuple[int, int, int]) -> tuple[Config, Co
     mutation = preset.mutation
     if is_own_encoding(given):  # It may have no operators to fill in.
         mutation = replace(mutation, operators=given.mutation.operators)
-    left_open = replace(
-        preset,
-        encoding=given.encoding,
-        emitters=given.emitters,
-        mutation=mutation,
-    )
+    left_open = replace(preset, encoding=given.encoding, mutation=mutation)
     return preset, with_defaults(left_open, image_shape)
 
 
