@@ -80,12 +80,15 @@ def _main(arguments: list[str]) -> None:
         return
     page = make_page(command.run)
     print(printable(f"{page} is made anew."))
+    if page.name == run_folder.PARTIAL:
+        print(f"{run_folder.REPORT}, which may show more, is left as it was.")
     if command.open and not webbrowser.open(page.absolute().as_uri()):
         print("No browser was found: open it yourself.")
 
 
 def make_page(directory: Path) -> Path:
-    """Makes the page of a run folder anew. What cannot be read is left out, and the page says so.
+    """Makes the page of a run folder anew. What cannot be read, or asked, is left out, and the page says so; a page that
+    is there may have it, and so stays, and the new one lies beside it.
 
     Returns:
         The page.
@@ -94,6 +97,7 @@ def make_page(directory: Path) -> Path:
         InputError: it is no run folder, or one of several seeds.
         OSError: the page cannot be written.
     """
+    is_whole = False
     try:
         result = load(directory)
     except InputError as error:
@@ -102,13 +106,17 @@ def make_page(directory: Path) -> Path:
     else:
         top, notes = None, []
         try:
-            top = asked_about(result, classifier_of(result))
+            top, is_whole = asked_about(result, classifier_of(result)), True
         except InputError as error:
             notes = [f"What the classifier says of each elite is not here: {error}"]
             _LOG.warning(notes[0])
         kept = kept_of(result, run_folder.read_json(directory / run_folder.CONFIG), top, notes)
-    page = directory / run_folder.REPORT
+    page, partial = (directory / name for name in run_folder.PAGES)
+    if not is_whole and page.exists():
+        page = partial
     write_report(page, report_of(kept))
+    if is_whole:
+        partial.unlink(missing_ok=True)
     return page
 
 

@@ -126,9 +126,18 @@ def test_a_folder_of_several_seeds_names_its_own(command, sample):
     assert "seed3" in error
 
 
+@pytest.fixture
+def another_by_now(sample) -> Path:
+    """A run whose classifier has other weights by now."""
+    values = json.loads((sample / "config.json").read_text())
+    values["classifier"]["fingerprint"] = "0" * 64
+    (sample / "config.json").write_text(json.dumps(values))
+    return sample
+
+
 def test_a_damaged_folder_is_shown_as_far_as_it_can_be(command, sample):
     (sample / "history.npz").write_bytes(b"damaged")
-    before = {path.name: path.read_bytes() for path in sample.iterdir() if path.name != "report.html"}
+    before = {path.name: path.read_bytes() for path in sample.iterdir()}
     status, out, error = command(sample, "--no-open")
     assert (status, out) == (0, f"{sample / 'report.html'} is made anew.\n")
     assert "Not all of" in error
@@ -139,15 +148,36 @@ def test_a_damaged_folder_is_shown_as_far_as_it_can_be(command, sample):
     assert {path.name: path.read_bytes() for path in sample.iterdir() if path.name != "report.html"} == before
 
 
-def test_a_classifier_that_is_another_one_by_now_is_not_asked(command, sample):
-    values = json.loads((sample / "config.json").read_text())
-    values["classifier"]["fingerprint"] = "0" * 64
-    (sample / "config.json").write_text(json.dumps(values))
-    status, _, error = command(sample, "--no-open")
+def test_a_page_that_may_show_more_stays(command, another_by_now):
+    """As where the module of a measure is not there any more; the page was made when it was."""
+    page, partial = (another_by_now / name for name in ("report.html", "report-partial.html"))
+    page.write_text("all of it")
+    status, out, _ = command(another_by_now, "--no-open")
+    assert (status, out.splitlines()) == (
+        0,
+        [f"{partial} is made anew.", "report.html, which may show more, is left as it was."],
+    )
+    assert "has other weights by now" in partial.read_text()
+    (another_by_now / "history.npz").write_bytes(b"damaged")
+    assert command(another_by_now, "--no-open")[1] == out
+    assert "history.npz is damaged" in partial.read_text()
+    assert page.read_text() == "all of it"
+
+
+def test_a_page_that_shows_all_replaces_both(command, sample):
+    (sample / "report-partial.html").write_text("less")
+    (sample / "report.html").write_text("old")
+    assert command(sample, "--no-open")[:2] == (0, f"{sample / 'report.html'} is made anew.\n")
+    assert not (sample / "report-partial.html").exists()
+    assert (sample / "report.html").stat().st_size > 1000
+
+
+def test_a_classifier_that_is_another_one_by_now_is_not_asked(command, another_by_now):
+    status, _, error = command(another_by_now, "--no-open")
     assert status == 0
     assert "has other weights by now" in error
-    assert "has other weights by now" in (sample / "report.html").read_text()
-    status, out, _ = command(sample, "--class", "7")
+    assert "has other weights by now" in (another_by_now / "report.html").read_text()
+    status, out, _ = command(another_by_now, "--class", "7")
     assert status == 0
     assert "the classifier was not asked: lenet has other weights by now." in out
 

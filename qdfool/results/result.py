@@ -249,7 +249,8 @@ class Result:
         Raises:
             OSError: it cannot be written.
         """
-        (directory / run_folder.PICTURES[-1]).unlink(missing_ok=True)
+        for name in (run_folder.PICTURES[-1], run_folder.PARTIAL):
+            (directory / name).unlink(missing_ok=True)
         npz.write(directory / run_folder.ELITES, elites_file.sealed(self.arrays()))
         history_file.write(directory / run_folder.HISTORY, self.history)
         run_folder.write_metrics(directory / run_folder.METRICS, self.metrics)

@@ -75,10 +75,12 @@ def test_pictures_of_a_smaller_budget_are_drawn_again(seeds, monkeypatch):
     def killed(result: qdfool.Result, directory: Path, classifier: object = None) -> None:
         """Before it drew."""
 
+    (seeds / SEED / "report-partial.html").write_text("of what was there")
     with monkeypatch.context() as patched:
         patched.setattr(qdfool.Result, "draw", killed)
         qdfool.resume_seeds(seeds, generations=12)
     assert not (seeds / SEED / "curves.png").exists()
+    assert not (seeds / SEED / "report-partial.html").exists()
     drawn = []
 
     def draws(result: qdfool.Result, directory: Path, classifier: object = None) -> None:
