@@ -87,8 +87,8 @@ def _main(arguments: list[str]) -> None:
 
 
 def make_page(directory: Path) -> Path:
-    """Makes the page of a run folder anew. What cannot be read, or asked, is left out, and the page says so; a page that
-    is there may have it, and so stays, and the new one lies beside it.
+    """Makes the page of a run folder anew. What cannot be read, or asked, is left out, and the page says so; a page
+    that is there may have it, and so stays, and the new one lies beside it.
 
     Returns:
         The page.

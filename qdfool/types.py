@@ -118,7 +118,8 @@ class Record(NamedTuple):
     coverage: Array
     """[] float32, share of the cells that are occupied."""
     invalid: Array
-    """[] int32, children with a logit that is not finite, or a measure outside its range."""
+    """[3] int32, children that could not compete, each counted once, by what was wrong with it: it was no image, a
+    measure was out of its range, or a logit not finite."""
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,15 @@ LONGEST_CHUNK = 1024
 """Generations that one chunk can have: the length of its buffer of records."""
 
 
+WRONG = (
+    "were none: they had a value outside [0, 1] (with `rounding` off, one that is not finite), or a parent that is no "
+    "cell of the archive. Check encodings, operators and emitters of your own.",
+    "had a measure outside its stated range, or NaN. Check `low` and `high` of measures of your own.",
+    "had a logit that is not finite (NaN or infinite). Expected finite logits of every image in [0, 1]; check the "
+    "classifier.",
+)
+"""What `Record.invalid` counts, and what to do about it."""
+
 _O1 = 19
 """XLA's EFFORT_O1, "faster compilation with reasonable runtime"."""
 
@@ -184,7 +193,7 @@ def empty_records(classes: int, seeds: int | None = None) -> Record:
         updates=jnp.zeros((*rows, classes), jnp.int32),
         qd_score=jnp.zeros(rows, jnp.float32),
         coverage=jnp.zeros(rows, jnp.float32),
-        invalid=jnp.zeros(rows, jnp.int32),
+        invalid=jnp.zeros((*rows, len(WRONG)), jnp.int32),
     )
 
 
@@ -347,11 +356,10 @@ def check_valid(records: Record, first_generation: int, batch_size: int, name: s
     """
     invalid = np.asarray(records.invalid)
     if invalid.any():
-        generation = int(np.argmax(invalid > 0))
-        raise InputError(
-            f"In generation {first_generation + generation}, {invalid[generation]} of {batch_size} images"
-            f"{name} had a logit that is not finite (NaN or infinite), a measure outside its stated range, or, of a "
-            "part of your own, a value outside [0, 1] or a parent that is no cell of the archive. Expected finite "
-            "logits and measures in range for every image in [0, 1]; check the classifier, and measures, encodings, "
-            "operators and emitters of your own."
-        )
+        generation = int(np.argmax(invalid.any(axis=1)))
+        found = [
+            f"{count} of {batch_size} images{name} {wrong}"
+            for count, wrong in zip(invalid[generation], WRONG, strict=True)
+            if count
+        ]
+        raise InputError(f"In generation {first_generation + generation}, {' And '.join(found)}")

@@ -77,7 +77,7 @@ class Shares:
         )
 
     def total(self, number: Array) -> Array:
-        """The sum of a number of each device."""
+        """The sum of the numbers of each device."""
         return number if self.devices == 1 else jax.lax.psum(number, AXIS)
 
 

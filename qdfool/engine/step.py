@@ -121,10 +121,13 @@ def tell(
     elites, grid_cells = state.elites, evolution.grid_cells
     measures = jax.vmap(evolution.measure)(ask(state))
     cell_index, placed = jax.vmap(evolution.cell_index)(measures)
-    valid = jnp.isfinite(logits).all(axis=1) & placed
+    finite = jnp.isfinite(logits).all(axis=1)
+    is_image = jnp.ones_like(placed)
     if evolution.is_image is not None:
-        valid &= jax.vmap(evolution.is_image)(ask(state))
-    competes = _competes(evolution, state.parents, valid)
+        is_image = jax.vmap(evolution.is_image)(ask(state))
+    competes = _competes(evolution, state.parents, is_image & placed & finite)
+    # What is no image has no measures and no logits to speak of.
+    invalid = jnp.stack([~is_image, is_image & ~placed, is_image & placed & ~finite])
     fitness = jnp.where(competes, jax.vmap(log_odds)(logits.astype(jnp.float32)), -jnp.inf)
 
     incumbent = elites.fitness.reshape(evolution.classes, grid_cells)[:, cell_index].T
@@ -148,7 +151,7 @@ def tell(
         updates=updates,
         qd_score=jax.nn.sigmoid(elites.fitness).sum(),
         coverage=occupied(elites.fitness).mean(dtype=jnp.float32),
-        invalid=evolution.shares.total((~valid).sum(dtype=jnp.int32)),
+        invalid=evolution.shares.total(invalid.sum(axis=1, dtype=jnp.int32)),
     )
     emitter = evolution.emitter.update(state.emitter, elites, state.children, state.parents, outcome)
     state = state._replace(generation=state.generation + 1, elites=elites, emitter=emitter)

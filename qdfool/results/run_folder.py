@@ -38,8 +38,8 @@ PICTURES = ("gallery.png", "heatmap.png", "curves.png")
 CLASSES, SHEETS = "classes.png", "gallery"
 """Of a run with many classes: a picture, and a folder of pages."""
 REPORT, PARTIAL, INSPECTED = "report.html", "report-partial.html", "inspected"
-"""The page of a run; what `python -m qdfool.inspect` writes beside it where it can show less than that may; and a folder
-of what it saves of single elites."""
+"""The page of a run; what `python -m qdfool.inspect` writes beside it where it can show less than that may; and a
+folder of what it saves of single elites."""
 PAGES = (REPORT, PARTIAL)
 OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES, CLASSES, SHEETS, *PAGES, INSPECTED)
 """Everything that a run writes."""

@@ -116,7 +116,7 @@ def test_a_generation_is_told_as_it_was(generations):
         np.testing.assert_array_equal(record.fitness, fitness.max(axis=1))
         np.testing.assert_allclose(record.qd_score, (1 / (1 + np.exp(-fitness))).sum(), rtol=1e-6)
         assert record.coverage == np.float32((fitness > -np.inf).mean())
-        assert record.invalid == 0
+        assert not record.invalid.any()
         assert int(after.generation) == int(before.generation) + 1
         np.testing.assert_array_equal(after.images, jax.jit(jax.vmap(TOY.decode))(after.children))
         new = changed.ravel() == 1

@@ -16,7 +16,16 @@ from qdfool.classifiers.custom import wrap
 from qdfool.classifiers.logits_check import check_answer
 from qdfool.classifiers.views import grouped
 from qdfool.engine import loop
-from qdfool.engine.loop import Budget, Chunk, chunks, empty_records, jitted_init, jitted_tell, run_generations
+from qdfool.engine.loop import (
+    Budget,
+    Chunk,
+    check_valid,
+    chunks,
+    empty_records,
+    jitted_init,
+    jitted_tell,
+    run_generations,
+)
 from qdfool.engine.step import init
 from qdfool.errors import InputError
 
@@ -131,6 +140,25 @@ def nan_in_two_rows(logits):
 def probabilities(logits):
     exponentials = np.exp(logits)
     return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("invalid", "message"),
+    [
+        ([2, 0, 0], "In generation 8, 2 of 12 images were none: .* emitters of your own.$"),
+        ([0, 3, 0], "In generation 8, 3 of 12 images had a measure outside .* measures of your own.$"),
+        ([0, 0, 4], "In generation 8, 4 of 12 images had a logit that .* check the classifier.$"),
+        (
+            [0, 1, 11],
+            "In generation 8, 1 of 12 images had a measure .* And 11 of 12 images had a logit .*r.$",
+        ),
+    ],
+)
+def test_what_was_wrong_is_said_and_nothing_else(invalid, message):
+    rows = np.array([[0, 0, 0], invalid, [5, 5, 5]])
+    records = jax.tree.map(np.asarray, empty_records(4))._replace(invalid=rows)
+    with pytest.raises(InputError, match=message):
+        check_valid(records, 7, 12)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_an_invalid_child_wins_nothing_and_is_counted(small):
     logits[3] = np.nan
     logits[5, 0] = np.inf
     after, record = telling(state, logits)
-    assert record.invalid == 2
+    assert record.invalid.tolist() == [0, 0, 2]
     assert np.isfinite(after.elites.fitness).all()
     lost = {np.asarray(state.children)[index].tobytes() for index in (3, 5)}
     assert not lost & {genome.tobytes() for genome in np.asarray(after.elites.genome)}

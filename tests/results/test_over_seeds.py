@@ -83,7 +83,7 @@ def test_curves_are_over_the_generations_that_all_have(tmp_path):
             updates=jnp.zeros((length, 2), jnp.int32),
             qd_score=generation,
             coverage=jnp.ones(length, jnp.float32),
-            invalid=jnp.zeros(length, jnp.int32),
+            invalid=jnp.zeros((length, 3), jnp.int32),
         )
         history_file.write(
             tmp_path / name, extend(empty_history(2), jax.tree.map(np.asarray, record), length)
