@@ -61,6 +61,14 @@ def test_children_of_ones_own_emitter_that_are_none_win_nothing_and_end_the_run(
     assert found[-1].images().max() <= 1
 
 
+def test_what_is_no_image_is_told_of_once(small):
+    """Neither its measures nor its logits are numbers."""
+    config = replace(small, archive="grid", cells=(2, 2), emitters=Emitters((own_parts.strays,)))
+    with pytest.raises(InputError, match=r"^In generation 1, 12 of 12 images were none: .*own\.$") as raised:
+        qdfool.evolve(config, fake.classifier)
+    assert " And " not in str(raised.value)
+
+
 def test_a_run_goes_on_after_parents_that_were_none(small, tmp_path):
     """Those that wait are seen again; nothing else is lost, once the emitter is mended."""
     config = replace(small, emitters=Emitters((own_parts.orphans,)))
