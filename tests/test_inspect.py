@@ -81,6 +81,7 @@ def test_json_has_what_the_file_has(command, sample, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.release
 def test_a_cppn_has_its_network_drawn(command, small, tmp_path):
     config = replace(small, generations=2, encoding="cppn")
     qdfool.evolve(config, fake.classifier).save(tmp_path / "run")

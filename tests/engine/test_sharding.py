@@ -19,7 +19,7 @@ from qdfool.engine.loop import jitted_init
 from qdfool.engine.objectives import log_odds
 from qdfool.engine.sharding import AT_ONCE, Shares
 
-AT_EVERY_SUBMISSION = ("mixture on a grid", "strategies with thresholds")
+AT_EVERY_SUBMISSION = ("mixture on a grid",)
 """The others are for a release: each is compiled for one, two and eight devices."""
 NAMES = [
     pytest.param(name, marks=[] if name in AT_EVERY_SUBMISSION else pytest.mark.release)

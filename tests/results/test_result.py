@@ -255,9 +255,9 @@ def test_image_and_confidence_of_no_elite_are_refused(result, of):
         getattr(empty, of)("c")
 
 
-def test_what_cannot_be_drawn_is_named(tmp_path, cppns, result):
+def test_what_cannot_be_drawn_is_named(tmp_path, result):
     with pytest.raises(InputError, match="Unknown class 'seven'"):
-        cppns.draw_cppn(tmp_path / "x.png", "seven")
+        result.draw_cppn(tmp_path / "x.png", "seven")
     with pytest.raises(InputError, match="Only a CPPN has a graph to draw; this run's encoding is 'pixels'"):
         result.draw_cppn(tmp_path / "x.png", "a")
     assert not (tmp_path / "x.png").exists()
