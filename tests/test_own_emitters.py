@@ -61,6 +61,13 @@ def test_children_of_ones_own_emitter_that_are_none_win_nothing_and_end_the_run(
     assert found[-1].images().max() <= 1
 
 
+@pytest.mark.parametrize("cells", [(1, 1), (1, 2)])
+def test_ones_own_emitter_is_shown_the_measures_of_any_grid(small, cells):
+    """Also where a class has one cell."""
+    config = replace(small, archive="grid", cells=cells, emitters=Emitters((own_parts.mirrors,)))
+    build_evolution(config, fake.classifier)
+
+
 def test_what_is_no_image_is_told_of_once(small):
     """Neither its measures nor its logits are numbers."""
     config = replace(small, archive="grid", cells=(2, 2), emitters=Emitters((own_parts.strays,)))

@@ -51,6 +51,19 @@ def copies(size, encoding):
     return Emitter(lambda genome: jnp.int32(0), emit, lambda state, *_: state + 1)
 
 
+def mirrors(size, encoding):
+    """Copies of the elites, which looks at both measures."""
+
+    def emit(key, generation, state, elites, score):
+        children, cells, state = copies(size, encoding).emit(key, generation, state, elites, score)
+        return children, jnp.where(elites.measures[cells, 1] > 0, cells, 0), state
+
+    def update(state, elites, children, parents, outcome):
+        return state + (outcome.measures[0, 1] > 0)
+
+    return Emitter(lambda genome: jnp.int32(0), emit, update)
+
+
 def no_emitter(size, encoding):
     return 7
 
