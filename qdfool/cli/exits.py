@@ -66,7 +66,7 @@ def run_and_exit(
             say(str(error))
             code = BAD_INPUT
         except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
+            if error.errno == errno.ENAMETOOLONG and error.filename is not None:
                 say(
                     f"no file can be called {shown(str(error.filename))}: the name is too long. Give another."
                 )

@@ -339,7 +339,8 @@ def read_metrics(path: Path) -> list[Metrics]:
             return [_metrics(dict(zip(names, row, strict=True))) for row in rows]
     except (OSError, KeyError, ValueError, TypeError, csv.Error) as error:
         raise InputError(
-            f"{path} is damaged: {text_of(error)}. Expected the file as the run wrote it."
+            f"{path} is damaged: {text_of(error)}. Expected the file as the run wrote it, or none: all else of the run "
+            "does without."
         ) from error
 
 

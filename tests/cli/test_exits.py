@@ -60,6 +60,7 @@ def raising(error: BaseException):
             2,
             "no file can be called 'aaa",
         ),
+        (OSError(36, "File name too long"), 1, "File name too long"),
         (OSError("a checkpoint is damaged"), 1, "a checkpoint is damaged\n"),
         (KeyboardInterrupt(), 130, "interrupted."),
         (RuntimeError("odd\x1b[31m"), 3, "RuntimeError: odd\\x1b[31m (line "),
