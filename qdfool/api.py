@@ -121,7 +121,7 @@ def _evolved_of_seeds(
     validate(config)
     config, built = named_or_own(build.with_pictures(config), classifier)
     first = Run(replace(config, seed=seeds[0]), built, begins=False)
-    build.warn_of_what_has_no_effect(config, built.image_shape)
+    build.warn_of_what_has_no_effect(replace(config, batch_size=first.config.batch_size), built.image_shape)
     evolution, at_once = first.evolution, build.seeds_at_once(first.config, built, len(seeds))
 
     def evolved(turn: Sequence[int]) -> list[Result]:

@@ -107,6 +107,8 @@ def _check_free(out: Path, overwrite: bool) -> None:
         raise InputError(f"{out} is a file. Give a folder with --out.")
     if (out / run_folder.CONFIG).exists():
         raise InputError(f"{out} is a run folder. Give another folder with --out.")
+    if (out / run_folder.AUDIT).exists():
+        raise InputError(f"{out} is the folder of an audit. Give another folder with --out.")
     there = [name for name in (run_folder.REPORT, CURVES) if (out / name).exists()]
     if there and not (out / COMPARISON).exists():
         raise InputError(

@@ -80,15 +80,15 @@ def _main(arguments: list[str]) -> None:
         return
     page = make_page(command.run)
     print(printable(f"{page} is made anew."))
-    if page.name == run_folder.PARTIAL:
+    if page.name == run_folder.PARTIAL and (command.run / run_folder.REPORT).exists():
         print(f"{run_folder.REPORT}, which may show more, is left as it was.")
     if command.open and not webbrowser.open(page.absolute().as_uri()):
         print("No browser was found: open it yourself.")
 
 
 def make_page(directory: Path) -> Path:
-    """Makes the page of a run folder anew. What cannot be read, or asked, is left out, and the page says so; a page
-    that is there may have it, and so stays, and the new one lies beside it.
+    """Makes the page of a run folder anew. What cannot be read, or asked, is left out, and the page says so; one that
+    was made before may have it, and so stays, and the new one lies beside it.
 
     Returns:
         The page.
@@ -111,9 +111,8 @@ def make_page(directory: Path) -> Path:
             notes = [f"What the classifier says of each elite is not here: {error}"]
             _LOG.warning(notes[0])
         kept = kept_of(result, run_folder.read_json(directory / run_folder.CONFIG), top, notes)
-    page, partial = (directory / name for name in run_folder.PAGES)
-    if not is_whole and page.exists():
-        page = partial
+    whole, partial = (directory / name for name in run_folder.PAGES)
+    page = whole if is_whole else partial
     write_report(page, report_of(kept))
     if is_whole:
         partial.unlink(missing_ok=True)

@@ -139,14 +139,15 @@ def another_by_now(sample) -> Path:
 def test_a_damaged_folder_is_shown_as_far_as_it_can_be(command, sample):
     (sample / "history.npz").write_bytes(b"damaged")
     before = {path.name: path.read_bytes() for path in sample.iterdir()}
-    status, out, error = command(sample, "--no-open")
-    assert (status, out) == (0, f"{sample / 'report.html'} is made anew.\n")
-    assert "Not all of" in error
-    assert "history.npz is damaged" in error
-    page = (sample / "report.html").read_text()
-    assert "history.npz is damaged" in page
-    assert 'id="gallery"' in page
-    assert {path.name: path.read_bytes() for path in sample.iterdir() if path.name != "report.html"} == before
+    partial = sample / "report-partial.html"
+    for _ in range(2):
+        status, out, error = command(sample, "--no-open")
+        assert (status, out) == (0, f"{partial} is made anew.\n")
+        assert "Not all of" in error
+        assert "history.npz is damaged" in error
+        assert "history.npz is damaged" in partial.read_text()
+        assert 'id="gallery"' in partial.read_text()
+        assert {path.name: path.read_bytes() for path in sample.iterdir() if path != partial} == before
 
 
 def test_a_page_that_may_show_more_stays(command, another_by_now):
@@ -159,9 +160,6 @@ def test_a_page_that_may_show_more_stays(command, another_by_now):
         [f"{partial} is made anew.", "report.html, which may show more, is left as it was."],
     )
     assert "has other weights by now" in partial.read_text()
-    (another_by_now / "history.npz").write_bytes(b"damaged")
-    assert command(another_by_now, "--no-open")[1] == out
-    assert "history.npz is damaged" in partial.read_text()
     assert page.read_text() == "all of it"
 
 
@@ -177,7 +175,7 @@ def test_a_classifier_that_is_another_one_by_now_is_not_asked(command, another_b
     status, _, error = command(another_by_now, "--no-open")
     assert status == 0
     assert "has other weights by now" in error
-    assert "has other weights by now" in (another_by_now / "report.html").read_text()
+    assert "has other weights by now" in (another_by_now / "report-partial.html").read_text()
     status, out, _ = command(another_by_now, "--class", "7")
     assert status == 0
     assert "the classifier was not asked: lenet has other weights by now." in out

@@ -2,15 +2,18 @@
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import fake
 import jax
+import jax.numpy as jnp
 import own_parts
 import pytest
 
 import qdfool
 from qdfool.build import ENCODINGS, build_evolution, warn_of_what_has_no_effect, with_defaults
-from qdfool.config import Config, Mutation, differences, override, setting_names
+from qdfool.build.variation import build_variation
+from qdfool.config import Config, Crossover, Emitters, Mutation, differences, override, setting_names
 from qdfool.engine.loop import jitted_init
 from qdfool.engine.step import scoring, tell
 from qdfool.presets import PRESETS, preset
@@ -40,6 +43,11 @@ IN_VAIN = [
         "`cppn.nodes`, `cppn.add_neuron` have no effect here: they are for the encoding 'cppn'.",
     ),
     (
+        "mnist-cppn",
+        {"emitters": {"operators": ("gradient_ascent",)}, "cppn": {"nodes": 30, "add_neuron": 0.1}},
+        "`cppn.add_neuron` has no effect here: it is for the mutation 'cppn' of the emitter 'variation'.",
+    ),
+    (
         "mnist-direct",
         {"black_pixels": {"inverted": True}},
         "`black_pixels.inverted` has no effect here: it is for the encoding 'black_pixels'.",
@@ -60,11 +68,6 @@ IN_VAIN = [
         "`mutation.sigma` has no effect here: it is for the mutation 'gaussian'.",
     ),
     (
-        "mnist-cppn",
-        {"mutation": {"block": 3}},
-        "`mutation.block` has no effect here: it is for the mutation 'block_flip'.",
-    ),
-    (
         "mnist-direct",
         {"crossover": {"sigma_line": 0.3}},
         "`crossover.sigma_line` has no effect here: it is for the crossover 'iso_line'.",
@@ -78,6 +81,14 @@ IN_VAIN = [
         "mnist-direct",
         {"selection": {"tournament_size": 3}},
         "`selection.tournament_size` has no effect here: it is for the selection 'tournament'.",
+    ),
+    (
+        "mnist-direct",
+        {
+            "emitters": {"operators": ("variation", "gradient_ascent"), "shares": (1.0, 0.0)},
+            "gradient_ascent": {"steps": 3},
+        },
+        "`gradient_ascent.steps` has no effect here: it is for the emitter 'gradient_ascent'.",
     ),
     (
         "mnist-gradient",
@@ -103,6 +114,11 @@ IN_VAIN = [
         },
         "`evolution_strategy.threshold` has no effect here: it is for the `evolution_strategy.ranking` 'annealed'.",
     ),
+    (
+        "mnist-gradient",
+        {"gradient_ascent": {"steps": 1, "schedule": "constant"}},
+        "`gradient_ascent.schedule` has no effect here: it is for more than one of `gradient_ascent.steps`.",
+    ),
 ]
 
 
@@ -117,16 +133,16 @@ def test_a_setting_that_nothing_reads_is_said(caplog, name, settings, message):
     assert said(caplog, override(preset(name), settings)) == [message]
 
 
-# Not the last: of thresholds that are not asked for, the program fills no number.
+# Not the last two: thresholds that are not asked for fill no number, and a schedule of one step begins with the first.
 @pytest.mark.slow
 @pytest.mark.release
-@pytest.mark.parametrize(("name", "settings", "message"), IN_VAIN[:-1])
+@pytest.mark.parametrize(("name", "settings", "message"), IN_VAIN[:-2])
 def test_and_nothing_reads_it(name, settings, message):
     """The program is the same with the setting as it was."""
     given = override(preset(name, batch_size=10), settings)
     unread = [setting for setting in setting_names() if f"`{setting}`" in message.partition(" no effect ")[0]]
     assert unread
-    usual: dict = {}
+    usual: dict[str, Any] = {}
     for setting in unread:
         group, _, last = setting.rpartition(".")
         holder, values = (
@@ -167,7 +183,13 @@ def test_what_a_preset_sets_or_leaves_open_is_not_given(caplog, name):
         {"encoding": "cppn", "cppn": {"nodes": 30}, "mutation": {"rate": 0.2, "eta": 3.0}},
         {"encoding": own_parts.stripes_of_8, "mutation": {"operators": ("gaussian",), "sigma": 0.2}},
         {"encoding": own_parts.stripes_of_8, "mutation": {"operators": ("cppn",)}, "cppn": {"nodes": 30}},
-        {"mutation": {"operators": ("block_flip",), "block": 3}},
+        {"mutation": {"block": 3}, "crossover": {"patch": 4}, "black_pixels": {"capacity": 9}},
+        {"preset": "imagenet-cppn-gradient"},
+        {
+            "emitters": {"operators": ("gradient_ascent",)},
+            "gradient_ascent": {"selection": "tournament"},
+            "selection": {"tournament_size": 3},
+        },
         {"crossover": {"operators": None, "sigma_iso": 0.2, "probability": 0.5}},
         {"selection": {"operator": "tournament", "tournament_size": 3}},
         {"initial": "varied", "encoding": "binary"},
@@ -183,9 +205,46 @@ def test_what_is_read_is_not_said(caplog, settings):
     assert not said(caplog, override(preset("mnist-direct"), settings))
 
 
-def test_a_measure_twice_is_said(caplog):
-    (message,) = said(caplog, preset("mnist-grid", measures=("ink", "ink")))
-    assert message == "`measures` has 'ink' twice: no image lies off the diagonal of such a grid."
+class Own:
+    """A part of a user's, that is not to be compared."""
+
+    def __eq__(self, other):
+        assert not isinstance(other, str), "it was compared"
+        return self is other
+
+    def __hash__(self):
+        return 0
+
+    def __call__(self, *arguments):
+        return arguments[-1]
+
+
+class Mean(Own):
+    def __call__(self, *arguments):
+        return arguments[-1].mean()
+
+
+@pytest.mark.parametrize("measure", ["ink", qdfool.Measure("own", "", 0.0, 1.0, Mean())])
+def test_a_measure_twice_is_said(caplog, measure):
+    (message,) = said(caplog, preset("mnist-grid", measures=(measure, measure)))
+    name = measure if isinstance(measure, str) else measure.name
+    assert message == f"`measures` has '{name}' twice: most cells of such a grid can have no image."
+
+
+def test_parts_of_a_users_are_not_compared(caplog, small):
+    measures = tuple(qdfool.Measure("own", "", 0.0, 1.0, Mean()) for _ in range(2))
+    config = replace(
+        small,
+        archive="grid",
+        measures=measures,
+        mutation=Mutation(operators=(Own(),)),
+        crossover=Crossover(operators=(Own(),)),
+        emitters=Emitters((own_parts.copies, "variation")),
+    )
+    assert not said(caplog, config)
+    build_variation(
+        with_defaults(config, fake.SHAPE), fake.SHAPE, jax.ShapeDtypeStruct(fake.SHAPE, jnp.float32)
+    )
 
 
 @pytest.mark.parametrize(
@@ -226,6 +285,12 @@ def test_a_turn_between_two_that_is_skipped_is_said(caplog):
     emitters = {"operators": ("variation", "gradient_ascent", "variation"), "turns": (100, 150)}
     (found,) = said(caplog, override(preset("mnist-direct"), {"emitters": emitters}))
     assert "'gradient_ascent' has no generation in turn 2" in found
+
+
+def test_turns_are_counted_in_the_batch_that_is_chosen(caplog, small):
+    emitters = Emitters(("variation", own_parts.copies), turns=(200,))
+    qdfool.evolve(replace(small, batch_size=0, generations=9, emitters=emitters), fake.classifier)
+    assert not caplog.messages
 
 
 def test_it_is_said_where_a_run_begins_and_once_for_several_seeds(caplog, small, tmp_path):

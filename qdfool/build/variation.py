@@ -92,7 +92,8 @@ def build_mutation(
             "give one of them."
         )
     halved_after = min(max(1, round(settings.halve_every / config.charges().of(1))), MOST_GENERATIONS)
-    if "block_flip" in names:
+    named = [part for part in names if isinstance(part, str)]  # Those of a user's own are not compared.
+    if "block_flip" in named:
         _fits("mutation.block", settings.block, image_shape)
 
     def rate(generation: Array) -> Array:
@@ -105,7 +106,7 @@ def build_mutation(
         "reset": {"max_changes": max_changes},
         "bit_flip": {"max_changes": max_changes},
         "block_flip": {"block": settings.block},
-        "cppn": _cppn_settings(config, image_shape) if "cppn" in names else {},
+        "cppn": _cppn_settings(config, image_shape) if "cppn" in named else {},
         "pixel_redraw": {
             "max_changes": mutation.max_changes(list_capacity(config, image_shape), highest_rate),
             "height": image_shape[0],
@@ -174,7 +175,7 @@ def build_crossovers(config: Config, image_shape: Shape, genome: Genome) -> list
         "iso_line": {"sigma_iso": settings.sigma_iso, "sigma_line": settings.sigma_line},
         **{name: list_settings for name, (_, encodings, _) in CROSSOVERS.items() if encodings == LIST},
     }
-    if "patch_copy" in names:
+    if "patch_copy" in [part for part in names if isinstance(part, str)]:
         _fits("crossover.patch", settings.patch, image_shape)
     operators: list[Callable[..., Genome]] = []
     for part in names:

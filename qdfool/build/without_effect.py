@@ -12,18 +12,48 @@ from qdfool.errors import shown
 from qdfool.presets import PRESETS
 
 LOG = logging.getLogger("qdfool.build")
+FITTED = ("black_pixels.capacity", "mutation.block", "crossover.patch", "gradient_arborescence.population")
+"""Numbers that follow from images and batch where they are not given: the config of a run has them, read or not, and
+nothing is said of them."""
+STRUCTURE = (
+    "cppn.activation_rate",
+    "cppn.add_connection",
+    "cppn.delete_connection",
+    "cppn.add_neuron",
+    "cppn.delete_neuron",
+)
+"""Of CPPNs, what mutation alone changes."""
+READERS: dict[str, dict[str, set[str]]] = {
+    "mutation": {
+        "rate": RATED,
+        "halve_every": RATED,
+        "eta": {"polynomial", "cppn"},
+        "sigma": {"gaussian"},
+    },
+    "crossover": {
+        "eta": {"simulated_binary"},
+        "sigma_iso": {"iso_line"},
+        "sigma_line": {"iso_line"},
+    },
+}
+"""The operators that read a setting."""
 
 
 def warn_of_what_has_no_effect(given: Config, image_shape: tuple[int, int, int]) -> None:
     """Says in a line each what was given in vain.
 
     Args:
-        given: what the user gave; what it has from its preset is not looked at.
+        given: what the user gave, with a batch size where that was left open; what it has from its preset, or by
+            default, is not looked at.
         image_shape: (H, W, C).
     """
     config, values = with_defaults(given, image_shape), flat(given)
     untouched = [flat(usual) for usual in _usual(given, image_shape)]
-    changed = [name for name, value in values.items() if all(value != other[name] for other in untouched)]
+    changed = [
+        name
+        for name, value in values.items()
+        if name not in FITTED and all(value != other[name] for other in untouched)
+    ]
     for settings, reader in _unread(config):
         if found := [
             f"`{name}`" for name in changed if name in settings or name.partition(".")[0] in settings
@@ -31,40 +61,55 @@ def warn_of_what_has_no_effect(given: Config, image_shape: tuple[int, int, int])
             verb, whose = ("have", "they are") if len(found) > 1 else ("has", "it is")
             LOG.warning(f"{', '.join(found)} {verb} no effect here: {whose} for {reader}.")
             changed = [name for name in changed if f"`{name}`" not in found]
-    if config.archive == "grid" and config.measures[0] == config.measures[1]:
+    first, second = config.measures
+    if config.archive == "grid" and (first is second or _names(config.measures) == {first}):
         LOG.warning(
-            f"`measures` has {shown(name_of(config.measures[0]))} twice: no image lies off the diagonal of such a grid."
+            f"`measures` has {shown(name_of(first))} twice: most cells of such a grid can have no image."
         )
     for line in _without_turn(config):
         LOG.warning(line)
 
 
-def _usual(given: Config, image_shape: tuple[int, int, int]) -> tuple[Config, Config]:
-    """Configs that have the settings which were not given: the preset, and the same with what it leaves open filled in,
-    as the config of a run has it."""
+def _names(parts: Iterable[object]) -> set[str]:
+    """Those that are named. Objects of the user's are not compared: that is code of theirs."""
+    return {part for part in parts if isinstance(part, str)}
+
+
+def _usual(given: Config, image_shape: tuple[int, int, int]) -> tuple[Config, ...]:
+    """Configs that have the settings which were not given: the preset, the one of no preset, and the preset with what
+    it leaves open filled in, as the config of a run has it."""
     preset = PRESETS.get(given.preset, ("", Config()))[1]
     mutation = preset.mutation
     if is_own_encoding(given):  # It may have no operators to fill in.
         mutation = replace(mutation, operators=given.mutation.operators)
     left_open = replace(preset, encoding=given.encoding, mutation=mutation)
-    return preset, with_defaults(left_open, image_shape)
+    return preset, Config(), with_defaults(left_open, image_shape)
 
 
 def _unread(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
     """Settings that nothing of a config reads, or groups of them, and what would."""
-    emitters, selection = config.emitters.operators, config.selection.operator
-    mutations, crossovers = config.mutation.operators or (), config.crossover.operators or ()
+    shares = config.emitters.shares or (1.0,) * len(config.emitters.operators)
+    emitters = _names(part for part, share in zip(config.emitters.operators, shares, strict=True) if share)
+    mutations, crossovers = _names(config.mutation.operators or ()), _names(config.crossover.operators or ())
     ascent, strategy = config.gradient_ascent, config.evolution_strategy
-    ascends, begins_with_noise = "gradient_ascent" in emitters, config.initial in INITIAL
-    draws_noise = config.encoding in ("pixels", "binary")
-    tournaments = selection == "tournament" or (ascends and ascent.selection == "tournament")
+    encoding = _names([config.encoding])  # None, where it is an object of the user's.
+    varies = "variation" in emitters
+    tournaments = [
+        varies and config.selection.operator == "tournament",
+        "gradient_ascent" in emitters and ascent.selection == "tournament",
+    ]
     rows: Iterable[tuple[bool, tuple[str, ...], str]] = (
         (config.archive == "grid", ("measures", "cells", "ranges"), "the archive 'grid'"),
         (config.objective == "ten-crop", ("crop_from",), "the objective 'ten-crop'"),
-        (draws_noise or not begins_with_noise, ("initial",), "the encodings 'pixels' and 'binary'"),
-        (config.encoding == "cppn" or "cppn" in mutations, ("cppn",), "the encoding 'cppn'"),
         (
-            config.encoding == "black_pixels" or is_own_encoding(config),
+            not encoding.isdisjoint(("pixels", "binary")) or config.initial not in INITIAL,
+            ("initial",),
+            "the encodings 'pixels' and 'binary'",
+        ),
+        ("cppn" in {*encoding, *mutations}, ("cppn",), "the encoding 'cppn'"),
+        (varies and "cppn" in mutations, STRUCTURE, "the mutation 'cppn' of the emitter 'variation'"),
+        (
+            "black_pixels" in encoding or is_own_encoding(config),
             ("black_pixels",),
             "the encoding 'black_pixels'",
         ),
@@ -72,16 +117,17 @@ def _unread(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
             (name in emitters, (name,), f"the emitter '{name}'")
             for name in ("evolution_strategy", "gradient_ascent", "gradient_arborescence")
         ),
-        (tournaments, ("selection.tournament_size",), "the selection 'tournament'"),
-        ("variation" in emitters, ("mutation", "crossover", "selection"), "the emitter 'variation'"),
-        *_unread_by_operators("mutation", mutations, _MUTATIONS),
-        *_unread_by_operators("crossover", crossovers, _CROSSOVERS),
-        (bool(crossovers), ("crossover.probability",), "children of two parents"),
+        (any(tournaments), ("selection.tournament_size",), "the selection 'tournament'"),
+        (varies, ("mutation", "crossover", "selection.operator"), "the emitter 'variation'"),
+        *_unread_by_operators("mutation", mutations),
+        *_unread_by_operators("crossover", crossovers),
+        (bool(config.crossover.operators), ("crossover.probability",), "children of two parents"),
         (
             ascent.rule == "progress",
             tuple(f"gradient_ascent.{name}" for name in ("early", "late", "most")),
             "the `gradient_ascent.rule` 'progress'",
         ),
+        (ascent.steps > 1, ("gradient_ascent.schedule",), "more than one of `gradient_ascent.steps`"),
         (
             bool(ascent.blur_sigma),
             ("gradient_ascent.blur_every",),
@@ -103,26 +149,8 @@ def _unread(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
             yield settings, reader
 
 
-_MUTATIONS: dict[str, set[str]] = {
-    "rate": RATED,
-    "halve_every": RATED,
-    "eta": {"polynomial", "cppn"},
-    "sigma": {"gaussian"},
-    "block": {"block_flip"},
-}
-_CROSSOVERS: dict[str, set[str]] = {
-    "eta": {"simulated_binary"},
-    "patch": {"patch_copy"},
-    "sigma_iso": {"iso_line"},
-    "sigma_line": {"iso_line"},
-}
-"""The operators that read a setting."""
-
-
-def _unread_by_operators(
-    kind: str, used: Iterable[object], readers: dict[str, set[str]]
-) -> Iterator[tuple[bool, tuple[str, ...], str]]:
-    for setting, names in readers.items():
+def _unread_by_operators(kind: str, used: set[str]) -> Iterator[tuple[bool, tuple[str, ...], str]]:
+    for setting, names in READERS[kind].items():
         named = ", ".join(f"'{name}'" for name in sorted(names))
         yield not names.isdisjoint(used), (f"{kind}.{setting}",), f"the {kind} {named}"
 

@@ -36,6 +36,8 @@ WRONG = (
     "classifier.",
 )
 """What `Record.invalid` counts, and what to do about it."""
+NOT_FINITE = 2
+"""Which of them a classifier on the host is asked again about."""
 
 _O1 = 19
 """XLA's EFFORT_O1, "faster compilation with reasonable runtime"."""
@@ -72,9 +74,10 @@ def run_generations(
     name: str = "the classifier",
     devices: Mesh | None = None,
 ) -> Any:
-    """The jitted loop: (state, record buffer, parameters, count) to the state after `count` generations.
+    """The jitted loop: (state, record buffer, parameters, count) to the state after `count` generations, or after the
+    first of them of which not all images could compete.
 
-    State and buffer are donated. The first `count` rows of the buffer [LONGEST_CHUNK, ...] are filled. The same
+    State and buffer are donated. Of the buffer [LONGEST_CHUNK, ...] a row is filled for each generation. The same
     functions give the same loop, which is then compiled once. Several devices are the first that JAX has, unless a
     mesh is given of those that it is compiled for. Tracing it raises an `InputError` where the classifier of that name
     fails at this batch size, or gives what are no logits.
@@ -95,7 +98,8 @@ def run_generations_of_seeds(
     evolution: Evolution, logits: Callable[[Parameters, Array], Array], name: str = "the classifier"
 ) -> Any:
     """The same of several seeds that have come equally far, on one device: (states, record buffer, parameters, count)
-    to the states after `count` generations. States and buffer [LONGEST_CHUNK, S, ...] are donated."""
+    to the states after `count` generations, or after the first of them of which not all images of all seeds could
+    compete. States and buffer [LONGEST_CHUNK, S, ...] are donated."""
     checked_logits = _checked(
         evolution,
         logits,
@@ -132,14 +136,23 @@ def _checked(
 def _repeat(
     one_step: Callable[[State], tuple[State, Record]], state: State, records: Record, count: Array
 ) -> tuple[State, Record]:
-    """The state after so many steps, and the buffer with their records in its first rows."""
+    """The state after so many steps, fewer if one had images that could not compete, and the buffer with their records
+    in its first rows."""
 
-    def generation(index: Array, carry: tuple[State, Record]) -> tuple[State, Record]:
-        state, records = carry
+    def goes_on(carry: tuple[Array, Array, State, Record]) -> Array:
+        index, is_good, *_ = carry
+        return (index < count) & is_good
+
+    def generation(carry: tuple[Array, Array, State, Record]) -> tuple[Array, Array, State, Record]:
+        index, _, state, records = carry
         state, record = one_step(state)
-        return state, jax.tree.map(lambda rows, row: rows.at[index].set(row), records, record)
+        records = jax.tree.map(lambda rows, row: rows.at[index].set(row), records, record)
+        return index + 1, ~record.invalid.any(), state, records
 
-    return jax.lax.fori_loop(0, count, generation, (state, records))
+    *_, state, records = jax.lax.while_loop(
+        goes_on, generation, (jnp.int32(0), jnp.bool_(True), state, records)
+    )
+    return state, records
 
 
 def effort(platform: str) -> dict[str, Any] | None:
@@ -225,8 +238,8 @@ def chunks(
     Raises:
         InputError: the classifier failed, whatever it raised, or returned a logit that is not finite, one on the host
             also what are no logits (`check_answer`), or a measure was out of its range; the generations before, and
-            the valid images of that one, have been yielded. It is raised even if the budget is spent by then, or
-            `stop` says so.
+            the valid images of that one, have been yielded (of a classifier on the host with such logits, all images of
+            that one wait to be asked about again). It is raised even if the budget is spent by then, or `stop` says so.
         ClassifierInterrupt: a KeyboardInterrupt came out of a classifier on the host; the generations before have
             been yielded.
     """
@@ -286,7 +299,8 @@ class _Traced:
             wanted = replicated(jnp.int32(count), self.shares)
             after, self.records = self.run(self._given(states), self.records, self.parameters, wanted)
             after = jax.block_until_ready(after)
-        records = jax.tree.map(lambda rows: np.array(np.asarray(rows)[:count]), self.records)
+        done = int((after if self.alone else after[0]).generation) - first
+        records = jax.tree.map(lambda rows: np.array(np.asarray(rows)[:done]), self.records)
         if self.alone:
             return (after,), (records,)
         return after, [
@@ -300,8 +314,9 @@ class _Traced:
 class _Host:
     """The same generations around a classifier that is called from the host.
 
-    A classifier that fails ends the chunk early and leaves its error as `failure`, so that the generations before it
-    are not lost. With none before it, the error is raised.
+    A classifier that fails, or whose logits are not finite, ends the chunk early and leaves its error as `failure`: the
+    generations before it are not lost, and its images wait to be asked about again. With none before it, the error is
+    raised.
     """
 
     def __init__(self, evolution: Evolution, classifier: Classifier, states: Sequence[State]) -> None:
@@ -314,9 +329,11 @@ class _Host:
 
     def __call__(self, states: Sequence[State], count: int) -> tuple[Sequence[State], Sequence[Record]]:
         (state,), records = states, []
-        while len(records) < count and (logits := self.logits(state)) is not None:
+        is_good = True
+        while is_good and len(records) < count and (logits := self.logits(state)) is not None:
             state, record = self.tell(state, logits)
             records.append(jax.device_get(record))
+            is_good = not records[-1].invalid.any()
         if not records and self.failure is not None:
             raise self.failure
         return (jax.block_until_ready(state),), (jax.tree.map(lambda *rows: np.stack(rows), *records),)
@@ -338,8 +355,14 @@ class _Host:
         except InputError as error:
             self.failure = error
             return None
-        with np.errstate(over="ignore"):  # Infinity is counted on the device.
-            return logits.astype(np.float32)
+        with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite.
+            logits = logits.astype(np.float32)
+        if invalid := int((~np.isfinite(logits).all(axis=1)).sum()):
+            wrong = [0] * len(WRONG)
+            wrong[NOT_FINITE] = invalid
+            self.failure = InputError(_what_was_wrong(int(state.generation), wrong, self.shape[0]))
+            return None
+        return logits
 
 
 def check_valid(records: Record, first_generation: int, batch_size: int, name: str = "") -> None:
@@ -357,9 +380,15 @@ def check_valid(records: Record, first_generation: int, batch_size: int, name: s
     invalid = np.asarray(records.invalid)
     if invalid.any():
         generation = int(np.argmax(invalid.any(axis=1)))
-        found = [
-            f"{count} of {batch_size} images{name} {wrong}"
-            for count, wrong in zip(invalid[generation], WRONG, strict=True)
-            if count
-        ]
-        raise InputError(f"In generation {first_generation + generation}, {' And '.join(found)}")
+        raise InputError(
+            _what_was_wrong(first_generation + generation, invalid[generation], batch_size, name)
+        )
+
+
+def _what_was_wrong(generation: int, invalid: Sequence[int], batch_size: int, name: str = "") -> str:
+    found = [
+        f"{count} of {batch_size} images{name} {wrong}"
+        for count, wrong in zip(invalid, WRONG, strict=True)
+        if count
+    ]
+    return f"In generation {generation}, {' And '.join(found)}"

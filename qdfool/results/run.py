@@ -62,9 +62,9 @@ class Run:
             InputError: a setting is out of range, or parts do not fit together.
         """
         validate(config, needs_budget)
-        given = config = with_pictures(config) if begins else config
-        config = with_batch_size(with_devices(config), classifier)
-        config = with_defaults(config, classifier.image_shape)
+        config = with_pictures(config) if begins else config
+        given = with_batch_size(with_devices(config), classifier)
+        config = with_defaults(given, classifier.image_shape)
         validate(config, needs_budget)
         self.config = config
         """As given, with all that it left open."""

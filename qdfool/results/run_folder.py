@@ -47,6 +47,8 @@ FOLDERS = (CHECKPOINTS, SHEETS, INSPECTED)
 """What of that are folders."""
 NUMBERS = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS)
 """What of that audits and comparisons have not."""
+AUDIT = "audit.json"
+"""Of the folder of an audit, which is none of a run."""
 SEEDS = "seeds"
 """Key under which the `config.json` of a folder of several seeds lists them."""
 LARGEST_NUMBER = 1 << 63

@@ -222,12 +222,20 @@ def test_chunks_are_as_long_as_asked(timed, budget, before, expected):
     assert [chunk.seconds for chunk in found] == [0.25 * count for count in expected]
 
 
-@pytest.mark.parametrize("function", [fake.nan_when_bright])
-def test_nan_in_the_middle_of_a_run_is_an_error(small, function):
-    with pytest.raises(
-        InputError, match=r"In generation \d+, \d+ of 12 images had a logit that is not finite"
-    ):
-        run(replace(small, generations=500), wrap(function, fake.SHAPE))
+def test_nan_in_the_middle_of_a_chunk_ends_it_there(small):
+    """Not a generation is spent on what will be lost."""
+    classifier = wrap(fake.nan_when_bright, fake.SHAPE)
+    evolution = build_evolution(small, classifier)
+    state = init(evolution, jax.random.key(6))  # Whose first images are dark.
+    running = chunks(evolution, classifier, (state,), Budget(500, None), 99.0)
+    ((first,), (second,)) = (next(running), next(running))
+    with pytest.raises(InputError) as raised:
+        next(running)
+    last = int(second.state.generation) - 1
+    invalid = np.concatenate([first.records.invalid, second.records.invalid])
+    assert 1 < last == len(invalid) - 1 < 499
+    assert not invalid[:-1].any()
+    assert f"In generation {last}, {invalid[-1, 2]} of 12 images had a logit that is not" in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,16 @@ def test_a_null_character_in_out_is_said(runs, capsys):
     assert "it has a null character" in capsys.readouterr().err
 
 
+def test_the_folder_of_an_audit_is_not_written_into(runs, tmp_path, capsys):
+    """Also before it has its page."""
+    (tmp_path / "audit.json").write_text("{}")
+    with pytest.raises(SystemExit) as end:
+        compare.main([str(runs / "other1"), "--out", str(tmp_path)])
+    assert end.value.code == 2
+    assert "is the folder of an audit" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["audit.json"]
+
+
 def test_a_run_folder_is_not_written_into(runs, capsys):
     with pytest.raises(SystemExit) as end:
         compare.main([str(runs / "other1"), "--out", str(runs / "other2")])

@@ -139,6 +139,24 @@ def test_a_run_whose_first_generation_has_no_valid_image_has_nothing_to_go_on_fr
         qdfool.resume(tmp_path, fake.host_logits)
 
 
+def test_a_classifier_that_turned_to_nan_is_asked_again(small, tmp_path):
+    """Of what it was asked about then nothing was kept, and nothing is lost."""
+    asked = []
+
+    def turns(images):
+        asked.append(len(images))
+        logits = fake.host_logits(images)
+        return np.full_like(logits, np.nan) if asked.count(small.batch_size) > 5 else logits
+
+    config = replace(small, image_shape=fake.SHAPE, chunk_seconds=99.0)
+    with pytest.raises(InputError, match=r"In generation 5, 12 of 12 .* until generation 5 is saved"):
+        qdfool.evolve(config, turns, out=tmp_path)
+    asked.clear()
+    found, whole = qdfool.resume(tmp_path, fake.host_logits), qdfool.evolve(config, fake.host_logits)
+    np.testing.assert_array_equal(found.images(), whole.images())
+    np.testing.assert_array_equal(found.elites.birth_generation, whole.elites.birth_generation)
+
+
 def test_a_second_ctrl_c_leaves_the_numbers_undrawn_but_loses_nothing(small, whole, tmp_path):
     asked = []
 

@@ -27,7 +27,7 @@ from qdfool.results.saved_seeds import resume as resume_seeds
 from qdfool.results.saved_seeds import start as start_seeds
 from qdfool.types import Classifier
 
-AUDIT, CARD = "audit.json", "card.json"
+AUDIT, CARD = run_folder.AUDIT, "card.json"
 OWN = (AUDIT, CARD, run_folder.REPORT, *WAYS)
 """All that an audit leaves in its folder."""
 

@@ -219,7 +219,7 @@ def test_positions_are_a_coin_for_every_gene(rate):
 def test_positions_are_the_same_whichever_way_they_are_summed(monkeypatch):
     def drawn():
         of_each = jax.vmap(lambda key, rate: mutation.changed_positions(key, 784, rate, 133), (0, None))
-        return jax.jit(jax.vmap(of_each, (None, 0)))(keys(3, 50), np.float32([0.0, 0.01, 0.1, 1.0]))
+        return jax.jit(jax.vmap(of_each, (None, 0)))(keys(3, 50), np.array([0.0, 0.01, 0.1, 1.0], np.float32))
 
     by_product = drawn()
     monkeypatch.setattr(mutation, "FEW", 0)
