@@ -68,6 +68,18 @@ def test_ones_own_emitter_is_shown_the_measures_of_any_grid(small, cells):
     build_evolution(config, fake.classifier)
 
 
+@pytest.mark.parametrize("classifier", [fake.logits, fake.host_logits])
+def test_children_that_are_none_end_a_chunk(small, classifier):
+    """Whoever calls the classifier."""
+    config = replace(
+        small, emitters=Emitters((own_parts.beyond,)), chunk_seconds=99.0, image_shape=fake.SHAPE
+    )
+    found = []
+    with pytest.raises(InputError, match="In generation 1, 12 of 12 images were none"):
+        qdfool.evolve(config, classifier, on_chunk=lambda result: found.append(result.generations))
+    assert found == [1, 2]
+
+
 def test_what_is_no_image_is_told_of_once(small):
     """Neither its measures nor its logits are numbers."""
     config = replace(small, archive="grid", cells=(2, 2), emitters=Emitters((own_parts.strays,)))
