@@ -28,6 +28,7 @@ from qdfool.cli.options import read
 from qdfool.errors import InputError, in_range, known_name, named, printable, shown
 from qdfool.files.atomic import atomic_write
 from qdfool.results import run_folder
+from qdfool.results.answers import answers_otherwise
 from qdfool.results.loading import load
 from qdfool.results.report import asked_about, kept_of, report_of
 from qdfool.results.result import Result
@@ -135,6 +136,8 @@ def classifier_of(result: Result) -> Classifier:
         raise InputError(f"{named(record.name)} has other classes or images by now.")
     if classifier.fingerprint != record.fingerprint:
         raise InputError(f"{named(record.name)} has other weights by now.")
+    if how := answers_otherwise(record.answers, classifier):
+        raise InputError(f"{named(record.name)} is another classifier by now: {how}.")
     return classifier
 
 

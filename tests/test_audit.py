@@ -106,6 +106,25 @@ def test_it_leaves_runs_a_card_and_a_page_and_again_the_same(command, tmp_path):
         assert (Path("audited") / "pixels/seed0/elites.npz").exists()
 
 
+def test_an_audit_of_a_classifier_that_answers_otherwise_by_now_is_not_its_own(command, monkeypatch):
+    """Its module may load weights from anywhere."""
+    host, answers = ("fake:host_logits", *QUICK[1:]), fake.host_logits
+    assert command(*host)[0] == 0
+    first = left()
+
+    def others(images):
+        return 1.5 * answers(images)
+
+    vars(others).update(vars(answers))
+    monkeypatch.setattr(fake, "host_logits", others)
+    status, _, error = command(*host, "--fail-above", "1")
+    assert status == 2
+    assert "audited holds an audit of another classifier: of the same image one logit was" in error
+    assert left() == first
+    assert command(*host, "--overwrite")[0] == 0
+    assert left() != first
+
+
 def test_it_goes_on_where_a_signal_stopped_it(command, monkeypatch):
     assert command(*QUICK)[0] == 0
     whole = left()

@@ -15,6 +15,7 @@ from qdfool.classifiers.adapters import adapter
 from qdfool.classifiers.architecture import Architecture
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
+from qdfool.classifiers.logits_check import answers_of
 from qdfool.classifiers.networks import ARCHITECTURES, architecture
 from qdfool.classifiers.views import grouped, ten_crops
 from qdfool.classifiers.winograd import Winograd
@@ -162,9 +163,14 @@ def _check_no_preprocessing(config: Config, name: str) -> None:
 
 
 def _viewed(config: Config, classifier: Classifier) -> Classifier:
+    viewed = classifier
     if config.objective == "ten-crop":
-        classifier = ten_crops(classifier, config.crop_from)
-    return grouped(classifier, config.group) if config.group else classifier
+        viewed = ten_crops(viewed, config.crop_from)
+    if config.group:
+        viewed = grouped(viewed, config.group)
+    if viewed is not classifier and viewed.answers:
+        viewed = replace(viewed, answers=answers_of(viewed))
+    return viewed
 
 
 def _weights(config: Config, found: Architecture) -> Path | str:

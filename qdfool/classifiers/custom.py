@@ -18,6 +18,7 @@ from qdfool.classifiers.logits_check import (
     IMAGES_ASKED,
     as_array,
     ask_once,
+    some_of,
 )
 from qdfool.classifiers.names_check import check_class_names, check_name
 from qdfool.classifiers.torch_adapter import adapted, is_torch_module
@@ -58,12 +59,14 @@ def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference:
     name = check_name("A classifier of your own", name)
     classifier = _unchecked(found, name, image_shape)
     logits = ask_once(classifier.name, classifier.logits, classifier.parameters, classifier.image_shape)
+    weights = classifier.fingerprint or _fingerprint(classifier.parameters)
     return replace(
         classifier,
         class_names=check_class_names(classifier.name, classifier.class_names, logits.shape[1]),
         reference=reference,
         file_hash=_file_hash(name, reference),
-        fingerprint=classifier.fingerprint or _fingerprint(classifier.parameters),
+        fingerprint=weights,
+        answers=() if weights else some_of(logits),
     )
 
 
@@ -192,4 +195,6 @@ def _traceable(logits: Callable[..., Any], parameters: Parameters, shape: tuple[
 
 
 def _kind(found: Any) -> str:
+    if isinstance(found, str):
+        return f"the text {shown(found)}, which `classifier` of a config may be"
     return f"the class {found.__name__}" if isinstance(found, type) else f"of type {type(found).__name__}"

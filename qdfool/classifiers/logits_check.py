@@ -11,12 +11,14 @@ import numpy as np
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.names_check import MOST_CLASSES
 from qdfool.errors import InputError, code_of_a_user
-from qdfool.types import Parameters
+from qdfool.types import Classifier, Parameters
 
 DEFAULT_SHAPE = (28, 28, 1)
 """(H, W, C) of the images that a user's classifier is taken to want where nothing says so."""
 IMAGES_ASKED = 8
 """Images in the one call that checks a classifier: it may be a service that is paid for."""
+CLASSES_KEPT = 4
+"""Of those images, in what a run remembers of the answer."""
 PROBABILITIES = (
     "{name} returned rows that lie in [0, 1] and sum to 1: these are probabilities. Expected logits, the "
     "numbers before the softmax; return those, or their logarithm where only probabilities are to be had."
@@ -70,6 +72,19 @@ def ask_once(
     _check_dtype(name, logits)
     check_values(name, logits)
     return logits
+
+
+def answers_of(classifier: Classifier) -> tuple[float, ...]:
+    """A few of the logits that it gives now; see `some_of`."""
+    return some_of(
+        ask_once(classifier.name, classifier.logits, classifier.parameters, classifier.image_shape)
+    )
+
+
+def some_of(logits: np.ndarray) -> tuple[float, ...]:
+    """Those of a few classes, spread evenly, of each of the images [B, K]: enough to tell two classifiers apart."""
+    classes = np.linspace(0, logits.shape[1] - 1, min(logits.shape[1], CLASSES_KEPT)).astype(int)
+    return tuple(map(float, logits[:, classes].astype(np.float32).ravel()))
 
 
 def check_answer(name: str, logits: np.ndarray, shape: tuple[int, int]) -> None:

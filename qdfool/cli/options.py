@@ -90,10 +90,10 @@ def read(kind: type[Command], arguments: Sequence[str], **how: Any) -> Command:
 
 def as_options(message: str) -> str:
     """A message with its settings, which stand between backticks, named as they are typed."""
-    names = {*setting_names(), *OTHERS}
+    options = {name: option(name) for name in (*setting_names(), *OTHERS)} | {"resume_seeds": "--resume"}
 
     def typed(found: re.Match[str]) -> str:
-        return option(found[1]) if found[1] in names else found[0]
+        return options.get(found[1], found[0])
 
     return re.sub(r"`([a-z_.]+)`", typed, message)
 

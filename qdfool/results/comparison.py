@@ -1,5 +1,6 @@
 """Runs side by side: those that differ in their seed alone are repeats of one setting, and settings are compared."""
 
+import hashlib
 import itertools
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,14 @@ from qdfool.config import KEEPING, Config, flat
 from qdfool.engine.objectives import confidence
 from qdfool.errors import InputError, listed, named, printable
 from qdfool.results import history_file, run_folder
-from qdfool.results.config_file import classifier_record, is_of_seeds, read_config, read_config_of_seeds
+from qdfool.results.answers import rounded
+from qdfool.results.config_file import (
+    ClassifierRecord,
+    classifier_record,
+    is_of_seeds,
+    read_config,
+    read_config_of_seeds,
+)
 from qdfool.results.over_seeds import bounds_of_median, intervals, numbers
 
 _LOG = logging.getLogger(__name__)
@@ -39,6 +47,8 @@ POINTS = 200
 """Of a curve, evenly spaced by the logarithm of evaluations."""
 SERIES = ("median_confidence", "qd_score", "coverage")
 """What the curves are of."""
+HASH_LENGTH = 12
+"""Characters of a hash by which a classifier is named."""
 SCHEMA = 1
 FIGURES_ARE = "median over the runs, and the 95 % bootstrap interval of that median"
 DIFFERENCES_ARE = (
@@ -146,7 +156,7 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
     settings = {
         name: value for name, value in flat(config).items() if name not in ("seed", "devices", *KEEPING)
     }
-    settings["the classifier's weights"] = record.fingerprint or record.file_hash
+    settings["the classifier's weights"] = _identity(record)
     summary = run_folder.read_summary(folder / run_folder.SUMMARY)
     has_budget = config.budget_generations() is not None or config.seconds is not None
     if has_budget and summary.get("ended_by", "") is None:
@@ -157,6 +167,14 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
     figures = numbers(summary)
     odd = tuple(name for name in COMPARED if name in summary and name not in figures)
     return Member(folder, config.seed, config, len(record.class_names), figures, odd), settings
+
+
+def _identity(record: ClassifierRecord) -> str:
+    """Of a classifier, short: its weights, or where none are known its file and what it answers."""
+    known = [record.fingerprint or record.file_hash]
+    if record.answers:
+        known.append(hashlib.sha256(repr(rounded(record.answers)).encode()).hexdigest())
+    return ", answers ".join(one[:HASH_LENGTH] for one in known).removeprefix(", ")
 
 
 def in_order(members: Sequence[Member]) -> tuple[Member, ...]:

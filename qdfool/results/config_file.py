@@ -32,6 +32,7 @@ class ClassifierRecord:
     fingerprint: str
     image_shape: tuple[int, int, int]
     class_names: tuple[str, ...]
+    answers: tuple[float, ...] = ()
 
 
 def record_of(classifier: Classifier) -> ClassifierRecord:
@@ -43,6 +44,7 @@ def record_of(classifier: Classifier) -> ClassifierRecord:
         fingerprint=classifier.fingerprint,
         image_shape=classifier.image_shape,
         class_names=classifier.class_names,
+        answers=classifier.answers,
     )
 
 
@@ -92,7 +94,7 @@ def read_config(directory: Path, objects: Config | None = None) -> tuple[Config,
         example = f", for example {directory / run_folder.name_of_seed(seeds[0])}" if seeds else ""
         raise InputError(
             f"{directory} has a run folder for each of {len(seeds):,} seeds. Expected a single one{example}; "
-            "qdfool.resume_seeds goes on with all of them."
+            "`resume_seeds` goes on with all of them."
         )
     return _config(directory, values, objects), values
 
@@ -192,6 +194,7 @@ def classifier_record(directory: Path, config: Config, values: dict[str, Any]) -
     texts = {"name": config.classifier, "reference": "", "file_hash": "", "fingerprint": ""}
     found = {**texts, **values["classifier"]}
     names, shape = found.get("class_names"), found.get("image_shape")
+    answers = found.get("answers", [])
     if (
         not all(isinstance(found[name], str) for name in texts)
         or not isinstance(names, list)
@@ -200,10 +203,12 @@ def classifier_record(directory: Path, config: Config, values: dict[str, Any]) -
         or not isinstance(shape, list)
         or len(shape) != 3
         or not all(_is_whole(size) and size > 0 for size in shape)
+        or not isinstance(answers, list)
+        or not all(isinstance(answer, float) for answer in answers)
     ):
         raise InputError(
             f"{path} is damaged: expected the classifier's {', '.join(texts)} as text, its class_names as a list of "
-            "texts, and its image_shape as three whole numbers above 0."
+            "texts, its image_shape as three whole numbers above 0, and its answers, if any, as numbers."
         )
     height, width, channels = shape
     try:
@@ -215,6 +220,7 @@ def classifier_record(directory: Path, config: Config, values: dict[str, Any]) -
         **{name: found[name] for name in texts},
         image_shape=(height, width, channels),
         class_names=tuple(names),
+        answers=tuple(answers),
     )
 
 

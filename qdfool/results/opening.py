@@ -12,6 +12,7 @@ from qdfool.errors import InputError, named, shown
 from qdfool.files.lock import FolderLock, released_on_failure
 from qdfool.results import run_folder
 from qdfool.results.agreement import check_config, check_run, check_shared
+from qdfool.results.answers import answers_otherwise
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.config_file import (
     ClassifierRecord,
@@ -210,6 +211,11 @@ def _check_same(directory: Path, saved: ClassifierRecord, classifier: Classifier
         raise InputError(
             f"{directory} was run with other weights: SHA-256 {_hash(saved.fingerprint)} -> "
             f"{_hash(classifier.fingerprint)}. Give the weights it began with."
+        )
+    if how := answers_otherwise(saved.answers, classifier):
+        raise InputError(
+            f"{directory} was run on another classifier: {how}. Give the one it began with, or start a new run with "
+            "another `out`."
         )
     if saved.class_names != classifier.class_names:
         raise InputError(

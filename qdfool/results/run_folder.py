@@ -152,10 +152,18 @@ def _check_free(directory: Path, overwrite: bool) -> list[str]:
         )
     if found and not overwrite:
         raise InputError(
-            f"{directory} has a run in it ({', '.join(found)}). Give another `out`, or go on with `resume` "
-            f"{directory}; `overwrite` would throw that run away, also one that ended before it saved anything."
+            f"{directory} has a run in it ({', '.join(found)}). Give another `out`{_way_on(directory)}; `overwrite` "
+            "would throw that run away, also one that ended before it saved anything."
         )
     return found
+
+
+def _way_on(directory: Path) -> str:
+    """How a run that is there can go on, as a message adds it; nothing, where it has nothing to go on from."""
+    with contextlib.suppress(InputError):
+        if SEEDS in read_json(directory / CONFIG):
+            return f", or go on with `resume_seeds` {directory}"
+    return f", or go on with `resume` {directory}" if (directory / CHECKPOINTS).is_dir() else ""
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
@@ -183,6 +191,8 @@ def read_json(path: Path) -> dict[str, Any]:
         missing = f"No {path.name} in {folder}" if folder.is_dir() else f"No folder {folder}"
         if folder.is_file():
             missing = f"{folder} is a file"
+        if path.name == CONFIG and (folder / AUDIT).exists():
+            missing = f"{folder} is the folder of an audit, which has its runs in folders of their own"
         raise InputError(f"{missing}. Expected the folder of a run, as `out` names it.") from error
     except (OSError, ValueError) as error:
         raise InputError(

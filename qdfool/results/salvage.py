@@ -28,6 +28,8 @@ def salvaged(directory: Path) -> Kept:
     Raises:
         InputError: it is no run folder, or one of several seeds.
     """
+    if (directory / run_folder.AUDIT).exists():
+        run_folder.read_json(directory / run_folder.CONFIG)  # Says what it is.
     if not run_folder.has_run(directory):
         raise InputError(
             f"No run in {directory}. Expected the folder of a run, as `out` names it: it has {run_folder.CONFIG} and "

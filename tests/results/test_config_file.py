@@ -65,7 +65,9 @@ def test_a_folder_of_a_later_version_is_refused(former):
 
 
 def test_the_classifier_is_recorded_and_comes_back(tmp_path, small):
-    classifier = replace(fake.classifier, reference="fake:logits", file_hash="ab12", fingerprint="cd34")
+    classifier = replace(
+        fake.classifier, reference="fake:logits", file_hash="ab12", fingerprint="cd34", answers=(0.5, -1.25)
+    )
     run = Run(replace(small, generations=1), classifier)
     for _ in run.advance():
         pass
@@ -79,6 +81,7 @@ def test_the_classifier_is_recorded_and_comes_back(tmp_path, small):
         "fingerprint": "cd34",
         "image_shape": [8, 8, 1],
         "class_names": ["a", "b", "c", "d"],
+        "answers": [0.5, -1.25],
     }
     loaded = qdfool.load(tmp_path / "run")
     assert loaded.classifier == run.result().classifier

@@ -216,3 +216,22 @@ def test_a_run_that_was_stopped_is_compared_and_named(alone, tmp_path, caplog):
         f"{folder} was stopped before its budget was spent, and is compared as it is. `resume` {folder} goes on with "
         "it."
     ]
+
+
+def test_how_what_is_there_goes_on_is_said_as_it_can(small, seeds, alone, tmp_path):
+    for folder, way in ((seeds, "`resume_seeds`"), (alone / SEED, "`resume`")):
+        with pytest.raises(InputError, match=rf"Give another `out`, or go on with {way} .*; `overwrite`"):
+            qdfool.evolve(small, fake.logits, out=folder)
+    asked = qdfool.AskTell(small, fake.SHAPE, ["a", "b", "c", "d"])
+    asked.result().save(tmp_path)
+    with pytest.raises(InputError, match=r"Give another `out`; `overwrite` would throw"):
+        asked.result().save(tmp_path)
+
+
+def test_the_folder_of_an_audit_is_named(tmp_path):
+    (tmp_path / "audit.json").write_text("{}")
+    for read in (qdfool.load, make_page, qdfool.resume):
+        with pytest.raises(
+            InputError, match="is the folder of an audit, which has its runs in folders of their own"
+        ):
+            read(tmp_path)

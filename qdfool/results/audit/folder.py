@@ -20,6 +20,7 @@ from qdfool.config import Config
 from qdfool.errors import InputError, listed, named, shown, there_and_here
 from qdfool.files.lock import LOCK, FolderLock
 from qdfool.results import run_folder
+from qdfool.results.answers import answers_otherwise
 from qdfool.results.audit.plan import WAYS, Plan, Settings, plan
 from qdfool.results.run import Run
 from qdfool.results.saved_seeds import SavedSeeds
@@ -145,6 +146,7 @@ class Audit:
             "settings": asdict(self.settings),
             "evaluations": self.plan.evaluations,
             "fingerprint": self.classifier.fingerprint or self.classifier.file_hash,
+            "answers": self.classifier.answers,
             "version": version("qdfool"),
         }
         return json.loads(json.dumps(record))
@@ -164,7 +166,15 @@ class Audit:
         path = self.directory / AUDIT
         if not path.exists():
             return
-        if differing := there_and_here(_entries(run_folder.read_json(path)), _entries(self._record())):
+        there, here = (_entries(record) for record in (run_folder.read_json(path), self._record()))
+        saved, _ = there.pop("answers", []), here.pop("answers")
+        known = isinstance(saved, list) and all(isinstance(answer, float) for answer in saved)
+        if known and (how := answers_otherwise(saved, self.classifier)):
+            raise InputError(
+                f"{self.directory} holds an audit of another classifier: {how}. Give another folder with `out`, or "
+                "throw it away with `overwrite`."
+            )
+        if differing := there_and_here(there, here):
             raise InputError(
                 f"{self.directory} holds an audit with other settings, or of a classifier that has changed since "
                 f"({differing}). Give another folder with `out`, or throw it away with `overwrite`."

@@ -1,0 +1,96 @@
+"""A classifier without weights that can be hashed is known by what it answers."""
+
+import json
+from dataclasses import replace
+
+import fake
+import numpy as np
+import pytest
+
+import qdfool
+from qdfool.build import with_classifier
+from qdfool.classifiers.custom import wrap
+from qdfool.config import Config
+from qdfool.errors import InputError
+from qdfool.results.answers import answers_otherwise
+from qdfool.results.comparison import read_groups
+
+
+def scaled(factor):
+    def classify(images):
+        return factor * fake.host_logits(images)
+
+    return classify
+
+
+@pytest.fixture(scope="module")
+def run(small, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("answers") / "run"
+    config = replace(small, generations=2, image_shape=fake.SHAPE)
+    qdfool.evolve(config, scaled(1.0), out=folder)
+    return folder
+
+
+def test_another_function_of_the_same_name_is_refused(run):
+    with pytest.raises(
+        InputError,
+        match=r"was run on another classifier: of the same image one logit was .* now\. Give the one",
+    ):
+        qdfool.resume(run, scaled(1.5), generations=4)
+
+
+def test_the_same_goes_on_also_where_it_rounds_otherwise(run):
+    assert qdfool.resume(run, scaled(1.0005), generations=3).generations == 3
+
+
+def test_one_that_answers_otherwise_each_time_is_warned_of(run, caplog):
+    random = np.random.default_rng(0)
+
+    def drops_out(images):
+        return fake.host_logits(images) * random.uniform(0.5, 1.5)
+
+    assert qdfool.resume(run, drops_out, generations=4).generations == 4
+    assert "answers otherwise each time that it is asked" in caplog.text
+
+
+def test_what_a_group_or_crops_show_is_compared_as_it_is(small):
+    for view in ({"group": ("even=0,2",)}, {"objective": "ten-crop", "crop_from": 10}):
+        config = replace(small, **view)
+        one, same, other = (
+            with_classifier(config, wrap(scaled(factor), fake.SHAPE))[1] for factor in (1.0, 1.0, 2.0)
+        )
+        assert one.answers
+        assert not answers_otherwise(one.answers, same)
+        assert answers_otherwise(one.answers, other)
+
+
+def test_the_name_of_a_classifier_is_none(small):
+    with pytest.raises(
+        InputError, match=r"is the text 'lenett', which `classifier` of a config may be\. Expected"
+    ):
+        qdfool.evolve(small, "lenett")
+
+
+def test_weights_that_are_known_need_no_answers():
+    assert qdfool.evolve(replace(Config(), generations=1, batch_size=8)).classifier.answers == ()
+
+
+def test_answers_that_are_none_are_a_damaged_file(run):
+    path = run / "config.json"
+    values = json.loads(path.read_text())
+    for answers in ("1", [1], ["1.0"], [None], {"a": 1.0}):
+        values["classifier"]["answers"] = answers
+        path.with_name("copy").mkdir(exist_ok=True)
+        (path.with_name("copy") / "config.json").write_text(json.dumps(values))
+        with pytest.raises(InputError, match=r"config.json is damaged: expected the classifier's .* answers"):
+            qdfool.load(path.with_name("copy"))
+
+
+def test_classifiers_of_the_same_name_are_two_settings(small, tmp_path):
+    runs = []
+    for seed, factor in enumerate((0.5, 0.5, 2.0, 2.0)):
+        runs.append(tmp_path / str(seed))
+        config = replace(small, generations=1, seed=seed, image_shape=fake.SHAPE)
+        qdfool.evolve(config, scaled(factor)).save(runs[-1])
+    groups = read_groups(runs)
+    assert [[member.seed for member in group.members] for group in groups] == [[0, 1], [2, 3]]
