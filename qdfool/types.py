@@ -180,11 +180,11 @@ class Classifier:
     """Where its code is, as package.module:attribute; empty where it has no such name."""
     file_hash: str = ""
     """SHA-256 of the Python file that `reference` lies in; empty where there is none."""
+    compiler_options: Mapping[str, str] = field(default_factory=dict)
+    """What XLA is told where it compiles a program with these logits, as `jax.jit` takes it."""
     answers: tuple[float, ...] = ()
     """Some logits of the images that it was checked with, where there is no fingerprint: a resumed run must get about
     the same."""
-    compiler_options: Mapping[str, str] = field(default_factory=dict)
-    """What XLA is told where it compiles a program with these logits, as `jax.jit` takes it."""
 
 
 Score = Callable[[Image], Array]

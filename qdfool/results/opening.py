@@ -21,6 +21,7 @@ from qdfool.results.config_file import (
     read_config,
     write_config,
 )
+from qdfool.results.measure_check import check_measures
 from qdfool.results.run import Run
 from qdfool.results.saved_run import SavedRun
 from qdfool.types import Classifier
@@ -177,6 +178,7 @@ def restored(
     finally:
         checkpoints.close()
     check_budget(directory, run.config, run.generations)
+    check_measures(directory, run.result(), run.evolution)
     if hosts.is_first():
         write_config(directory, run.config, classifier)
     return run

@@ -1,4 +1,4 @@
-"""A classifier without weights that can be hashed is known by what it answers."""
+"""A classifier without weights that can be hashed is known by what it answers, and a measure by what it measures."""
 
 import json
 from dataclasses import replace
@@ -94,3 +94,17 @@ def test_classifiers_of_the_same_name_are_two_settings(small, tmp_path):
         qdfool.evolve(config, scaled(factor)).save(runs[-1])
     groups = read_groups(runs)
     assert [[member.seed for member in group.members] for group in groups] == [[0, 1], [2, 3]]
+
+
+def test_a_measure_that_measures_otherwise_is_refused(small, tmp_path):
+    def measured_by(function):
+        measure = qdfool.Measure("brightness", "", 0.0, 1.0, function)
+        return replace(small, generations=2, archive="grid", cells=(4, 4), measures=(measure, "ink"))
+
+    config, other = measured_by(lambda image: image.mean()), measured_by(lambda image: image.mean() ** 2)
+    qdfool.evolve(config, fake.logits, out=tmp_path)
+    with pytest.raises(
+        InputError, match=r"The measure brightness is another one than .* Give the one it began"
+    ):
+        qdfool.resume(tmp_path, fake.logits, generations=4, config=other)
+    assert qdfool.resume(tmp_path, fake.logits, generations=4, config=config).generations == 4
