@@ -22,7 +22,7 @@ from qdfool.engine.step import ask
 from qdfool.errors import InputError, code_of_a_user, shown
 from qdfool.hosts import refuse_several
 from qdfool.interrupts import exit_code, interrupts
-from qdfool.results.config_file import read_config, read_config_of_seeds
+from qdfool.results.config_file import NOT_COMPARED, check_given, read_config, read_config_of_seeds
 from qdfool.results.loading import load
 from qdfool.results.opening import named_or_own, new_run
 from qdfool.results.opening import resume as resume_run
@@ -176,7 +176,9 @@ def resume(
         SystemExit: as `evolve` does.
         OSError: a file cannot be read or written.
     """
-    saved = _with_budget(read_config(Path(directory), config)[0], generations, evaluations, seconds)
+    began, _ = read_config(Path(directory), config)
+    check_given(Path(directory), began, config)
+    saved = _with_budget(began, generations, evaluations, seconds)
     return _evolved(resume_run(saved, Path(directory), classifier), on_chunk)
 
 
@@ -213,7 +215,9 @@ def resume_seeds(
         SystemExit: as `evolve` does.
         OSError: a file cannot be read or written.
     """
-    saved = _with_budget(read_config_of_seeds(Path(directory), config)[0], generations, evaluations, seconds)
+    began, *_ = read_config_of_seeds(Path(directory), config)
+    check_given(Path(directory), began, config, (*NOT_COMPARED, "seed"))
+    saved = _with_budget(began, generations, evaluations, seconds)
     if seeds_at_once is not None:
         saved = override(saved, {"seeds_at_once": seeds_at_once})
     return _evolved_seeds(resume_saved_seeds(saved, Path(directory), classifier), on_chunk)

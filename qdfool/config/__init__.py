@@ -20,6 +20,7 @@ from qdfool.config.settings import (
 )
 from qdfool.config.validation import MOST_GENERATIONS, check_image_shape, validate
 from qdfool.config.values import (
+    contradictions,
     differences,
     flat,
     from_dict,
@@ -48,6 +49,7 @@ __all__ = [
     "Selection",
     "check_image_shape",
     "check_seeds",
+    "contradictions",
     "differences",
     "flat",
     "from_dict",

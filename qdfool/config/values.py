@@ -191,6 +191,17 @@ def _unknown(setting: str, path: str) -> str:
     return f"Unknown setting {shown(setting)}.{hint} Known: {', '.join(beside)}."
 
 
+def contradictions(saved: Config, given: Config, ignoring: tuple[str, ...] = ()) -> list[str]:
+    """The settings in which a config that is given contradicts a saved one, as `name: saved -> given`. What it leaves
+    at its default, or open, contradicts nothing."""
+    there, here, usual = flat(saved), flat(given), flat(Config())
+    return [
+        f"{name}: {shown(there[name])} -> {shown(value)}"
+        for name, value in here.items()
+        if name not in ignoring and value is not None and value not in (there[name], usual[name])
+    ]
+
+
 def differences(first: Config, second: Config, ignoring: tuple[str, ...] = ()) -> list[str]:
     """The settings in which two configs differ, as `name: first -> second`."""
     return _differences(to_dict(first), to_dict(second), ignoring, "")

@@ -10,7 +10,17 @@ from typing import Any
 import jax
 
 from qdfool.classifiers.names_check import check_class_names
-from qdfool.config import Config, check_image_shape, check_seeds, from_dict, to_dict, validate
+from qdfool.config import (
+    BUDGET,
+    KEEPING,
+    Config,
+    check_image_shape,
+    check_seeds,
+    contradictions,
+    from_dict,
+    to_dict,
+    validate,
+)
 from qdfool.errors import InputError, named, shown
 from qdfool.results import run_folder
 from qdfool.types import Classifier
@@ -18,6 +28,9 @@ from qdfool.types import Classifier
 FORMAT = 2
 """Of run folders. 1: qdfool 0.1, whose keys were others, so that its runs cannot go on here."""
 PACKAGES = ("qdfool", "jax", "flax", "optax", "numpy", "ribs", "orbax-checkpoint")
+NOT_COMPARED = (*BUDGET, *KEEPING, "classifier", "preset", "initial", "batch_size")
+"""Settings in which the config that is given to go on, or to load, may differ: those that may be others, and those that
+are written otherwise than they are given."""
 JAX_SETTINGS = ("jax_enable_x64", "jax_random_seed_offset", "jax_threefry_partitionable")
 """Settings of the process under which the same seed draws other numbers."""
 
@@ -154,6 +167,20 @@ def _config(directory: Path, values: dict[str, Any], objects: Config | None) -> 
         raise InputError(f"{path}: {error}") from error
     classifier_record(directory, config, values)
     return config
+
+
+def check_given(
+    directory: Path, saved: Config, given: Config | None, ignoring: tuple[str, ...] = NOT_COMPARED
+) -> None:
+    """Checks that a config which a user gives for its objects does not contradict the folder.
+
+    Raises:
+        InputError: it does.
+    """
+    if given is not None and (found := contradictions(saved, given, ignoring)):
+        raise InputError(
+            f"{directory} is a run of another config: {'; '.join(found)}. Give the config it began with."
+        )
 
 
 def check_resumable(directory: Path, values: dict[str, Any]) -> None:

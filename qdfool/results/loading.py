@@ -19,7 +19,7 @@ from qdfool.config import MOST_GENERATIONS, Config
 from qdfool.engine.archive import empty
 from qdfool.errors import InputError, shown
 from qdfool.results import elites_file, history_file, run_folder
-from qdfool.results.config_file import classifier_record, read_config
+from qdfool.results.config_file import check_given, classifier_record, read_config
 from qdfool.results.genome_check import check_genomes
 from qdfool.results.result import Result
 
@@ -36,7 +36,8 @@ def load(directory: str | Path, config: Config | None = None) -> Result:
         InputError: a file is missing or damaged, or the config's objects are needed.
     """
     directory = Path(directory)
-    config, values = read_config(directory, config)
+    given, (config, values) = config, read_config(directory, config)
+    check_given(directory, config, given)
     figures = figures_of(directory / run_folder.SUMMARY)
     classifier = classifier_record(directory, config, values)
     classes = len(classifier.class_names)

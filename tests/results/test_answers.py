@@ -108,3 +108,24 @@ def test_a_measure_that_measures_otherwise_is_refused(small, tmp_path):
     ):
         qdfool.resume(tmp_path, fake.logits, generations=4, config=other)
     assert qdfool.resume(tmp_path, fake.logits, generations=4, config=config).generations == 4
+
+
+def test_a_config_that_contradicts_the_folder_is_refused(small, tmp_path):
+    measure = qdfool.Measure("brightness", "", 0.0, 1.0, lambda image: image.mean())
+    config = replace(small, generations=2, archive="grid", cells=(4, 4), measures=(measure, "ink"))
+    qdfool.evolve(config, fake.logits, out=tmp_path)
+    for changes, said in (({"cells": (5, 5)}, r"cells: \(4, 4\) -> \(5, 5\)"), ({"seed": 7}, "seed: 0 -> 7")):
+        other = replace(config, **changes)
+        for call in (
+            lambda other=other: qdfool.load(tmp_path, config=other),
+            lambda other=other: qdfool.resume(tmp_path, fake.logits, generations=3, config=other),
+        ):
+            with pytest.raises(InputError, match=f"is a run of another config: {said}. Give the config"):
+                call()
+    qdfool.evolve(config, fake.logits, out=tmp_path / "seeds", seeds=[3])
+    with pytest.raises(InputError, match=r"is a run of another config: cells: \(4, 4\) -> \(5, 5\)"):
+        qdfool.resume_seeds(tmp_path / "seeds", fake.logits, config=replace(config, cells=(5, 5)))
+    (found,) = qdfool.resume_seeds(tmp_path / "seeds", fake.logits, config=replace(config, seed=7))
+    assert found.config.seed == 3
+    only = replace(Config(), measures=(measure, "ink"), generations=9)
+    assert qdfool.load(tmp_path, config=only).generations == 2

@@ -23,6 +23,8 @@ EVALUATE = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.parametrize("name", FORMULATIONS)
 @given(seed=st.integers(0, 2**31 - 1), outputs=st.sampled_from([1, 3]), generations=st.integers(0, 40))
 @settings(max_examples=6, deadline=None)
