@@ -123,6 +123,11 @@ def test_an_audit_of_a_classifier_that_answers_otherwise_by_now_is_not_its_own(c
     assert left() == first
     assert command(*host, "--overwrite")[0] == 0
     assert left() != first
+    record = json.loads(Path("audited/audit.json").read_text())
+    Path("audited/audit.json").write_text(json.dumps({**record, "answers": ["1.0"]}))
+    status, _, error = command(*host)
+    assert status == 2
+    assert "audit.json is damaged: its answers are ['1.0'], and no numbers." in error
 
 
 def test_it_goes_on_where_a_signal_stopped_it(command, monkeypatch):

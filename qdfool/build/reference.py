@@ -3,7 +3,7 @@
 import contextlib
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,11 @@ def _working_directory_on_path() -> Iterator[None]:
     finally:
         with contextlib.suppress(ValueError):  # The module may have changed the path itself.
             sys.path.remove(here)
+
+
+def named_parts(parts: Iterable[object]) -> set[str]:
+    """Those that are named. Objects of the user's are not compared with a name: that is code of theirs."""
+    return {part for part in parts if isinstance(part, str)}
 
 
 def has_own_parts(config: Config) -> bool:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from qdfool.build.encoding import activation_numbers, alike, is_own_encoding, list_capacity, shapes
-from qdfool.build.reference import is_reference, named_object
+from qdfool.build.reference import is_reference, named_object, named_parts
 from qdfool.config import MOST_GENERATIONS, Config, name_of
 from qdfool.errors import OWN, InputError, code_of_a_user, known_name, shown
 from qdfool.genomes.black_pixels import operators as black_pixels
@@ -92,7 +92,7 @@ def build_mutation(
             "give one of them."
         )
     halved_after = min(max(1, round(settings.halve_every / config.charges().of(1))), MOST_GENERATIONS)
-    named = [part for part in names if isinstance(part, str)]  # Those of a user's own are not compared.
+    named = named_parts(names)
     if "block_flip" in named:
         _fits("mutation.block", settings.block, image_shape)
 
@@ -175,7 +175,7 @@ def build_crossovers(config: Config, image_shape: Shape, genome: Genome) -> list
         "iso_line": {"sigma_iso": settings.sigma_iso, "sigma_line": settings.sigma_line},
         **{name: list_settings for name, (_, encodings, _) in CROSSOVERS.items() if encodings == LIST},
     }
-    if "patch_copy" in [part for part in names if isinstance(part, str)]:
+    if "patch_copy" in named_parts(names):
         _fits("crossover.patch", settings.patch, image_shape)
     operators: list[Callable[..., Genome]] = []
     for part in names:

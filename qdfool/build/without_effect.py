@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from qdfool.build.defaults import with_defaults
 from qdfool.build.encoding import INITIAL, is_own_encoding
+from qdfool.build.reference import named_parts
 from qdfool.build.variation import RATED
 from qdfool.config import Config, flat, name_of
 from qdfool.errors import shown
@@ -55,24 +56,19 @@ def warn_of_what_has_no_effect(given: Config, image_shape: tuple[int, int, int])
         if name not in FITTED and all(value != other[name] for other in untouched)
     ]
     for settings, reader in _unread(config):
-        if found := [
-            f"`{name}`" for name in changed if name in settings or name.partition(".")[0] in settings
-        ]:
+        found = [name for name in changed if name in settings or name.partition(".")[0] in settings]
+        if found:
             verb, whose = ("have", "they are") if len(found) > 1 else ("has", "it is")
-            LOG.warning(f"{', '.join(found)} {verb} no effect here: {whose} for {reader}.")
-            changed = [name for name in changed if f"`{name}`" not in found]
+            listed = ", ".join(f"`{name}`" for name in found)
+            LOG.warning(f"{listed} {verb} no effect here: {whose} for {reader}.")
+        changed = [name for name in changed if name not in found]
     first, second = config.measures
-    if config.archive == "grid" and (first is second or _names(config.measures) == {first}):
+    if config.archive == "grid" and (first is second or named_parts(config.measures) == {first}):
         LOG.warning(
             f"`measures` has {shown(name_of(first))} twice: most cells of such a grid can have no image."
         )
     for line in _without_turn(config):
         LOG.warning(line)
-
-
-def _names(parts: Iterable[object]) -> set[str]:
-    """Those that are named. Objects of the user's are not compared: that is code of theirs."""
-    return {part for part in parts if isinstance(part, str)}
 
 
 def _usual(given: Config, image_shape: tuple[int, int, int]) -> tuple[Config, ...]:
@@ -89,10 +85,15 @@ def _usual(given: Config, image_shape: tuple[int, int, int]) -> tuple[Config, ..
 def _unread(config: Config) -> Iterator[tuple[tuple[str, ...], str]]:
     """Settings that nothing of a config reads, or groups of them, and what would."""
     shares = config.emitters.shares or (1.0,) * len(config.emitters.operators)
-    emitters = _names(part for part, share in zip(config.emitters.operators, shares, strict=True) if share)
-    mutations, crossovers = _names(config.mutation.operators or ()), _names(config.crossover.operators or ())
+    emitters = named_parts(
+        part for part, share in zip(config.emitters.operators, shares, strict=True) if share
+    )
+    mutations, crossovers = (
+        named_parts(config.mutation.operators or ()),
+        named_parts(config.crossover.operators or ()),
+    )
     ascent, strategy = config.gradient_ascent, config.evolution_strategy
-    encoding = _names([config.encoding])  # None, where it is an object of the user's.
+    encoding = named_parts([config.encoding])  # None, where it is an object of the user's.
     varies = "variation" in emitters
     tournaments = [
         varies and config.selection.operator == "tournament",

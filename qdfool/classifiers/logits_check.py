@@ -88,8 +88,7 @@ def some_of(logits: np.ndarray) -> tuple[float, ...]:
 
 
 def check_answer(name: str, logits: np.ndarray, shape: tuple[int, int]) -> None:
-    """Checks what a classifier on the host answers in the course of a run. NaN and infinity pass: they are counted on
-    the device, image by image.
+    """Checks what a classifier on the host answers in the course of a run. NaN and infinity pass: who asks counts them.
 
     Args:
         name: of the classifier, as a message begins.

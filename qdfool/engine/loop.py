@@ -26,8 +26,6 @@ from qdfool.types import Array, Classifier, Parameters, Record, State
 
 LONGEST_CHUNK = 1024
 """Generations that one chunk can have: the length of its buffer of records."""
-
-
 WRONG = (
     "were none: they had a value outside [0, 1] (with `rounding` off, one that is not finite), or a parent that is no "
     "cell of the archive. Check encodings, operators and emitters of your own.",
@@ -36,9 +34,6 @@ WRONG = (
     "classifier.",
 )
 """What `Record.invalid` counts, and what to do about it."""
-NOT_FINITE = 2
-"""Which of them a classifier on the host is asked again about."""
-
 _O1 = 19
 """XLA's EFFORT_O1, "faster compilation with reasonable runtime"."""
 
@@ -358,9 +353,7 @@ class _Host:
         with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite.
             logits = logits.astype(np.float32)
         if invalid := int((~np.isfinite(logits).all(axis=1)).sum()):
-            wrong = [0] * len(WRONG)
-            wrong[NOT_FINITE] = invalid
-            self.failure = InputError(_what_was_wrong(int(state.generation), wrong, self.shape[0]))
+            self.failure = InputError(_what_was_wrong(int(state.generation), (0, 0, invalid), self.shape[0]))
             return None
         return logits
 

@@ -1,6 +1,9 @@
 """Whether measures of a user's own are those that an archive was filled by: its elites lie where these said."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -27,15 +30,13 @@ def check_measures(directory: Path, result: Result, evolution: Evolution) -> Non
     Raises:
         InputError: a measure has another value than the elite was kept with.
     """
-    measures, cells = build_measures(result.config), result.cells()[:ELITES_MEASURED]
+    measures = build_measures(result.config)
     ours = set(map(id, MEASURES.values()))  # A user's are not compared: that is code of theirs.
     own = [axis for axis, measure in enumerate(measures) if id(measure) not in ours]
-    if not own or not len(cells):
+    if not own or not len(cells := result.cells()[:ELITES_MEASURED]):
         return
     rows = result.snapshot.take(cells)
-    again = np.asarray(
-        jax.jit(jax.vmap(lambda genome: evolution.measure(evolution.decode(genome))))(rows.genome)
-    )
+    again = np.asarray(_measured(evolution)(rows.genome))
     for axis in own:
         measure, kept = measures[axis], np.asarray(rows.measures[:, axis])
         apart = np.abs(again[:, axis] - kept)
@@ -46,3 +47,9 @@ def check_measures(directory: Path, result: Result, evolution: Evolution) -> Non
                 f"{cells[worst]} it was {kept[worst]:.4g}, and is {again[worst, axis]:.4g} now. Give the one it began "
                 "with, or start a new run with another `out`."
             )
+
+
+@lru_cache(maxsize=16)
+def _measured(evolution: Evolution) -> Callable[[Any], Any]:
+    """Genomes [n, ...] to the measures [n, M] of their images; compiled once for several seeds."""
+    return jax.jit(jax.vmap(lambda genome: evolution.measure(evolution.decode(genome))))

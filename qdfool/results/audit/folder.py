@@ -168,8 +168,9 @@ class Audit:
             return
         there, here = (_entries(record) for record in (run_folder.read_json(path), self._record()))
         saved, _ = there.pop("answers", []), here.pop("answers")
-        known = isinstance(saved, list) and all(isinstance(answer, float) for answer in saved)
-        if known and (how := answers_otherwise(saved, self.classifier)):
+        if not isinstance(saved, list) or not all(isinstance(answer, float) for answer in saved):
+            raise InputError(f"{path} is damaged: its answers are {shown(saved)}, and no numbers.")
+        if how := answers_otherwise(saved, self.classifier):
             raise InputError(
                 f"{self.directory} holds an audit of another classifier: {how}. Give another folder with `out`, or "
                 "throw it away with `overwrite`."
