@@ -47,7 +47,7 @@ POINTS = 200
 """Of a curve, evenly spaced by the logarithm of evaluations."""
 SERIES = ("median_confidence", "qd_score", "coverage")
 """What the curves are of."""
-HASH_LENGTH = 12
+HASH_LENGTH = 8
 """Characters of a hash by which a classifier is named."""
 SCHEMA = 1
 FIGURES_ARE = "median over the runs, and the 95 % bootstrap interval of that median"
@@ -83,7 +83,7 @@ class Group:
     members: tuple[Member, ...]
     """In the order of their seeds."""
     settings: Mapping[str, Any] = field(default_factory=dict)
-    """What all its runs have in common, by dotted names, and the classifier's weights."""
+    """What all its runs have in common, by dotted names, and the classifier."""
 
     def values(self, figure: str) -> dict[int, float]:
         """What each seed came to, of those that have the figure."""
@@ -156,7 +156,7 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
     settings = {
         name: value for name, value in flat(config).items() if name not in ("seed", "devices", *KEEPING)
     }
-    settings["the classifier's weights"] = _identity(record)
+    settings["the classifier"] = _identity(record)
     summary = run_folder.read_summary(folder / run_folder.SUMMARY)
     has_budget = config.budget_generations() is not None or config.seconds is not None
     if has_budget and summary.get("ended_by", "") is None:
@@ -170,11 +170,11 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
 
 
 def _identity(record: ClassifierRecord) -> str:
-    """Of a classifier, short: its weights, or where none are known its file and what it answers."""
-    known = [record.fingerprint or record.file_hash]
-    if record.answers:
-        known.append(hashlib.sha256(repr(rounded(record.answers)).encode()).hexdigest())
-    return ", answers ".join(one[:HASH_LENGTH] for one in known).removeprefix(", ")
+    """Of a classifier: its weights, or where none are known its file and what it answers, by hashes."""
+    answers = hashlib.sha256(repr(rounded(record.answers)).encode()).hexdigest() if record.answers else ""
+    file_hash = "" if record.fingerprint else record.file_hash
+    known = {"weights": record.fingerprint, "file": file_hash, "answers": answers}
+    return ", ".join(f"{name} {one[:HASH_LENGTH]}" for name, one in known.items() if one)
 
 
 def in_order(members: Sequence[Member]) -> tuple[Member, ...]:

@@ -1,6 +1,7 @@
 """A classifier without weights that can be hashed is known by what it answers, and a measure by what it measures."""
 
 import json
+import re
 from dataclasses import replace
 
 import fake
@@ -94,6 +95,7 @@ def test_classifiers_of_the_same_name_are_two_settings(small, tmp_path):
         qdfool.evolve(config, scaled(factor)).save(runs[-1])
     groups = read_groups(runs)
     assert [[member.seed for member in group.members] for group in groups] == [[0, 1], [2, 3]]
+    assert all(re.search(r"the classifier answers [0-9a-f]{8}$", group.name) for group in groups)
 
 
 def test_a_measure_that_measures_otherwise_is_refused(small, tmp_path):
