@@ -4,7 +4,7 @@ import functools
 import logging
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,8 @@ def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference:
     classifier = _unchecked(found, name, image_shape)
     logits = ask_once(classifier.name, classifier.logits, classifier.parameters, classifier.image_shape)
     weights = classifier.fingerprint or _fingerprint(classifier.parameters)
+    if isinstance(classifier.logits, _OfImages):
+        classifier = replace(classifier, logits=_OfImages(classifier.logits.function, logits.tobytes()))
     return replace(
         classifier,
         class_names=check_class_names(classifier.name, classifier.class_names, logits.shape[1]),
@@ -88,7 +90,7 @@ def _unchecked(found: Any, name: str, image_shape: tuple[int, int, int] | None) 
             f"{name} is {_kind(found)}. Expected a function from images [B, H, W, C] to logits [B, K], a Flax "
             "NNX or PyTorch module, or a qdfool.Classifier."
         )
-    parameters, logits = _split(found) if isinstance(found, nnx.Module) else ({}, _without_parameters(found))
+    parameters, logits = _split(found) if isinstance(found, nnx.Module) else ({}, _OfImages(found))
     traceable = _traceable(logits, parameters, shape)
     return Classifier(
         name,
@@ -162,19 +164,49 @@ def _fingerprint(parameters: Parameters) -> str:
     return digest_of(arrays).hex() if arrays else ""
 
 
+@dataclass(frozen=True, eq=False)
+class _OfImages:
+    """The logits of a function that has its weights, if any, within.
+
+    What was compiled of a function serves for it again, as long as it answers alike: one whose weights were replaced
+    meanwhile is traced anew.
+    """
+
+    function: Callable[[Any], Any]
+    answers: bytes = b""
+    """Logits of the check at the start."""
+
+    def __call__(self, parameters: Parameters, images: Any) -> Any:
+        return self.function(images)
+
+    # A user's own comparison of functions is not asked.
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _OfImages) and other.function is self.function and other.answers == self.answers
+        )
+
+    def __hash__(self) -> int:
+        return hash((id(self.function), self.answers))
+
+
 def _split(module: nnx.Module) -> tuple[Parameters, Callable[[Parameters, Any], Any]]:
     graph, parameters = nnx.split(module)
+    try:
+        return parameters, _of_graph(graph)
+    except Exception:  # It has an attribute that cannot be compared, whatever that raises.
+        return parameters, _of_graph.__wrapped__(graph)
+
+
+@functools.lru_cache(maxsize=16)
+def _of_graph(graph: Any) -> Callable[[Parameters, Any], Any]:
+    """The logits of a Flax module, the same function for those that differ in parameters only."""
 
     def logits(parameters: Parameters, images: Any) -> Any:
         model: Any = nnx.merge(graph, parameters)
         model.eval()
         return model(images)
 
-    return parameters, logits
-
-
-def _without_parameters(function: Callable[[Any], Any]) -> Callable[[Parameters, Any], Any]:
-    return lambda parameters, images: function(images)
+    return logits
 
 
 def _on_host(logits: Callable[[Parameters, Any], Any]) -> Callable[[Parameters, Any], Any]:
