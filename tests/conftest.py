@@ -46,6 +46,14 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is left to a release is slow besides, before tests are chosen by their markers."""
+    for item in items:
+        if item.get_closest_marker("release") is not None:
+            item.add_marker("slow")
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Removes the programs of longest ago that are too many to keep."""
     if hasattr(session.config, "workerinput"):

@@ -71,6 +71,7 @@ def test_cppns_evolve_and_repeat(small):
     assert summary["refusals"] == 0
 
 
+@pytest.mark.release
 def test_a_cppn_that_meets_its_cap_says_so(small):
     cppn = Cppn(nodes=6, connections=7, add_neuron=1.0, add_connection=1.0)
     config = replace(small, encoding="cppn", cppn=cppn, mutation=Mutation(operators=("cppn",)))

@@ -53,7 +53,6 @@ def test_the_blocks_of_a_page_run(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.release
-@pytest.mark.slow
 def test_the_network_behind_an_image_is_drawn(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = qdfool.Config(

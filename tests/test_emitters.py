@@ -58,7 +58,7 @@ def slow(*values: object):
 
 def for_a_release(*values: object):
     """The same of what a release has besides."""
-    return pytest.param(*values, marks=(pytest.mark.slow, pytest.mark.release))
+    return pytest.param(*values, marks=pytest.mark.release)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +179,7 @@ def test_every_strategy_climbs(small, strategy):
     assert float(jnp.sum(late.fitness - early.fitness)) > 4.0
 
 
+@pytest.mark.release
 def test_a_gradient_is_charged_what_it_costs(small, tmp_path):
     """16 children: 8 and 4 cost one evaluation, 4 cost theirs and two gradients of four."""
     config = mixture(replace(small, generations=None, evaluations=100, seconds=None))

@@ -111,7 +111,6 @@ def test_two_processes_go_on_with_the_run_of_one_and_find_the_same(undisturbed, 
 
 
 @pytest.mark.release
-@pytest.mark.slow
 def test_a_signal_to_one_ends_both_after_the_same_chunk_and_one_goes_on(undisturbed, tmp_path):
     out = tmp_path / "run"
     with pair("mnist-direct", *RUN, *KEPT, *TO_THE_END, "--out", str(out)) as both:
@@ -127,7 +126,6 @@ def test_a_signal_to_one_ends_both_after_the_same_chunk_and_one_goes_on(undistur
 
 
 @pytest.mark.release
-@pytest.mark.slow
 def test_one_is_killed_the_other_names_it_and_the_run_goes_on(undisturbed, tmp_path):
     out = tmp_path / "run"
     with pair("mnist-direct", *RUN, *KEPT, *TO_THE_END, "--out", str(out)) as both:
@@ -143,7 +141,6 @@ def test_one_is_killed_the_other_names_it_and_the_run_goes_on(undisturbed, tmp_p
 
 
 @pytest.mark.release
-@pytest.mark.slow
 def test_the_coordinator_is_killed_and_the_other_ends_with_a_line(tmp_path):
     with pair("mnist-direct", *RUN, "--seconds", "600", *KEPT, "--out", str(tmp_path / "run")) as both:
         wait_for_checkpoint(tmp_path / "run", both)

@@ -80,7 +80,6 @@ def test_json_has_what_the_file_has(command, sample, tmp_path):
     assert not (sample / "inspected").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.release
 def test_a_cppn_has_its_network_drawn(command, small, tmp_path):
     config = replace(small, generations=2, encoding="cppn")

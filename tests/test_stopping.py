@@ -50,7 +50,6 @@ def test_ctrl_c_saves_a_checkpoint_and_the_pictures(tmp_path):
 
 
 @pytest.mark.release
-@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(tmp_path):
     # One chunk of many generations: the first Ctrl-C has to wait for its end, the second must not.
     arguments = [*SMALL, "--generations", "100000", "--chunk-seconds", "300", "--out", str(tmp_path / "run")]
@@ -66,7 +65,6 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
 
 
 @pytest.mark.release
-@pytest.mark.slow
 def test_a_second_sigterm_stops_at_once(tmp_path):
     slow = [*SMALL, "--classifier", "fake:slow_logits", "--chunk-seconds", "300"]
     process = start(*slow, "--generations", "100000", "--out", str(tmp_path / "run"))
@@ -162,7 +160,6 @@ def killed_again_and_again(folder: Path, arguments: list[str], kills: int, longe
 
 
 @pytest.mark.release
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -134,7 +134,6 @@ def test_a_setting_that_nothing_reads_is_said(caplog, name, settings, message):
 
 
 # Not the last two: thresholds that are not asked for fill no number, and a schedule of one step begins with the first.
-@pytest.mark.slow
 @pytest.mark.release
 @pytest.mark.parametrize(("name", "settings", "message"), IN_VAIN[:-2])
 def test_and_nothing_reads_it(name, settings, message):

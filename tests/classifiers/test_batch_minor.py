@@ -115,6 +115,7 @@ def test_gradients_through_pieces_of_a_batch(three):
         np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR)
 
 
+@pytest.mark.release
 def test_gradients_of_gradients_an_image_at_a_time(three):
     scores, parameters = three
 

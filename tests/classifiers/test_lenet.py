@@ -176,6 +176,7 @@ def test_the_packaged_network_errs_as_its_card_says(packaged: Classifier):
     assert found == pytest.approx(float(stated[1]) / 100, abs=1.01e-4)
 
 
+@pytest.mark.release
 @pytest.mark.skipif(not (DATA and WEIGHTS), reason="QDFOOL_DATA or QDFOOL_WEIGHTS is not set")
 def test_the_network_of_the_authors_errs_as_published():
     authors = lenet.classifier(Path(str(WEIGHTS)) / "lenet_caffe_mnist.safetensors")

@@ -84,6 +84,7 @@ def test_the_gradient_of_images_is_that_of_xla(gradients):
     _agree(ours, gradients[1])
 
 
+@pytest.mark.release
 def test_gradients_of_several_pieces_are_in_their_places():
     many = IMAGES[: lenet_gradient.AT_ONCE + 1]
     units, largest = lenet_gradient.hidden_and_largest(WEIGHTS, many)
@@ -92,6 +93,7 @@ def test_gradients_of_several_pieces_are_in_their_places():
         _agree(whole[few], lenet_gradient.gradient(WEIGHTS, many[few], largest[few], units[few]))
 
 
+@pytest.mark.release
 def test_values_of_a_window_that_tie_share_its_gradient():
     largest = jnp.array([0b0001, 0b1010, 0b1111], jnp.uint8)
     shares = lenet_gradient._shares(jnp.array([4.0, 4.0, 4.0]), largest)
@@ -109,6 +111,7 @@ def test_who_learns_may_change_within_a_process(gradients):
         jax.tree.map(_agree, jax.jit(lambda *given, own=function: own(*given))(WEIGHTS, FEW), expected[name])
 
 
+@pytest.mark.release
 def test_gradients_of_several_batches_are_those_of_one():
     """Also where all are handed the same back."""
     _, largest = lenet_gradient.hidden_and_largest(WEIGHTS, FEW[:16])
@@ -154,6 +157,7 @@ def test_devices_that_share_a_batch_are_taken_as_such():
     )
 
 
+@pytest.mark.release
 def test_pieces_are_filled_up_to_registers():
     widths = []
 

@@ -78,6 +78,7 @@ def test_the_log_odds_of_a_group_are_exact_where_its_softmax_is_one(pixels):
     np.testing.assert_allclose(found, [exact, -exact], rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.release
 def test_a_saturated_group_still_has_an_order():
     view = grouped(of_given_logits(), ["pet=cat,dog"])
     images = np.array([[0, 0, 0.8, 0.8, 0, 0], [0, 0, 0.9, 0.9, 0, 0]], np.float32).reshape(2, 1, 6, 1)

@@ -86,6 +86,7 @@ def test_pieces_of_a_batch_make_up_its_maps(monkeypatch, most, images):
     np.testing.assert_allclose(lowered.compile()(features, kernel, bias), right, rtol=NEAR, atol=NEAR)
 
 
+@pytest.mark.release
 def test_the_gradient_of_a_gradient(used):
     """Of maps of one kind, which are written where they were read."""
     features, kernel, bias = _given((2, 6, 6), 64, 64)

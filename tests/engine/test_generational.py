@@ -37,6 +37,7 @@ def algorithm(elitism=0):
     return GeneticAlgorithm(ones, breeding(selection.tournament, vary, elitism))
 
 
+@pytest.mark.release
 def test_it_climbs_and_keeps_what_travels_with_an_individual():
     last, fitness = generational.run(algorithm(1), {}, population(), jax.random.key(0), 40)
     assert fitness.shape == (41, SIZE)
@@ -82,6 +83,7 @@ def test_the_generation_is_that_of_the_parents():
     np.testing.assert_array_equal(last.genome["label"], np.full(SIZE, 6))
 
 
+@pytest.mark.release
 def test_record_sees_parameters_and_population():
     _, kept = generational.run(
         algorithm(),
@@ -101,6 +103,7 @@ def test_elitism_must_fit(elitism):
         algorithm(elitism).breed(jax.random.key(0), jnp.int32(0), Population(population(), jnp.zeros(SIZE)))
 
 
+@pytest.mark.release
 def test_proportional_selection_follows_the_fitness():
     scored = Population({}, jnp.array([0.0, 1.0, 3.0]))
     drawn = np.bincount(selection.proportional(jax.random.key(0), scored, 4000), minlength=3)

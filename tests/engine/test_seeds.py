@@ -95,6 +95,7 @@ def test_what_is_joined_comes_apart_again(small):
         jax.tree.map(np.testing.assert_array_equal, leaves(one), leaves(other))
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("formulation", [archive.few_at_a_time, archive.all_at_once])
 def test_winners_of_several_archives_go_each_into_its_own(formulation, monkeypatch):
     """Against one archive after another, with what is the same for all and what is not."""

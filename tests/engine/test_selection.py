@@ -108,7 +108,17 @@ def test_uniform_shares():
     assert_shares(selection.uniform, make_elites([5.0, -INFINITY, -70.0, 0.0]), [1, 0, 1, 1])
 
 
-@pytest.mark.parametrize("cells", [1, selection.BLOCK - 1, selection.BLOCK, 2 * selection.BLOCK, 150])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        1,
+        150,
+        *(
+            pytest.param(n, marks=pytest.mark.release)
+            for n in (selection.BLOCK - 1, selection.BLOCK, 2 * selection.BLOCK)
+        ),
+    ],
+)
 def test_every_occupied_cell_is_drawn_and_no_other(cells):
     """Of archives that blocks divide, and of others."""
     fitness = np.where(np.random.default_rng(cells).random(cells) < 0.5, 0.0, -INFINITY)
@@ -137,6 +147,7 @@ def test_tournament_shares():
     )
 
 
+@pytest.mark.release
 def test_tournament_of_equals_is_uniform():
     assert_shares(selection.tournament, make_elites([1.0, 1.0, -INFINITY, 1.0]), [1, 1, 0, 1])
 

@@ -46,6 +46,7 @@ def test_binary_is_black_and_white():
     assert set(np.unique(encoding.decode(genome))) == {0.0, 1.0}
 
 
+@pytest.mark.release
 def test_varied_noise_spreads_over_ink_and_eccentricity():
     """Uniform noise lies in one place of the map; varied noise reaches most of what the measures can be."""
     spread = {}
@@ -60,6 +61,7 @@ def test_varied_noise_spreads_over_ink_and_eccentricity():
     assert spread[varied_noise, "eccentricity"] > 0.7
 
 
+@pytest.mark.release
 def test_varied_noise_is_a_disc_around_the_centre_or_what_is_around_it():
     images = np.asarray(jax.vmap(varied_noise((6, 9, 2)))(jax.random.split(jax.random.key(0), 200)))
     filled = np.all(images > 0, axis=-1)

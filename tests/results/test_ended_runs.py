@@ -176,6 +176,7 @@ def test_a_second_ctrl_c_leaves_the_numbers_undrawn_but_loses_nothing(small, who
     assert same(tmp_path, whole)
 
 
+@pytest.mark.release
 def test_a_function_that_jax_traces_may_fail_on_the_host(small, tmp_path):
     calls = 0
 

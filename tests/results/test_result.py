@@ -40,7 +40,7 @@ def log_odds_of(classifier, images, batch):
         ("pixels", "class"),
         pytest.param("binary", "grid", marks=pytest.mark.slow),
         *(
-            pytest.param(*case, marks=[pytest.mark.slow, pytest.mark.release])
+            pytest.param(*case, marks=pytest.mark.release)
             for case in (("pixels", "grid"), ("binary", "class"), ("cppn", "class"))
         ),
     ],

@@ -138,6 +138,7 @@ def test_a_seed_that_another_process_has_gone_on_with_meanwhile_evolves_by_itsel
     assert all(is_of_its_own_command_but_for_rounding(folder, alone, seed) for seed in SEEDS)
 
 
+@pytest.mark.release
 def test_a_seed_that_is_damaged_is_met_when_the_others_are_done(small, tmp_path, alone):
     folder = tmp_path / "seeds"
     qdfool.evolve(replace(small, generations=4, seeds_at_once=3), fake.logits, out=folder, seeds=SEEDS)

@@ -187,6 +187,7 @@ def test_images_are_made_smaller_by_the_mean_of_blocks():
     np.testing.assert_array_equal(evolution.smaller(digits), digits)
 
 
+@pytest.mark.release
 def test_a_run_says_who_won_what():
     # Mutation so strong that a child may be anyone's.
     mutation = Mutation(("gaussian",), rate=1.0, sigma=1.0)

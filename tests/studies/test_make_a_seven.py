@@ -60,6 +60,7 @@ def test_a_loop_that_sorted_once_mutates_the_same_thirty_whatever_they_score(bre
     assert changed.max() < 20
 
 
+@pytest.mark.release
 def test_scores_kept_up_to_date_choose_the_best(bred):
     images = distinct()
     order = random.permutation(loop.POPULATION)
@@ -127,6 +128,7 @@ def test_what_the_repositorys_network_is_shown():
     assert shown[0, 10, 11, 0] == pytest.approx(shown[0, 9, 10, 0], rel=1e-5)
 
 
+@pytest.mark.release
 def test_the_score_has_the_questions_rounding():
     def logits(parameters, images):
         return jnp.zeros((len(images), 10)).at[:, 7].set(images[:, 0, 0, 0] * 100)

@@ -24,6 +24,7 @@ def bars(count: int) -> Any:
     return SimpleNamespace(train_images=images, train_labels=labels, test_images=images, test_labels=labels)
 
 
+@pytest.mark.release
 def test_the_residual_network_begins_as_its_shortcuts():
     parameters = initialise_resnet(jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(parameters)) == 38_058

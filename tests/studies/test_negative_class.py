@@ -101,7 +101,6 @@ def test_an_ensemble_answers_with_the_mean_softmax():
     np.testing.assert_allclose(jax.nn.softmax(logits(parameters, images)), np.mean(each, axis=0), atol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.release
 def test_networks_are_of_any_number_of_classes_and_learn():
     examples = made("inversion")

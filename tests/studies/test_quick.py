@@ -78,7 +78,6 @@ def test_quick_study(name, tmp_path, data_folder):
 
 
 @pytest.mark.release
-@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_rerun_gives_the_same_numbers(name, tmp_path, data_folder):
     for again in ("first", "second"):

@@ -75,6 +75,7 @@ def test_static_of_any_density_has_no_strokes(share):
     assert np.mean(r.connected_ink(static(share))) < 0.1
 
 
+@pytest.mark.release
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 3), st.booleans(), st.booleans())
 def test_strokes_do_not_depend_on_how_an_image_lies(turns, flipped, transposed):
@@ -85,6 +86,7 @@ def test_strokes_do_not_depend_on_how_an_image_lies(turns, flipped, transposed):
     assert r.connected_ink(stack(image))[0] > 0.95
 
 
+@pytest.mark.release
 def test_strokes_of_many_images_are_those_of_each():
     images = np.concatenate([SEVENS, static(0.5, 60), with_specks(SEVENS, 0.1)])
     together = r.connected_ink(images)
@@ -167,6 +169,7 @@ def test_a_yardstick_needs_examples_of_one_digit():
         r.yardstick(SEVENS, static(0.5))
 
 
+@pytest.mark.release
 def test_real_digits_keep_the_order(data_folder):
     data = mnist.load(data_folder)
     references = data.train_images[data.train_labels == 7][:2000] / np.float32(255)

@@ -82,6 +82,7 @@ def begun(emitter, elites):
     return emitter.emit(jax.random.key(3), jnp.int32(1), state, elites, None)
 
 
+@pytest.mark.release
 def test_strategies_begin_at_elites_and_children_are_in_range():
     emitter = made()
     children, parents, state = begun(emitter, one_elite())

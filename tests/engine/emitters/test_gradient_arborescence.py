@@ -102,6 +102,7 @@ def begun(emitter, cell=4):
     return emitter.emit(jax.random.key(3), jnp.int32(1), state, one_elite(cell), score)
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("cell", [1, 4])
 def test_random_branches_lie_in_the_span_of_the_gradients_and_climb(cell):
     emitter = random_arborescence(GRID, ENCODING, SHAPE, measure, points=POINTS, population=50, sigma=0.05)

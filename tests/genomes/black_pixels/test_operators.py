@@ -126,7 +126,7 @@ def test_areas_are_those_of_the_image_crossovers():
     nothing = np.full(6, 6, np.int32)
     for name, areas in (("rectangle_swap", 3 * 6), ("alternating_columns", 2)):
         operator = partial(getattr(black_pixels, name), height=2, width=3)
-        children = jax.vmap(operator, in_axes=(0, None, None))(keys(0, 1000), nothing, whole)
+        children = jax.jit(jax.vmap(operator, in_axes=(0, None, None)))(keys(0, 1000), nothing, whole)
         assert len({frozenset(row[row < 6].tolist()) for row in np.asarray(children)}) == areas
 
 
@@ -146,6 +146,7 @@ def test_single_point_cuts_what_the_parents_do_not_share(seed, first, second):
     assert child in candidates
 
 
+@pytest.mark.release
 def test_single_point_takes_each_pixel_from_either_parent():
     """Parents change roles by chance: a pixel that one of them has comes over with an even chance, all alike."""
     first, second = np.full((2, SLOTS), FREE, np.int32)
@@ -190,6 +191,7 @@ def test_redraw_keeps_out_of_the_margin():
         np.testing.assert_array_equal(found, [*allowed, 96])
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     "names",
     [

@@ -23,7 +23,6 @@ EVALUATE = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.release
 @pytest.mark.parametrize("name", FORMULATIONS)
 @given(seed=st.integers(0, 2**31 - 1), outputs=st.sampled_from([1, 3]), generations=st.integers(0, 40))
@@ -55,6 +54,7 @@ def test_the_bound_of_a_plain_walk_says_something(name, seed, generations):
     assert np.mean(np.array(bounds) < 0.01) > 0.7
 
 
+@pytest.mark.release
 @given(seed=st.integers(0, 2**31 - 1), generations=st.integers(0, 40))
 @settings(max_examples=6, deadline=None)
 def test_both_formulations_agree(seed, generations):
@@ -65,6 +65,7 @@ def test_both_formulations_agree(seed, generations):
     assert np.mean(np.abs(found[0] - found[1]) <= 2.0**-22) > 0.9
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("hidden", [*(pytest.param(few, marks=pytest.mark.slow) for few in (1, 10)), 11])
 def test_both_formulations_agree_where_every_slot_is_needed(hidden):
     """The last nodes have more connections than are taken at once, one has none, and none is to spare."""
@@ -120,20 +121,20 @@ def agree(graphs, inputs):
     np.testing.assert_allclose(found[0], found[1], rtol=1e-4, atol=1e-4)
 
 
-def test_an_image_is_the_magnitude_of_the_outputs():
-    grey, colour = encoding((5, 7, 1)), encoding((5, 7, 3))
-    for one, outputs in ((grey, 1), (colour, 3)):
-        graphs = jax.jit(jax.vmap(one.initialise))(jax.random.split(jax.random.key(3), 8))
-        images = np.asarray(jax.jit(jax.vmap(one.decode))(graphs))
-        assert images.shape == (8, 5, 7, outputs)
-        for index in range(8):
-            graph = plain(unbatched(graphs, index), outputs)
-            for row in range(5):
-                for column in range(7):
-                    y, x = -1 + 2 * row / 4, -1 + 2 * column / 6
-                    values = [abs(v) for v, _ in graph.evaluate([x, y, np.hypot(x, y), 1.0])]
-                    expected = values if outputs == 1 else rgb_of_hls(*values)
-                    np.testing.assert_allclose(images[index, row, column], expected, atol=2e-4)
+@pytest.mark.parametrize("outputs", [pytest.param(1, marks=pytest.mark.release), 3])
+def test_an_image_is_the_magnitude_of_the_outputs(outputs):
+    one = encoding((5, 7, outputs))
+    graphs = jax.jit(jax.vmap(one.initialise))(jax.random.split(jax.random.key(3), 8))
+    images = np.asarray(jax.jit(jax.vmap(one.decode))(graphs))
+    assert images.shape == (8, 5, 7, outputs)
+    for index in range(8):
+        graph = plain(unbatched(graphs, index), outputs)
+        for row in range(5):
+            for column in range(7):
+                y, x = -1 + 2 * row / 4, -1 + 2 * column / 6
+                values = [abs(v) for v, _ in graph.evaluate([x, y, np.hypot(x, y), 1.0])]
+                expected = values if outputs == 1 else rgb_of_hls(*values)
+                np.testing.assert_allclose(images[index, row, column], expected, atol=2e-4)
 
 
 def test_pixel_coordinates_count_from_zero():
@@ -159,7 +160,7 @@ def test_alone_and_among_many_a_network_shows_the_same():
 
 
 def test_pieces_do_not_show(monkeypatch):
-    one = encoding((8, 8, 3))
+    one = encoding((8, 8, 1))
     graphs = jax.jit(jax.vmap(one.initialise))(jax.random.split(jax.random.key(1), 5))
     whole = np.asarray(jax.jit(jax.vmap(one.decode))(graphs))
     monkeypatch.setattr(evaluation, "LONGEST_PIECE", 16)

@@ -54,7 +54,7 @@ def by_finite_differences(graph, outputs, cotangent):
 
 
 @pytest.mark.parametrize("outputs", [pytest.param(1, marks=pytest.mark.slow), 3])
-@pytest.mark.parametrize("name", FORMULATIONS)
+@pytest.mark.parametrize("name", [pytest.param("in turn", marks=pytest.mark.release), "side by side"])
 def test_gradients_are_those_of_finite_differences(name, outputs, monkeypatch):
     monkeypatch.setattr(evaluation, "LONGEST_PIECE", 6)
     graphs = gentle(outputs)

@@ -76,6 +76,7 @@ def test_a_random_network_connects_every_input_to_every_output():
     assert abs(weights.mean()) < 1
 
 
+@pytest.mark.release
 @given(SEEDS, st.sampled_from([1, 3]), st.integers(0, 30))
 @FEW_EXAMPLES
 def test_connect_adds_one_open_pair(seed, outputs, generations):
@@ -136,6 +137,7 @@ def test_remove_takes_a_hidden_neuron_and_what_hangs_on_it(seed, generations):
         assert after == before
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(
     "caps",
     [
@@ -154,6 +156,7 @@ def test_what_finds_no_slot_is_counted(caps):
     assert (np.asarray(graphs.refused) == 6 - room).all()
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("name", ["add_connection", "delete_connection", "add_neuron", "delete_neuron"])
 @pytest.mark.parametrize("probability", [0.3, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_structural_mutations_happen_as_often_as_they_should(name, probability):
@@ -177,6 +180,7 @@ def test_structural_mutations_happen_as_often_as_they_should(name, probability):
     assert abs(happened - tried * probability) <= 5 * np.sqrt(tried * probability * (1 - probability))
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("probability", [0.1, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_weights_and_activations_change_as_often_as_they_should(probability):
     graphs = grown(2, 3, 12)
@@ -210,6 +214,7 @@ def test_a_weight_steps_as_far_as_the_polynomial_says():
     np.testing.assert_allclose(steps.std(), 0.081 * 20, rtol=0.1)
 
 
+@pytest.mark.release
 def test_every_open_pair_has_the_same_chance():
     graph = jax.tree.map(lambda leaf: leaf[0], grown(4, 1, 25))
     pairs = sorted(plain(unbatched(jax.tree.map(lambda a: a[None], graph), 0), 1).open_pairs())
