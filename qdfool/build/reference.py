@@ -57,6 +57,18 @@ def named_parts(parts: Iterable[object]) -> set[str]:
     return {part for part in parts if isinstance(part, str)}
 
 
+def own_references(config: Config) -> tuple[str, ...]:
+    """What a config names as package.module:attribute of what makes, changes, breeds and measures images."""
+    parts = (
+        config.encoding,
+        *(config.mutation.operators or ()),
+        *(config.crossover.operators or ()),
+        *config.emitters.operators,
+        *(config.measures if config.archive == "grid" else ()),
+    )
+    return tuple(part for part in parts if isinstance(part, str) and is_reference(part))
+
+
 def has_own_parts(config: Config) -> bool:
     """Whether what makes genomes and images is the user's own in part, so that nobody else knows their range."""
     return any(

@@ -66,7 +66,7 @@ def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference:
         classifier,
         class_names=check_class_names(classifier.name, classifier.class_names, logits.shape[1]),
         reference=reference,
-        file_hash=_file_hash(name, reference),
+        file_hash=file_hash(name, reference),
         fingerprint=weights,
         answers=() if weights else some_of(logits),
     )
@@ -142,8 +142,8 @@ def _importable_name(found: Any) -> str:
     return f"{module}:{attribute}" if there is found else ""
 
 
-def _file_hash(name: str, reference: str) -> str:
-    """SHA-256 of the file of the module that a reference names; empty where there is none."""
+def file_hash(name: str, reference: str) -> str:
+    """SHA-256 of the file of the module that a reference names, which has been imported; empty where there is none."""
     file = _said_by(sys.modules.get(reference.partition(":")[0]), f"The module of {name}", "__file__")
     return fingerprint(Path(file)) if isinstance(file, str) and Path(file).is_file() else ""
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import jax
 
+from qdfool.build.reference import own_references
+from qdfool.classifiers.custom import file_hash
 from qdfool.classifiers.names_check import check_class_names
 from qdfool.config import (
     BUDGET,
@@ -80,6 +82,7 @@ def write_config(
             "classifier": asdict(record),
             "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
             "jax_settings": _jax_settings(),
+            **({"own_files": own_files} if (own_files := _own_files(config)) else {}),
             "device": {
                 "platform": device.platform,
                 "kind": device.device_kind,
@@ -204,6 +207,30 @@ def check_resumable(directory: Path, values: dict[str, Any]) -> None:
                 f"other numbers. Set {name.upper()} in the environment, or the setting in Python, to what it was, or "
                 "start a new run with another `out`."
             )
+
+
+def own_files_that_changed(config: Config, values: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Of the user's own operators, encoding, emitters and measures that the config names, those whose files are others
+    than when the run began: the SHA-256 then and now.
+
+    Args:
+        config: whose parts have been imported.
+        values: what `read_config` returned.
+    """
+    began = values.get("own_files")
+    if not isinstance(began, dict):
+        return {}
+    return {
+        reference: (began[reference], now)
+        for reference, now in _own_files(config).items()
+        if began.get(reference, now) != now
+    }
+
+
+def _own_files(config: Config) -> dict[str, str]:
+    """SHA-256 by reference; of measures too, although they are asked again (`check_measures`)."""
+    found = {reference: file_hash(reference, reference) for reference in own_references(config)}
+    return {reference: found_hash for reference, found_hash in found.items() if found_hash}
 
 
 def _jax_settings() -> dict[str, Any]:

@@ -18,6 +18,7 @@ from qdfool.results.config_file import (
     ClassifierRecord,
     check_resumable,
     classifier_record,
+    own_files_that_changed,
     read_config,
     write_config,
 )
@@ -179,6 +180,8 @@ def restored(
         checkpoints.close()
     check_budget(directory, run.config, run.generations)
     check_measures(directory, run.result(), run.evolution)
+    for reference, (then, now) in own_files_that_changed(run.config, values).items():
+        _warn_of_file(reference, directory, then, now)
     if hosts.is_first():
         write_config(directory, run.config, classifier)
     return run
@@ -229,10 +232,16 @@ def _check_same(directory: Path, saved: ClassifierRecord, classifier: Classifier
             f"{list(classifier.image_shape)}. Give the one it began with."
         )
     if saved.file_hash and saved.file_hash != classifier.file_hash:
-        _LOG.warning(
-            f"The file of {classifier.reference or classifier.name} has changed since {directory} began: SHA-256 "
-            f"{_hash(saved.file_hash)} -> {_hash(classifier.file_hash)}. The run goes on with the new one."
+        _warn_of_file(
+            classifier.reference or classifier.name, directory, saved.file_hash, classifier.file_hash
         )
+
+
+def _warn_of_file(name: str, directory: Path, then: object, now: str) -> None:
+    _LOG.warning(
+        f"The file of {name} has changed since {directory} began: SHA-256 {_hash(then)} -> {_hash(now)}. The run goes "
+        "on with the new one."
+    )
 
 
 def _hash(found: object) -> str:

@@ -152,13 +152,18 @@ def test_hostile_names_stay_text_and_widen_nothing(opened):
 
 
 @pytest.mark.parametrize(
-    ("name", "scheme"), [("two", "light"), ("two", "dark"), ("twelve", "dark"), ("rows", "light")]
+    ("name", "scheme"),
+    [
+        ("two", "light"),
+        ("twelve", "dark"),
+        *(pytest.param(*case, marks=pytest.mark.release) for case in (("two", "dark"), ("rows", "light"))),
+    ],
 )
 def test_axe_finds_no_serious_fault(opened, serious_faults, name, scheme):
     assert serious_faults(opened(name, color_scheme=scheme)) == []
 
 
-@pytest.mark.parametrize("name", ["twelve", "hostile"])
+@pytest.mark.parametrize("name", ["twelve", pytest.param("hostile", marks=pytest.mark.release)])
 def test_a_phone_has_no_sideways_scrolling_and_says_what_is_tapped(opened, name):
     page = opened(name, has_touch=True, is_mobile=True, device_scale_factor=2)
     page.set_viewport_size({"width": 390, "height": 844})

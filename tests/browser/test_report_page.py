@@ -226,7 +226,7 @@ def test_tab_reaches_every_control(opened):
     assert page.evaluate(FOCUSABLE_WITHIN) == []
 
 
-@pytest.mark.parametrize("name", ["ten", "thousand"])
+@pytest.mark.parametrize("name", [pytest.param("ten", marks=pytest.mark.release), "thousand"])
 def test_search_and_sort_find_classes(opened, name):
     page, table = opened(name), table_of(name)
     page.locator("#search").fill("CLASS 7")
@@ -303,7 +303,7 @@ def test_more_classes_than_maps_are_paged_through(opened):
     assert page.locator("#maps-shown").text_content() == "classes 0 to 11 of 30"
 
 
-@pytest.mark.parametrize("name", ["hostile", "hostile grids"])
+@pytest.mark.parametrize("name", [pytest.param("hostile", marks=pytest.mark.release), "hostile grids"])
 def test_hostile_names_stay_text(opened, name):
     page = opened(name)
     page.wait_for_timeout(300)

@@ -38,10 +38,9 @@ def log_odds_of(classifier, images, batch):
     ("encoding", "archive"),
     [
         ("pixels", "class"),
-        pytest.param("binary", "grid", marks=pytest.mark.slow),
         *(
             pytest.param(*case, marks=pytest.mark.release)
-            for case in (("pixels", "grid"), ("binary", "class"), ("cppn", "class"))
+            for case in (("pixels", "grid"), ("binary", "class"), ("binary", "grid"), ("cppn", "class"))
         ),
     ],
 )

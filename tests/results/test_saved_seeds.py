@@ -116,7 +116,7 @@ def test_python_gets_a_result_of_each_seed(small, tmp_path, alone):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("archive", ["class", "grid"])
+@pytest.mark.parametrize("archive", ["class", pytest.param("grid", marks=pytest.mark.release)])
 def test_all_share_what_was_compiled(small, tmp_path, monkeypatch, archive):
     for function in (jitted_init, run_generations):
         function.cache_clear()

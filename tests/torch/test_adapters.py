@@ -59,7 +59,7 @@ def saved(kind: str, network: Any, torch: Any, folder: Any, example: Any = None)
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("kind", ["pt", "pt2", "onnx"])
+@pytest.mark.parametrize("kind", [pytest.param("pt", marks=pytest.mark.release), "pt2", "onnx"])
 def test_a_file_gives_the_elites_of_a_native_run(torch, lenet, native, tmp_path, kind):
     path = saved(kind, lenet, torch, tmp_path)
     found = qdfool.evolve(replace(SHORT, classifier=path), out=tmp_path / "run")

@@ -1,0 +1,59 @@
+"""Parts of a user's own whose file is another when a run goes on."""
+
+import json
+from dataclasses import replace
+
+import fake
+import pytest
+
+import qdfool
+from qdfool.config import Crossover, Emitters, Mutation
+
+PARTS = """
+from fake import darkness as measure
+from own_parts import average as cross, copies as emitter, jitter as mutate, stripes_of_8 as encoding
+"""
+
+
+def with_parts(config, **named):
+    """The config with these parts; all belong to an encoding of one's own, but for measures and emitters."""
+    settings = {
+        "encoding": lambda name: {"encoding": name},
+        "mutate": lambda name: {"mutation": Mutation(operators=(name,))},
+        "cross": lambda name: {"crossover": Crossover(operators=(name,), probability=0.5)},
+        "emitter": lambda name: {"emitters": Emitters((name,))},
+        "measure": lambda name: {"archive": "grid", "cells": (2, 2), "measures": ("ink", name)},
+    }
+    for part, name in named.items():
+        config = replace(config, **settings[part](name))
+    return config
+
+
+@pytest.mark.parametrize("parts", [("encoding", "mutate", "cross"), ("emitter", "measure")])
+def test_they_are_warned_of_once(small, tmp_path, monkeypatch, caplog, parts):
+    module = f"parts_of_{tmp_path.name}"  # Another for each test, because modules stay imported.
+    file = tmp_path / f"{module}.py"
+    file.write_text(PARTS)
+    monkeypatch.syspath_prepend(tmp_path)
+    named = {part: f"{module}:{part}" for part in parts}
+    folder = tmp_path / "run"
+    qdfool.evolve(with_parts(replace(small, generations=1), **named), fake.logits, out=folder)
+    assert qdfool.resume(folder).generations == 1
+    assert not caplog.messages
+
+    file.write_text(PARTS + "# another\n")
+    assert qdfool.resume(folder, generations=2).generations == 2
+    found = {message.partition(" has changed since ")[0] for message in caplog.messages}
+    assert found == {f"The file of {name}" for name in named.values()}
+    assert len(caplog.messages) == len(named)
+    qdfool.resume(folder, generations=3)
+    assert len(caplog.messages) == len(named)
+
+
+@pytest.mark.parametrize("files", [["ink"], {"measure": 7}])
+def test_what_a_damaged_file_says_of_them_is_left(small, tmp_path, caplog, files):
+    qdfool.evolve(replace(small, generations=1), fake.logits, out=tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "own_files": files}))
+    assert qdfool.resume(tmp_path, generations=2).generations == 2
+    assert not caplog.messages
