@@ -50,10 +50,14 @@ def test_they_are_warned_of_once(small, tmp_path, monkeypatch, caplog, parts):
     assert len(caplog.messages) == len(named)
 
 
-@pytest.mark.parametrize("files", [["ink"], {"measure": 7}])
-def test_what_a_damaged_file_says_of_them_is_left(small, tmp_path, caplog, files):
-    qdfool.evolve(replace(small, generations=1), fake.logits, out=tmp_path)
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "own_files": files}))
+@pytest.mark.parametrize(
+    ("files", "said"), [(["own_parts:emitter"], []), ({"own_parts:copies": 7}, ["SHA-256 7 -> "])]
+)
+def test_what_a_damaged_file_says_of_them_is_no_error(small, tmp_path, caplog, files, said):
+    config = with_parts(replace(small, generations=1), emitter="own_parts:copies")
+    qdfool.evolve(config, fake.logits, out=tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "own_files": files}))
     assert qdfool.resume(tmp_path, generations=2).generations == 2
-    assert not caplog.messages
+    assert len(caplog.messages) == len(said)
+    assert all(part in message for part, message in zip(said, caplog.messages, strict=True))
