@@ -124,7 +124,7 @@ def test_gradients_raise_the_log_odds_of_the_parent_s_class(small):
     assert (after > before).all()
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_cppns_climb_by_their_weights_alone(small):
     """Most steps go up, and what is no weight stays as it was."""
     config = replace(

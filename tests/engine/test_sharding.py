@@ -53,7 +53,7 @@ def on_eight(request) -> Callable[[str], Any]:
     return printed
 
 
-@pytest.mark.slow
+@pytest.mark.release
 def test_the_first_of_equal_children_wins_whichever_device_it_is_on(on_eight):
     ties = on_eight(shared_batch.TIES)
     assert len(ties) == 12

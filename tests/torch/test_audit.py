@@ -25,7 +25,8 @@ def test_the_torch_network_is_the_packaged_one():
     np.testing.assert_allclose(logits(images), expected, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize(("seed", "generations"), [(0, 120), pytest.param(1, 200, marks=pytest.mark.release)])
+@pytest.mark.release
+@pytest.mark.parametrize(("seed", "generations"), [(0, 120), (1, 200)])
 def test_it_reaches_the_same_medians(tmp_path, seed, generations):
     out = tmp_path / "run"
     arguments = ["--classifier", "torch_lenet:logits", "--seed", str(seed), "--quiet", "--out", str(out)]

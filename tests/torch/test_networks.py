@@ -94,7 +94,7 @@ def _compare(
 @pytest.mark.parametrize(
     ("name", "reference"),
     [
-        ("alexnet", "alexnet"),
+        pytest.param("alexnet", "alexnet", marks=pytest.mark.release),
         ("squeezenet1_0", "squeezenet1_0"),
         ("squeezenet1_1", "squeezenet1_1"),
         pytest.param("vgg16", "vgg16", marks=pytest.mark.slow),

@@ -1,5 +1,6 @@
 """Strategies between archive and children: which child ranks where, who begins anew, what thresholds become."""
 
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -50,7 +51,8 @@ ENCODING = Encoding(
 
 
 def made(ranking: Literal["improvement", "annealed"] = "improvement", strategy: Any = None):
-    return evolution_strategy(
+    """Compiled as a whole, because every operation by itself takes longer."""
+    emitter = evolution_strategy(
         CLASSES * GRID,
         GRID,
         ENCODING,
@@ -62,6 +64,7 @@ def made(ranking: Literal["improvement", "annealed"] = "improvement", strategy: 
         threshold=-1.0,
         learning_rate=0.5,
     )
+    return replace(emitter, emit=jax.jit(emitter.emit), update=jax.jit(emitter.update))
 
 
 def one_elite(cell=4):

@@ -53,7 +53,7 @@ def by_finite_differences(graph, outputs, cotangent):
     return found
 
 
-@pytest.mark.parametrize("outputs", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.parametrize("outputs", [1, pytest.param(3, marks=pytest.mark.release)])
 @pytest.mark.parametrize("name", [pytest.param("in turn", marks=pytest.mark.release), "side by side"])
 def test_gradients_are_those_of_finite_differences(name, outputs, monkeypatch):
     monkeypatch.setattr(evaluation, "LONGEST_PIECE", 6)
@@ -84,7 +84,7 @@ def test_gradients_are_those_of_finite_differences(name, outputs, monkeypatch):
     assert moving > 4 * MANY
 
 
-@pytest.mark.parametrize("outputs", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.parametrize("outputs", [pytest.param(1, marks=pytest.mark.release), 3])
 def test_what_is_shown_has_the_derivative_of_finite_differences(outputs):
     """Grey and colour, through `evaluate_differentiably` as a whole."""
 
@@ -104,7 +104,7 @@ def test_what_is_shown_has_the_derivative_of_finite_differences(outputs):
         check_grads(jax.jit(shown), (graphs.weight,), order=1, modes=["rev"], rtol=1e-3)
 
 
-@pytest.mark.parametrize("outputs", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.parametrize("outputs", [1, pytest.param(3, marks=pytest.mark.release)])
 def test_images_are_those_of_the_decoding_and_rounding_is_gone_straight_through(outputs):
     rounded, exact = encoding((6, 6, outputs), finish=round_to_levels), encoding((6, 6, outputs))
     graphs = jax.tree.map(jnp.asarray, grown(5, outputs, 20, MANY))

@@ -96,7 +96,7 @@ def test_pixels_come_whole_from_a_parent_at_the_same_place(seed, name):
 
 
 @pytest.mark.parametrize("name", [name for name in COPYING if name != "patch_copy"])
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 33)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), pytest.param(2, 33, marks=pytest.mark.release)])
 def test_small_and_narrow_images(name, height, width):
     assert masks(name, 0, height, width, 5).shape == (5, height, width)
 
@@ -262,7 +262,7 @@ def test_simulated_binary_crosses_half_the_genes_of_either_parent():
     assert 6 <= (left > right).sum() <= 34
 
 
-@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("probability", [0.0, 1.0])
 def test_simulated_binary_has_no_bad_numbers(probability):
     # Equal and opposite genes: an infinite spread would give NaN.
     first, second = np.zeros((300, 300, 2), np.float32), np.zeros((300, 300, 2), np.float32)
