@@ -178,7 +178,7 @@ def restored(
         run.restore(checkpoints, earlier, _LOG.warning)
     finally:
         checkpoints.close()
-    check_budget(directory, run.config, run.generations)
+    check_budget(directory, saved, run.config, run.generations, run.seconds)
     check_measures(directory, run.result(), run.evolution)
     for reference, (then, now) in own_files_that_changed(run.config, values).items():
         _warn_of_file(reference, directory, then, now)
@@ -187,8 +187,15 @@ def restored(
     return run
 
 
-def check_budget(directory: Path, config: Config, generations: int) -> None:
+def check_budget(directory: Path, saved: Config, config: Config, generations: int, seconds: float) -> None:
     """Checks that a run has not gone beyond the budget that it is to go on with.
+
+    Args:
+        directory: its folder, for the message.
+        saved: the config of the folder. A run that ended with its seconds has always had a little more.
+        config: that it is to go on with.
+        generations: that it has.
+        seconds: of evolution that it has.
 
     Raises:
         InputError: it has.
@@ -198,6 +205,11 @@ def check_budget(directory: Path, config: Config, generations: int) -> None:
         raise InputError(
             f"{directory} has {generations:,} generations already, and the budget allows {limit:,}. Give a larger one, "
             "as `generations`: those before count."
+        )
+    if config.seconds is not None and config.seconds != saved.seconds and config.seconds < seconds:
+        raise InputError(
+            f"{directory} has evolved for {seconds:,.1f} seconds already, and the budget allows {config.seconds:,g}. "
+            "Give a larger one, as `seconds`: those before count."
         )
 
 

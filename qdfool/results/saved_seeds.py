@@ -376,7 +376,7 @@ def standing(folder: Path, config: Config) -> Standing:
         figures = figures_of(summary)
         over_seeds.check_summary(summary, run_folder.read_json(summary))
     generations, seconds = figures["generations"], figures["seconds"]
-    check_budget(folder, config, generations)
+    check_budget(folder, saved, config, generations, seconds)
     spent = config.spent_budget(generations, seconds) is not None
     if spent and _is_whole(folder, config):
         return Standing(True, generations, seconds, True)
@@ -386,7 +386,7 @@ def standing(folder: Path, config: Config) -> Standing:
             f"No checkpoint in {checkpoints} is whole. Bring one back, from a copy or a repaired disk, or make an "
             f"empty folder in the place of {folder}, in which its seed begins anew."
         )
-    check_budget(folder, config, newest)
+    check_budget(folder, saved, config, newest, seconds)
     return Standing(True, newest, seconds, False)
 
 

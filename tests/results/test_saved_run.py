@@ -99,6 +99,8 @@ def test_resume_ends_as_a_run_that_never_stopped(small, whole, tmp_path):
     before = settings(tmp_path)
     with pytest.raises(InputError, match="has 10 generations already, and the budget allows 9"):
         qdfool.resume(tmp_path, evaluations=10 * small.batch_size - 1)
+    with pytest.raises(InputError, match=r"has evolved for \S* seconds already, and the budget allows 1e-05"):
+        qdfool.resume(tmp_path, seconds=1e-5)
     assert settings(tmp_path) == before
 
 

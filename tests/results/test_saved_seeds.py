@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import shutil
 import signal
 from dataclasses import replace
@@ -178,6 +179,8 @@ def test_a_larger_budget_is_that_of_all(done, command, alone, tmp_path):
     before = contents(done)
     said = command("--resume", str(done), "--generations", "11")[2]
     assert "seed5 has 12 generations already, and the budget allows 11" in said
+    said = command("--resume", str(done), "--seconds", "0.00001")[2]
+    assert re.search(r"seed5 has evolved for \S* seconds already, and the budget allows 1e-05", said)
     assert contents(done) == before
 
 
