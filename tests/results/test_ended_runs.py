@@ -251,3 +251,10 @@ def test_a_run_in_a_thread_leaves_all_handlers(small, whole, tmp_path):
     thread.join()
     assert all(handlers == before for handlers in seen)
     assert same(tmp_path, whole)
+
+
+def test_a_run_that_ended_with_its_seconds_is_taken_again(small, tmp_path):
+    """It has always had a little more than them."""
+    config = replace(small, generations=None, seconds=0.01)
+    generations = qdfool.evolve(config, fake.logits, out=tmp_path).generations
+    assert qdfool.resume(tmp_path).generations == generations

@@ -182,8 +182,8 @@ def test_a_folder_of_seeds_side_by_side_goes_on_in_turn_where_it_must(small, tmp
         InputError,
         match=r"`seeds_at_once` must be 1 with a budget in `seconds`.*; got 3\. Give 1\. That is what .* began with\.$",
     ):
-        qdfool.resume_seeds(folder, seconds=0.01)
-    qdfool.resume_seeds(folder, seconds=0.01, seeds_at_once=1)
+        qdfool.resume_seeds(folder, seconds=0.5)
+    qdfool.resume_seeds(folder, seconds=0.5, seeds_at_once=1)
     assert read_config_of_seeds(folder)[0].seeds_at_once == 1
 
 
