@@ -62,7 +62,7 @@ def test_the_weights_can_be_loaded_and_the_card_says_how_they_came_about(
     assert sorted(path.name for path in out.parent.iterdir()) == ["small.md", "small.safetensors"]
 
 
-@pytest.mark.release
+@pytest.mark.slow
 @pytest.mark.usefixtures("digits")
 def test_a_class_of_noise_is_one_more_and_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     learned = []

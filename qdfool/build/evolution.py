@@ -11,7 +11,7 @@ from qdfool.build.devices import build_shares, check_devices
 from qdfool.build.emitters import Parts, build_emitter
 from qdfool.build.encoding import build_encoding
 from qdfool.build.measures import build_cell_index, build_measures, check_own_measures
-from qdfool.build.reference import has_own_parts, own_references
+from qdfool.build.reference import has_own_parts, is_reference, parts_of
 from qdfool.build.target import Target
 from qdfool.build.variation import build_variation
 from qdfool.config import Config
@@ -42,7 +42,8 @@ def build_evolution(config: Config, classifier: Classifier, target: Target | Non
         checkpoint_every=0.0,
         seeds_at_once=0,
     )
-    build = _evolution if own_references(alike) else _cached_evolution
+    named_elsewhere = any(isinstance(part, str) and is_reference(part) for part in parts_of(alike))
+    build = _evolution if named_elsewhere else _cached_evolution
     return build(alike, classifier.image_shape, len(classifier.class_names), classifier.traceable)
 
 

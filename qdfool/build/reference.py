@@ -57,16 +57,15 @@ def named_parts(parts: Iterable[object]) -> set[str]:
     return {part for part in parts if isinstance(part, str)}
 
 
-def own_references(config: Config) -> tuple[str, ...]:
-    """What a config names as package.module:attribute of what makes, changes, breeds and measures images."""
-    parts = (
+def parts_of(config: Config) -> tuple[object, ...]:
+    """What makes, changes, breeds and measures images: names, and objects of the user's."""
+    return (
         config.encoding,
         *(config.mutation.operators or ()),
         *(config.crossover.operators or ()),
         *config.emitters.operators,
         *(config.measures if config.archive == "grid" else ()),
     )
-    return tuple(part for part in parts if isinstance(part, str) and is_reference(part))
 
 
 def has_own_parts(config: Config) -> bool:

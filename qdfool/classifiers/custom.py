@@ -4,7 +4,7 @@ import functools
 import logging
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from qdfool.classifiers.logits_check import (
     some_of,
 )
 from qdfool.classifiers.names_check import check_class_names, check_name
+from qdfool.classifiers.program import traced
 from qdfool.classifiers.torch_adapter import adapted, is_torch_module
 from qdfool.classifiers.weights import fingerprint
 from qdfool.config import check_image_shape
@@ -60,8 +61,6 @@ def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference:
     classifier = _unchecked(found, name, image_shape)
     logits = ask_once(classifier.name, classifier.logits, classifier.parameters, classifier.image_shape)
     weights = classifier.fingerprint or _fingerprint(classifier.parameters)
-    if isinstance(classifier.logits, _OfImages):
-        classifier = replace(classifier, logits=_OfImages(classifier.logits.function, logits.tobytes()))
     return replace(
         classifier,
         class_names=check_class_names(classifier.name, classifier.class_names, logits.shape[1]),
@@ -90,15 +89,15 @@ def _unchecked(found: Any, name: str, image_shape: tuple[int, int, int] | None) 
             f"{name} is {_kind(found)}. Expected a function from images [B, H, W, C] to logits [B, K], a Flax "
             "NNX or PyTorch module, or a qdfool.Classifier."
         )
-    parameters, logits = _split(found) if isinstance(found, nnx.Module) else ({}, _OfImages(found))
-    traceable = _traceable(logits, parameters, shape)
+    parameters, logits = _split(found) if isinstance(found, nnx.Module) else ({}, _without_parameters(found))
+    known = _traced(logits, parameters, shape)
     return Classifier(
         name,
         shape,
         _said_by(found, name, "class_names"),  # as it is; see `check_class_names`
         parameters,
-        logits if traceable else _on_host(logits),
-        traceable,
+        known or _on_host(logits),
+        traceable=known is not None,
     )
 
 
@@ -164,66 +163,38 @@ def _fingerprint(parameters: Parameters) -> str:
     return digest_of(arrays).hex() if arrays else ""
 
 
-@dataclass(frozen=True, eq=False)
-class _OfImages:
-    """The logits of a function that has its weights, if any, within.
-
-    What was compiled of a function serves for it again, as long as it answers alike: one whose weights were replaced
-    meanwhile is traced anew.
-    """
-
-    function: Callable[[Any], Any]
-    answers: bytes = b""
-    """Logits of the check at the start."""
-
-    def __call__(self, parameters: Parameters, images: Any) -> Any:
-        return self.function(images)
-
-    # A user's own comparison of functions is not asked.
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, _OfImages) and other.function is self.function and other.answers == self.answers
-        )
-
-    def __hash__(self) -> int:
-        return hash((id(self.function), self.answers))
-
-
 def _split(module: nnx.Module) -> tuple[Parameters, Callable[[Parameters, Any], Any]]:
     graph, parameters = nnx.split(module)
-    try:
-        return parameters, _of_graph(graph)
-    except Exception:  # It has an attribute that cannot be compared, whatever that raises.
-        return parameters, _of_graph.__wrapped__(graph)
-
-
-@functools.lru_cache(maxsize=16)
-def _of_graph(graph: Any) -> Callable[[Parameters, Any], Any]:
-    """The logits of a Flax module, the same function for those that differ in parameters only."""
 
     def logits(parameters: Parameters, images: Any) -> Any:
         model: Any = nnx.merge(graph, parameters)
         model.eval()
         return model(images)
 
-    return logits
+    return parameters, logits
+
+
+def _without_parameters(function: Callable[[Any], Any]) -> Callable[[Parameters, Any], Any]:
+    return lambda parameters, images: function(images)
 
 
 def _on_host(logits: Callable[[Parameters, Any], Any]) -> Callable[[Parameters, Any], Any]:
     return lambda parameters, images: as_array(logits(parameters, images))
 
 
-def _traceable(logits: Callable[..., Any], parameters: Parameters, shape: tuple[int, ...]) -> bool:
+def _traced(
+    logits: Callable[..., Any], parameters: Parameters, shape: tuple[int, ...]
+) -> Callable[..., Any] | None:
+    """The logits, equal to those of the same program; None if JAX cannot trace them."""
     try:
         with process_kept():
-            traced = jax.eval_shape(
-                logits, parameters, jax.ShapeDtypeStruct((IMAGES_ASKED, *shape), jnp.float32)
-            )
+            images = jax.ShapeDtypeStruct((IMAGES_ASKED, *shape), jnp.float32)
+            shapes, known = traced(logits, parameters, images)
     except KeyboardInterrupt:
         raise
     except BaseException:  # Whatever it raises when it meets a tracer, it may still work on NumPy arrays.
-        return False
-    return isinstance(traced, jax.ShapeDtypeStruct)
+        return None
+    return known if isinstance(shapes, jax.ShapeDtypeStruct) else None
 
 
 def _kind(found: Any) -> str:

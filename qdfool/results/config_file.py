@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from qdfool.build.reference import own_references
+from qdfool.build.reference import is_reference, parts_of
 from qdfool.classifiers.custom import file_hash
 from qdfool.classifiers.names_check import check_class_names
 from qdfool.config import (
@@ -20,6 +20,7 @@ from qdfool.config import (
     check_seeds,
     contradictions,
     from_dict,
+    reference_to,
     to_dict,
     validate,
 )
@@ -228,9 +229,11 @@ def own_files_that_changed(config: Config, values: dict[str, Any]) -> dict[str, 
 
 
 def _own_files(config: Config) -> dict[str, str]:
-    """SHA-256 by reference; of measures too, although they are asked again (`check_measures`)."""
-    found = {reference: file_hash(reference, reference) for reference in own_references(config)}
-    return {reference: found_hash for reference, found_hash in found.items() if found_hash}
+    """SHA-256 by reference, as the file names the parts, also those that were given as objects; of measures too,
+    although they are asked again (`check_measures`)."""
+    names = (part if isinstance(part, str) else reference_to(part) for part in parts_of(config))
+    found = {name: file_hash(name, name) for name in names if name and is_reference(name)}
+    return {name: file for name, file in found.items() if file}
 
 
 def _jax_settings() -> dict[str, Any]:

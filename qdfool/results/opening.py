@@ -180,8 +180,7 @@ def restored(
         checkpoints.close()
     check_budget(directory, saved, run.config, run.generations, run.seconds)
     check_measures(directory, run.result(), run.evolution)
-    for reference, (then, now) in own_files_that_changed(run.config, values).items():
-        _warn_of_file(reference, directory, then, now)
+    warn_of_own_files(directory, run.config, values)
     if hosts.is_first():
         write_config(directory, run.config, classifier)
     return run
@@ -208,7 +207,7 @@ def check_budget(directory: Path, saved: Config, config: Config, generations: in
         )
     if config.seconds is not None and config.seconds != saved.seconds and config.seconds < seconds:
         raise InputError(
-            f"{directory} has evolved for {seconds:,.1f} seconds already, and the budget allows {config.seconds:,g}. "
+            f"{directory} has evolved for {seconds:,.6g} seconds already, and the budget allows {config.seconds:,g}. "
             "Give a larger one, as `seconds`: those before count."
         )
 
@@ -249,10 +248,17 @@ def _check_same(directory: Path, saved: ClassifierRecord, classifier: Classifier
         )
 
 
+def warn_of_own_files(directory: Path, config: Config, values: dict[str, Any]) -> None:
+    """Warns of the user's own parts, which have been imported, whose files have changed since a folder began; `values`
+    are what `read_config` returned."""
+    for reference, (then, now) in own_files_that_changed(config, values).items():
+        _warn_of_file(reference, directory, then, now)
+
+
 def _warn_of_file(name: str, directory: Path, then: object, now: str) -> None:
     _LOG.warning(
         f"The file of {name} has changed since {directory} began: SHA-256 {_hash(then)} -> {_hash(now)}. The run goes "
-        "on with the new one."
+        "on with the new one, or with what this process had imported before."
     )
 
 

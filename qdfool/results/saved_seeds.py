@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from qdfool.build import is_known, seeds_at_once
+from qdfool.build import build_evolution, is_known, seeds_at_once
 from qdfool.config import BUDGET, KEEPING, Config, check_seeds, differences, needs_objects, validate
 from qdfool.engine.step import Evolution
 from qdfool.errors import ClassifierInterrupt, InputError, listed
@@ -31,6 +31,7 @@ from qdfool.results.opening import (
     check_same_config,
     named_or_own,
     restored,
+    warn_of_own_files,
 )
 from qdfool.results.result import Result
 from qdfool.results.run import Run
@@ -330,13 +331,12 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
         try:
             at_once = seeds_at_once(config, built, len(seeds))
         except InputError as error:
-            whose = (
-                f" That is what {directory} began with."
-                if config.seeds_at_once == saved.seeds_at_once
-                else ""
-            )
+            began = config.seeds_at_once == saved.seeds_at_once
+            whose = f" That is what {directory} began with." if began else ""
             raise InputError(f"{error}{whose}") from error
         runs = SavedSeeds(config, built, seeds, directory, lock, at_once, how_to_resume)
+        build_evolution(config, built)  # Now the user's own parts are imported.
+        warn_of_own_files(directory, config, values)
         write_config(directory, config, built, seeds)
         return runs
 

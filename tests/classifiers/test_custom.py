@@ -76,50 +76,6 @@ def test_a_classifier_is_taken_as_it_is():
     assert classifier.logits is fake.classifier.logits
 
 
-def test_what_was_compiled_of_a_function_serves_again_as_long_as_it_answers_alike(monkeypatch):
-    seen = []
-
-    def traced(images):
-        seen.append(type(images))
-        return fake.logits(images) * steepness
-
-    steepness = 1.0
-    first = wrap(fake.sized(traced)).logits
-    again = wrap(traced).logits
-    assert first == again
-    assert hash(first) == hash(again)
-    steepness = 2.0
-    other = wrap(traced).logits
-    assert first != other
-    assert wrap(fake.sized(lambda images: fake.logits(images))).logits != wrap(fake.logits).logits
-    # JAX asks for no more.
-    count, images = len(seen), np.zeros((3, *fake.SHAPE), np.float32)
-    for logits, more in ((first, 1), (again, 1), (other, 2)):
-        jax.jit(logits)({}, images)
-        assert len(seen) == count + more
-
-
-def test_modules_that_differ_in_their_parameters_are_one_program():
-    first, second = Module(), Module()
-    second.dense.kernel[...] = first.dense.kernel[...] + 1
-    one, two = wrap(first), wrap(second)
-    assert one.logits is two.logits
-    assert one.fingerprint != two.fingerprint
-    second.dropout.rate = 0.25
-    assert wrap(second).logits is not one.logits
-    vars(second)["notes"] = Notes()
-    found, images = wrap(second), np.ones((2, *fake.SHAPE), np.float32)
-    expected = second.dense(jnp.asarray(images.reshape(2, -1)))
-    np.testing.assert_allclose(found.logits(found.parameters, images), expected, atol=1e-6)
-
-
-class Notes:
-    """Those of a module, which nothing can be compared with."""
-
-    def __eq__(self, other):
-        raise TypeError("no")
-
-
 def test_parameters_that_are_no_arrays_have_no_fingerprint():
     for parameters in ({"model": object()}, {"names": np.array(["a", None], dtype=object)}, {}):
         own = replace(

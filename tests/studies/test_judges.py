@@ -30,7 +30,7 @@ def panel(data):
     return judges.train_judges(data, count=2, images=400, epochs=2)
 
 
-@pytest.mark.release
+@pytest.mark.slow
 def test_judges_learn_and_differ(panel, data):
     assert (panel.errors < 0.3).all()
     logits = judges.logits(panel, data.test_images / 255)
@@ -44,7 +44,7 @@ def test_judges_learn_and_differ(panel, data):
     assert judges.logits(panel, data.test_images[:0]).shape == (2, 0, 10)
 
 
-@pytest.mark.release
+@pytest.mark.slow
 def test_judges_come_back_from_arrays(panel, data):
     arrays = judges.to_arrays(panel)
     back = judges.from_arrays(arrays)
