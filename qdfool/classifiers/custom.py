@@ -90,7 +90,8 @@ def _unchecked(found: Any, name: str, image_shape: tuple[int, int, int] | None) 
             "NNX or PyTorch module, or a qdfool.Classifier."
         )
     parameters, logits = _split(found) if isinstance(found, nnx.Module) else ({}, _without_parameters(found))
-    known = _traced(logits, parameters, shape)
+    of = type(found) if isinstance(found, nnx.Module) else found
+    known = _traced(logits, of, parameters, shape)
     return Classifier(
         name,
         shape,
@@ -183,13 +184,13 @@ def _on_host(logits: Callable[[Parameters, Any], Any]) -> Callable[[Parameters, 
 
 
 def _traced(
-    logits: Callable[..., Any], parameters: Parameters, shape: tuple[int, ...]
+    logits: Callable[..., Any], of: object, parameters: Parameters, shape: tuple[int, ...]
 ) -> Callable[..., Any] | None:
-    """The logits, equal to those of the same program; None if JAX cannot trace them."""
+    """The logits, equal to those of the same object and program; None if JAX cannot trace them."""
     try:
         with process_kept():
             images = jax.ShapeDtypeStruct((IMAGES_ASKED, *shape), jnp.float32)
-            shapes, known = traced(logits, parameters, images)
+            shapes, known = traced(logits, of, parameters, images)
     except KeyboardInterrupt:
         raise
     except BaseException:  # Whatever it raises when it meets a tracer, it may still work on NumPy arrays.

@@ -1,4 +1,4 @@
-"""Which functions are one program, so that what was compiled of one of them serves the others."""
+"""Whether a function is still the program that it was, so that what was compiled of it serves again."""
 
 import hashlib
 from collections.abc import Callable
@@ -19,9 +19,11 @@ HIDDEN = ("callback", " at 0x", "...")
 
 @dataclass(frozen=True, eq=False)
 class Traced:
-    """Logits that JAX has traced. Two are equal if they are the same program."""
+    """Logits that JAX has traced. Two are equal if they are of the same function or class, and the same program."""
 
     logits: Logits
+    of: object
+    """The user's function, or the class of the module."""
     program: bytes
     """What `_digest` found."""
 
@@ -30,18 +32,25 @@ class Traced:
         return self.logits(parameters, images)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Traced) and other.program == self.program
+        # As objects: a user's own comparison is not asked. Besides, a program of more images may be another.
+        return isinstance(other, Traced) and other.of is self.of and other.program == self.program
 
     def __hash__(self) -> int:
         return hash(self.program)
 
 
-def traced(logits: Logits, parameters: Parameters, images: jax.ShapeDtypeStruct) -> Any:
+def traced(logits: Logits, of: object, parameters: Parameters, images: jax.ShapeDtypeStruct) -> Any:
     """What the logits of such images are, a pytree of shapes; with the logits as `Traced`, where their program can be
     told from others.
 
     A function may have been changed since it was traced before, by a variable of its module as well as by its weights:
     it is traced anew each time, and only what has become of it is compared.
+
+    Args:
+        logits: of parameters and images.
+        of: the function, or the class of the module, that they are made of.
+        parameters: what they are called with.
+        images: [B, H, W, C].
 
     Returns:
         Shapes and dtypes, and the logits.
@@ -59,7 +68,7 @@ def traced(logits: Logits, parameters: Parameters, images: jax.ShapeDtypeStruct)
         found = _digest(program, again, parameters, images)
     except Exception:  # It has no derivative, or constants that are no numbers.
         found = None
-    return shapes, logits if found is None else Traced(logits, found)
+    return shapes, logits if found is None else Traced(logits, of, found)
 
 
 def _digest(

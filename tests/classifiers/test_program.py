@@ -14,51 +14,61 @@ import qdfool
 from qdfool.classifiers.custom import wrap
 from qdfool.engine import loop
 
+THRESHOLD, WEIGHTS, FACTOR = 7.0, fake.WEIGHTS, 1.0
 
-def of_threshold(threshold):
+
+@fake.sized
+def of_threshold(images):
     """The images of the check at the start do not show the threshold."""
-    return fake.sized(lambda images: fake.logits(images) + (images.mean() > threshold))
+    return fake.logits(images) + (images.mean() > THRESHOLD)
 
 
-def of_weights(weights):
-    return fake.sized(lambda images: images.reshape(len(images), -1) @ weights)
+@fake.sized
+def of_weights(images):
+    return images.reshape(len(images), -1) @ WEIGHTS
 
 
-def of_derivative(factor):
+@fake.sized
+def of_derivative(images):
     @jax.custom_jvp
     def same(logits):
         return logits
 
+    factor = FACTOR
     same.defjvp(lambda primals, tangents: (primals[0], factor * tangents[0]))
-    return fake.sized(lambda images: same(fake.logits(images)))
+    return same(fake.logits(images))
 
 
-def called_back(factor):
-    def logits(images):
-        shape = jax.ShapeDtypeStruct((len(images), 4), jnp.float32)
-        return jax.pure_callback(lambda images: np.asarray(factor * fake.logits(images)), shape, images)
-
-    return fake.sized(logits)
+@fake.sized
+def called_back(images):
+    shape = jax.ShapeDtypeStruct((len(images), 4), jnp.float32)
+    return jax.pure_callback(lambda images: np.asarray(fake.logits(images)), shape, images)
 
 
 @pytest.mark.parametrize(
-    ("made", "one", "other"),
+    ("function", "name", "other"),
     [
-        (of_threshold, 7.0, math.nextafter(7.0, 8.0) + 1e-6),
-        (of_weights, fake.WEIGHTS, fake.WEIGHTS + np.float32(1e-6)),
-        (of_derivative, 1.0, 2.0),
+        (of_threshold, "THRESHOLD", math.nextafter(7.0, 8.0) + 1e-6),
+        (of_weights, "WEIGHTS", fake.WEIGHTS + np.float32(1e-6)),
+        (of_derivative, "FACTOR", 2.0),
     ],
 )
-def test_functions_are_the_same_if_all_that_they_compute_is(made, one, other):
-    first, again, changed = (wrap(made(given)).logits for given in (one, one, other))
+def test_a_function_is_the_same_as_long_as_all_that_it_computes_is(monkeypatch, function, name, other):
+    first, again = wrap(function).logits, wrap(function).logits
     assert first == again
     assert hash(first) == hash(again)
-    assert first != changed
+    monkeypatch.setitem(globals(), name, other)
+    assert wrap(function).logits != first
 
 
 def test_what_calls_python_is_traced_anew():
-    assert wrap(called_back(1.0)).logits != wrap(called_back(1.0)).logits
-    assert wrap(called_back(1.0)).traceable
+    assert wrap(called_back).logits != wrap(called_back).logits
+    assert wrap(called_back).traceable
+
+
+def test_another_function_is_another_because_of_more_images_it_may_be():
+    functions = [fake.sized(lambda images: fake.logits(images)) for _ in range(2)]
+    assert wrap(functions[0]).logits != wrap(functions[1]).logits
 
 
 class Module(nnx.Module):
@@ -80,13 +90,15 @@ def test_modules_are_the_same_whatever_their_weights(monkeypatch):
     assert wrap(Module(0)).logits != one.logits
 
 
-def test_the_loop_is_compiled_once_and_again_for_another_function(small):
+def test_the_loop_is_compiled_once_and_again_for_another_function(small, monkeypatch):
     """Found by `evolve` in the same process."""
     config = replace(small, generations=3)
-    first, again = (qdfool.evolve(config, of_threshold(0.0)).elites.fitness for _ in range(2))
+    monkeypatch.setitem(globals(), "THRESHOLD", 0.0)
+    first, again = (qdfool.evolve(config, of_threshold).elites.fitness for _ in range(2))
     np.testing.assert_array_equal(first, again)
     misses = loop.run_generations.cache_info().misses
-    qdfool.evolve(config, of_threshold(0.0))
+    qdfool.evolve(config, of_threshold)
     assert loop.run_generations.cache_info().misses == misses
-    changed = qdfool.evolve(config, of_threshold(1.0)).elites.fitness
+    monkeypatch.setitem(globals(), "THRESHOLD", 1.0)
+    changed = qdfool.evolve(config, of_threshold).elites.fitness
     assert (np.asarray(changed) != np.asarray(first)).any()
