@@ -222,7 +222,7 @@ def test_damaged_data_give_a_message_and_no_traceback(tmp_path: Path):
     assert not (tmp_path / "new.safetensors").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.release
 @pytest.mark.skipif(not DATA, reason="QDFOOL_DATA is not set")
 @pytest.mark.parametrize("seed", [0, 1])
 def test_training_reaches_the_stated_error(tmp_path: Path, seed: int):
