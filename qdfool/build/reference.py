@@ -58,24 +58,19 @@ def named_parts(parts: Iterable[object]) -> set[str]:
 
 
 def parts_of(config: Config) -> tuple[object, ...]:
-    """What makes, changes, breeds and measures images: names, and objects of the user's."""
+    """What makes and measures images: names, and objects of the user's."""
+    return (*_makers(config), *(config.measures if config.archive == "grid" else ()))
+
+
+def has_own_parts(config: Config) -> bool:
+    """Whether what makes genomes and images is the user's own in part, so that nobody else knows their range."""
+    return any(not isinstance(part, str) or is_reference(part) for part in _makers(config))
+
+
+def _makers(config: Config) -> tuple[object, ...]:
     return (
         config.encoding,
         *(config.mutation.operators or ()),
         *(config.crossover.operators or ()),
         *config.emitters.operators,
-        *(config.measures if config.archive == "grid" else ()),
-    )
-
-
-def has_own_parts(config: Config) -> bool:
-    """Whether what makes genomes and images is the user's own in part, so that nobody else knows their range."""
-    return any(
-        not isinstance(part, str) or is_reference(part)
-        for part in (
-            config.encoding,
-            *(config.mutation.operators or ()),
-            *(config.crossover.operators or ()),
-            *config.emitters.operators,
-        )
     )

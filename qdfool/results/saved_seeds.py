@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from qdfool.build import build_evolution, is_known, seeds_at_once
+from qdfool.build import is_known, seeds_at_once
 from qdfool.config import BUDGET, KEEPING, Config, check_seeds, differences, needs_objects, validate
 from qdfool.engine.step import Evolution
 from qdfool.errors import ClassifierInterrupt, InputError, listed
@@ -65,8 +65,8 @@ class SavedSeeds:
         directory: Path,
         lock: FolderLock,
         at_once: int,
+        evolution: Evolution,
         how_to_resume: str = "",
-        evolution: Evolution | None = None,
     ) -> None:
         """Takes a folder of several seeds that is there; see `start` and `resume`.
 
@@ -77,8 +77,8 @@ class SavedSeeds:
             directory: has a run folder for each of them.
             lock: of the folder; released when it is whole.
             at_once: how many of them evolve side by side, at most.
+            evolution: the functions of all runs.
             how_to_resume: what a message tells the user to type; a call of `qdfool.resume_seeds` if empty.
-            evolution: the functions of all runs; by default the first makes them.
 
         Raises:
             InputError: the folder of a seed is missing, damaged, or of another config.
@@ -229,7 +229,6 @@ class SavedSeeds:
             # Overwrites what a process left that was killed before its first checkpoint.
             run = Run(self.of(seed), self.classifier, evolution=self._evolution)
             saved = begin(run, folder, overwrite=True)
-        self._evolution = saved.run.evolution
         return saved
 
     def summary(self) -> dict[str, Any]:
@@ -299,7 +298,7 @@ def start(
     with released_on_failure(lock):
         write_config(directory, run.config, run.classifier, seeds)
         return SavedSeeds(
-            run.config, run.classifier, seeds, directory, lock, at_once, how_to_resume, run.evolution
+            run.config, run.classifier, seeds, directory, lock, at_once, run.evolution, how_to_resume
         )
 
 
@@ -334,8 +333,9 @@ def resume(config: Config, directory: Path, classifier: Any = None, how_to_resum
             began = config.seeds_at_once == saved.seeds_at_once
             whose = f" That is what {directory} began with." if began else ""
             raise InputError(f"{error}{whose}") from error
-        runs = SavedSeeds(config, built, seeds, directory, lock, at_once, how_to_resume)
-        build_evolution(config, built)  # Now the user's own parts are imported.
+        # As all will be; now the user's own parts are imported.
+        evolution = Run(replace(config, seed=seeds[0]), built, begins=False).evolution
+        runs = SavedSeeds(config, built, seeds, directory, lock, at_once, evolution, how_to_resume)
         warn_of_own_files(directory, config, values)
         write_config(directory, config, built, seeds)
         return runs

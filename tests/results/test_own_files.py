@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import fake
+import own_parts
 import pytest
 
 import qdfool
+from qdfool.classifiers.weights import fingerprint
 from qdfool.config import Crossover, Emitters, Mutation
 
 PARTS = """
@@ -46,6 +49,36 @@ def test_they_are_warned_of_once(small, tmp_path, monkeypatch, caplog):
     assert len(caplog.messages) == len(named)
     qdfool.resume(folder, generations=3)
     assert len(caplog.messages) == len(named)
+
+
+def test_a_seed_that_has_not_begun_is_warned_of_too(small, tmp_path, monkeypatch, caplog):
+    module = f"parts_of_{tmp_path.name}"
+    file = tmp_path / f"{module}.py"
+    file.write_text(PARTS)
+    monkeypatch.syspath_prepend(tmp_path)
+    folder, begun = tmp_path / "seeds", []
+    config = with_parts(replace(small, generations=2), emitter=f"{module}:emitter")
+
+    def stop(run: object) -> None:
+        begun.append(run)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        qdfool.evolve(config, fake.logits, out=folder, seeds=(0, 1), on_chunk=stop)
+    assert len(begun) == 1
+    qdfool.resume(folder / "seed0")
+    file.write_text(PARTS + "# another\n")
+    qdfool.resume_seeds(folder)
+    assert [message for message in caplog.messages if f"since {folder} began" in message]
+
+
+def test_parts_given_as_objects_are_known_by_their_files(small, tmp_path, caplog):
+    config = with_parts(replace(small, generations=1), emitter=own_parts.copies)
+    qdfool.evolve(config, fake.logits, out=tmp_path)
+    settings = json.loads((tmp_path / "config.json").read_text())
+    assert settings["own_files"] == {"own_parts:copies": fingerprint(Path(own_parts.__file__))}
+    assert qdfool.resume(tmp_path, config=config, generations=2).generations == 2
+    assert not caplog.messages
 
 
 @pytest.mark.parametrize(
