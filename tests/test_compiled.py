@@ -15,7 +15,7 @@ from benchmarks import compiled, topologies
 from benchmarks.collectives import Collective, collectives
 from benchmarks.compiled import Row
 from qdfool.build import Target, build_classifier, build_evolution, with_batch_size, with_defaults
-from qdfool.classifiers.batch_minor import BATCH_MINOR
+from qdfool.classifiers.batch_minor import BatchMinor
 from qdfool.classifiers.layers import CHANNELS_LAST
 from qdfool.classifiers.winograd import Winograd
 from qdfool.config import Emitters, EvolutionStrategy, GradientArborescence
@@ -166,10 +166,10 @@ def _products(jaxpr):
 @pytest.mark.parametrize(
     ("name", "platform", "formulation"),
     [
-        ("mobilenet_v1_025", "cpu", BATCH_MINOR),
+        ("mobilenet_v1_025", "cpu", BatchMinor(16)),
         ("mobilenet_v1_025", "cuda", CHANNELS_LAST),
         ("resnet18", "cpu", Winograd(8)),
-        ("alexnet", "cpu", Winograd(None)),
+        ("alexnet", "cpu", Winograd(4)),
         ("resnet18", "tpu", CHANNELS_LAST),
     ],
 )

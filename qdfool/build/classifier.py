@@ -13,7 +13,7 @@ from qdfool.build.target import Target, here
 from qdfool.classifiers import custom, hub, lenet, porting
 from qdfool.classifiers.adapters import adapter
 from qdfool.classifiers.architecture import Architecture
-from qdfool.classifiers.batch_minor import BATCH_MINOR
+from qdfool.classifiers.batch_minor import BatchMinor
 from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
 from qdfool.classifiers.logits_check import answers_of
 from qdfool.classifiers.networks import ARCHITECTURES, architecture
@@ -65,7 +65,7 @@ def _network(config: Config, target: Target) -> Classifier:
 def _formulation(found: Architecture, target: Target) -> Formulation:
     if target.platform != "cpu":
         return CHANNELS_LAST
-    return BATCH_MINOR if found.depthwise else Winograd(found.images_at_once)
+    return (BatchMinor if found.depthwise else Winograd)(found.images_at_once)
 
 
 CLASSIFIERS: dict[str, tuple[str, Callable[[Config, Target], Classifier]]] = {

@@ -130,5 +130,5 @@ class Architecture:
     """It takes images of `image_size` only."""
     depthwise: bool = False
     """It is made of depthwise and 1 x 1 convolutions, which XLA's convolution is slow at on a CPU."""
-    images_at_once: int | None = 8
-    """That a CPU takes at once, as found by measurement; None: all, where each piece would read large weights anew."""
+    images_at_once: int = 8
+    """That a CPU takes at once, as found by measurement."""

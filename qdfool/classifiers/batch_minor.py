@@ -2,7 +2,8 @@
 
 XLA's CPU convolution takes a depthwise or a 1 x 1 kernel one image at a time. With the images side by side a
 1 x 1 convolution is one matrix product, and a depthwise one nine products of shifted maps with a number per
-channel, all over vectors of images. A batch is cut into pieces as wide as a vector register.
+channel, all over vectors of images. A batch is cut into pieces as wide as a vector register, and a map that would be
+larger than the caches into parts of its channels.
 
 The gradient is written by hand, in the same layout, because the one that JAX derives of such sums costs several times
 as much. It is that of `jax.grad`; `jax.jvp` is refused.
@@ -11,17 +12,19 @@ as much. It is that of `jax.grad`; `jax.jvp` is refused.
 import functools
 import itertools
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jax import lax
 
-from qdfool.classifiers.layers import CHANNELS_LAST, Padding
+from qdfool.classifiers.layers import CHANNELS_LAST, Activation, Conv, Padding, in_turn
 from qdfool.types import Array, Image
 
-PIECE = 8
-"""Images side by side."""
+WIDEST = 8_000_000
+"""Bytes of the wide map of an inverted bottleneck that are computed at once."""
 FEW = 32
 """Products in a sum up to which adding them one by one is faster than XLA's convolution."""
 
@@ -33,24 +36,38 @@ Sums = Callable[[Array, Array, int, int], Array]
 are a column: those of all its images, or one where images have an axis of their own."""
 
 
+@dataclass(frozen=True)
 class BatchMinor:
     """Feature maps [C, H, W, B]."""
 
+    images_at_once: int = 8
+    """That a network takes side by side: as wide as a vector register, or two."""
     channel_axis = 0
 
     def run(self, network: Callable[[Image], Array], images: Image) -> Array:
         """The network over pieces of the batch, the last of them filled up."""
         batch = images.shape[0]
-        filled = jnp.pad(images, ((0, -batch % PIECE), (0, 0), (0, 0), (0, 0)))
-        outputs = lax.map(network, filled.reshape(-1, PIECE, *images.shape[1:]))
+        filled = jnp.pad(images, ((0, -batch % self.images_at_once), (0, 0), (0, 0), (0, 0)))
+        outputs = lax.map(network, filled.reshape(-1, self.images_at_once, *images.shape[1:]))
         return outputs.reshape(-1, *outputs.shape[2:])[:batch]
 
     def enter(self, images: Image) -> Array:
         """The images with the batch moved to the end."""
         return images.transpose(3, 1, 2, 0)
 
+    def leave(self, features: Array) -> Array:
+        """The map with the batch moved to the front."""
+        return features.transpose(3, 1, 2, 0)
+
     def convolve(
-        self, features: Array, kernel: Array, bias: Array, stride: int, padding: Padding, groups: int
+        self,
+        features: Array,
+        kernel: Array,
+        bias: Array,
+        stride: int,
+        padding: Padding,
+        groups: int,
+        activation: Activation = nnx.identity,
     ) -> Array:
         """See `Formulation.convolve`."""
         height, width, inputs, outputs = kernel.shape
@@ -62,14 +79,42 @@ class BatchMinor:
             sum_up = _one_by_one
         else:
             moved = features.transpose(3, 1, 2, 0)
-            moved = CHANNELS_LAST.convolve(moved, kernel, bias, stride, padding, groups)
+            moved = CHANNELS_LAST.convolve(moved, kernel, bias, stride, padding, groups, activation)
             return moved.transpose(3, 1, 2, 0)
         if isinstance(padding, str):
             down, across = lax.padtype_to_pads(
                 features.shape[1:3], (height, width), (stride, stride), padding
             )
             padding = (down, across)
-        return _convolution(features, kernel, bias, stride, padding, sum_up)
+        return _convolution(features, kernel, bias, Manner(stride, padding, sum_up, activation))
+
+    def inverted_bottleneck(
+        self, features: Array, expand: Conv | None, depthwise: Conv, project: Conv
+    ) -> Array:
+        """See `Formulation.inverted_bottleneck`. Where the wide map is large, its channels go through in parts that
+        stay in the caches, and the projections of the parts are added up."""
+        wide, outputs = project.kernel.shape[2:]
+        if expand is None or (parts := _parts(wide, features[0].nbytes)) == 1:
+            return in_turn((expand, depthwise, project), features, self)
+
+        def part(total: Array, weights: Any) -> tuple[Array, None]:
+            expanding, convolving, projecting = weights
+            expanded = expand.with_weights(features, self, *expanding)
+            convolved = depthwise.with_weights(expanded, self, *convolving)
+            return total + _product(convolved, projecting, 1, 1), None
+
+        def in_parts(weights: Array) -> Array:
+            """[..., C] to [parts, ..., C / parts]."""
+            return jnp.moveaxis(weights.reshape(*weights.shape[:-1], parts, -1), -2, 0)
+
+        expanding, convolving = (
+            (in_parts(layer.kernel[...]), in_parts(layer.bias[...])) for layer in (expand, depthwise)
+        )
+        projecting = project.kernel[...].reshape(1, 1, parts, -1, outputs).transpose(2, 0, 1, 3, 4)
+        whole = jax.eval_shape(lambda: in_turn((expand, depthwise, project), features, self))
+        begun = jnp.broadcast_to(_of_channels(project.bias[...], 4), whole.shape)
+        total, _ = lax.scan(part, begun, (expanding, convolving, projecting))
+        return project.activation(total)
 
     def max_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
         """See `Formulation.max_pool`."""
@@ -88,13 +133,38 @@ class BatchMinor:
         return moved.transpose(3, 1, 2, 0)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
-def _convolution(features: Array, kernel: Array, bias: Array, stride: int, pads: Pads, sum_up: Sums) -> Array:
-    """A convolution by `_depthwise`, `_one_by_one` or `_product`."""
-    return _biased(features, kernel, bias, stride, pads, sum_up)
+def _parts(channels: int, size: int) -> int:
+    """As few parts of channels, of so many bytes each, as are not above `WIDEST`."""
+    most = max(1, WIDEST // size)
+    return next(
+        parts for parts in range(1, channels + 1) if channels % parts == 0 and channels // parts <= most
+    )
 
 
-def _biased(features: Array, kernel: Array, bias: Array, stride: int, pads: Pads, sum_up: Sums) -> Array:
+class Manner(NamedTuple):
+    """How a convolution is computed, beside its arrays."""
+
+    stride: int
+    pads: Pads
+    sum_up: Sums
+    activation: Activation
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _convolution(features: Array, kernel: Array, bias: Array, manner: Manner) -> Array:
+    """A convolution by `_depthwise`, `_one_by_one` or `_product`, and its activation."""
+    return _convolved(features, kernel, bias, *manner)
+
+
+def _convolved(
+    features: Array,
+    kernel: Array,
+    bias: Array,
+    stride: int,
+    pads: Pads,
+    sum_up: Sums,
+    activation: Activation,
+) -> Array:
     padded = _padded(features, pads)
     height, width = kernel.shape[:2]
     rows, columns = (padded.shape[1] - height) // stride + 1, (padded.shape[2] - width) // stride + 1
@@ -105,12 +175,13 @@ def _biased(features: Array, kernel: Array, bias: Array, stride: int, pads: Pads
         apart = features.shape[3]
         padded = padded.reshape(*padded.shape[:2], -1)
 
-    def biased(padded: Array) -> Array:
+    def outcome(padded: Array) -> Array:
+        # Activated here, and not by whoever comes next: that would be one more way through memory.
         total = sum_up(padded, kernel, stride, apart)
-        return total + _of_channels(bias, total.ndim)
+        return activation(total + _of_channels(bias, total.ndim))
 
-    outcome = biased(padded) if sum_up is _product else apart_from_others(biased, padded, witness=features)
-    return outcome.reshape(-1, rows, columns, features.shape[3])
+    total = outcome(padded) if sum_up is _product else apart_from_others(outcome, padded, witness=features)
+    return total.reshape(-1, rows, columns, features.shape[3])
 
 
 def _depthwise(padded: Array, kernel: Array, stride: int, apart: int) -> Array:
@@ -159,16 +230,19 @@ def _shifted(
 
 
 def _convolution_and_residuals(
-    features: Array, kernel: Array, bias: Array, stride: int, pads: Pads, sum_up: Sums
-) -> tuple[Array, tuple[Array, Array]]:
-    return _biased(features, kernel, bias, stride, pads, sum_up), (features, kernel)
+    features: Array, kernel: Array, bias: Array, manner: Manner
+) -> tuple[Array, tuple[Array, Array, Array]]:
+    total = _convolved(features, kernel, bias, *manner._replace(activation=nnx.identity))
+    return manner.activation(total), (features, kernel, total)
 
 
 def _gradients(
-    stride: int, pads: Pads, sum_up: Sums, residuals: tuple[Array, Array], of_outcome: Array
+    manner: Manner, residuals: tuple[Array, Array, Array], of_outcome: Array
 ) -> tuple[Array, Array, Array]:
     """Those of features, kernel and bias, from that of the outcome; XLA drops what nobody asks for."""
-    features, kernel = residuals
+    stride, pads, sum_up, activation = manner
+    features, kernel, total = residuals
+    (of_outcome,) = jax.vjp(activation, total)[1](of_outcome)
     depthwise = sum_up is _depthwise
     of_features = _of_features(of_outcome, kernel, stride, pads, features.shape, depthwise)
     of_kernel = _of_kernel(of_outcome, _padded(features, pads), kernel.shape, stride, depthwise)

@@ -32,6 +32,9 @@ Padding = str | tuple[tuple[int, int], tuple[int, int]]
 
 UNPADDED = ("VALID", ((0, 0), (0, 0)))
 
+Activation = Callable[[Array], Array]
+"""Of each value of a map."""
+
 
 class Formulation(Protocol):
     """How feature maps lie in memory, and what is computed on them."""
@@ -46,10 +49,28 @@ class Formulation(Protocol):
         """Images [B, H, W, C] to a feature map."""
         ...
 
+    def leave(self, features: Array) -> Array:
+        """A feature map to [B, H, W, C], the inverse of `enter`."""
+        ...
+
     def convolve(
-        self, features: Array, kernel: Array, bias: Array, stride: int, padding: Padding, groups: int
+        self,
+        features: Array,
+        kernel: Array,
+        bias: Array,
+        stride: int,
+        padding: Padding,
+        groups: int,
+        activation: Activation = nnx.identity,
     ) -> Array:
-        """Convolves with a kernel [h, w, C / groups, C'] and adds a bias [C']."""
+        """Convolves with a kernel [h, w, C / groups, C'], adds a bias [C'] and activates."""
+        ...
+
+    def inverted_bottleneck(
+        self, features: Array, expand: "Conv | None", depthwise: "Conv", project: "Conv"
+    ) -> Array:
+        """Expands a map to many channels, convolves each by itself, and projects them to few (Sandler et al. 2018,
+        arXiv 1801.04381); without `expand` the map has the many channels."""
         ...
 
     def max_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
@@ -78,8 +99,19 @@ class ChannelsLast:
         """The images as they are."""
         return images
 
+    def leave(self, features: Array) -> Array:
+        """The map as it is."""
+        return features
+
     def convolve(
-        self, features: Array, kernel: Array, bias: Array, stride: int, padding: Padding, groups: int
+        self,
+        features: Array,
+        kernel: Array,
+        bias: Array,
+        stride: int,
+        padding: Padding,
+        groups: int,
+        activation: Activation = nnx.identity,
     ) -> Array:
         """See `Formulation.convolve`."""
         if kernel.shape[:3] == features.shape[1:] and padding in UNPADDED:
@@ -87,8 +119,8 @@ class ChannelsLast:
             # more than a quarter of AlexNet's time at 16 images; elsewhere it is the same product.
             flat = features.reshape(features.shape[0], -1)
             product = lax.dot_general(flat.T, kernel.reshape(flat.shape[1], -1), (((0,), (0,)), ((), ())))
-            return bias + product[:, None, None, :]
-        return bias + lax.conv_general_dilated(
+            return activation(bias + product[:, None, None, :])
+        outcome = lax.conv_general_dilated(
             features,
             kernel,
             (stride, stride),
@@ -96,6 +128,13 @@ class ChannelsLast:
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
             feature_group_count=groups,
         )
+        return activation(bias + outcome)
+
+    def inverted_bottleneck(
+        self, features: Array, expand: "Conv | None", depthwise: "Conv", project: "Conv"
+    ) -> Array:
+        """See `Formulation.inverted_bottleneck`."""
+        return in_turn((expand, depthwise, project), features, self)
 
     def max_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
         """See `Formulation.max_pool`. Of equal values in a window one has the gradient, or on a CPU several."""
@@ -177,7 +216,7 @@ CHANNELS_LAST: Formulation = ChannelsLast()
 
 
 class Conv(nnx.Module):
-    """A convolution with bias, its kernel [h, w, C / groups, C'], zeros until it is filled.
+    """A convolution with bias and activation, its kernel [h, w, C / groups, C'], zeros until it is filled.
 
     A dense layer on a map is a convolution as large as the map, without padding.
     """
@@ -191,6 +230,7 @@ class Conv(nnx.Module):
         stride: int = 1,
         padding: Padding | int = 0,
         groups: int = 1,
+        activation: Activation = nnx.identity,
     ) -> None:
         height, width = (window, window) if isinstance(window, int) else window
         shape = (height, width, inputs // groups, outputs)
@@ -201,11 +241,42 @@ class Conv(nnx.Module):
             ((padding, padding), (padding, padding)) if isinstance(padding, int) else padding
         )
         self.groups = groups
+        self.activation = activation
 
     def __call__(self, features: Array, formulation: Formulation) -> Array:
         """Feature map to feature map."""
-        kernel, bias = self.kernel[...], self.bias[...]
-        return formulation.convolve(features, kernel, bias, self.stride, self.padding, self.groups)
+        return self.with_weights(features, formulation, self.kernel[...], self.bias[...])
+
+    def with_weights(self, features: Array, formulation: Formulation, kernel: Array, bias: Array) -> Array:
+        """The same with other weights, as with some of its channels, of which a depthwise one has a group each."""
+        groups = self.groups if self.groups == 1 else kernel.shape[3]
+        return formulation.convolve(
+            features, kernel, bias, self.stride, self.padding, groups, self.activation
+        )
+
+
+def in_turn(layers: "Sequence[Conv | None]", features: Array, formulation: Formulation) -> Array:
+    """A map through layers one after another, of which some may be missing."""
+    for layer in layers:
+        features = features if layer is None else layer(features, formulation)
+    return features
+
+
+class Divided(nnx.Module):
+    """A network whose dense layers have most of its weights: they take a whole batch, and so are read once for it,
+    even where the convolutions before them take a few images at a time."""
+
+    def maps(self, images: Array, formulation: Formulation) -> Array:
+        """Preprocessed images [B, H, W, 3] to what the dense layers take, [B, h, w, C]."""
+        raise NotImplementedError
+
+    def classify(self, maps: Array, formulation: Formulation) -> Array:
+        """What `maps` returned to logits [B, 1000]."""
+        raise NotImplementedError
+
+    def __call__(self, images: Array, formulation: Formulation) -> Array:
+        """Preprocessed images [B, H, W, 3] to logits [B, 1000]."""
+        return self.classify(self.maps(images, formulation), formulation)
 
 
 class Dense(nnx.Module):

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Literal
 
 import jax.numpy as jnp
+from flax import nnx
 from jax import lax
 
-from qdfool.classifiers.layers import Formulation, Padding
+from qdfool.classifiers.layers import Activation, Conv, Formulation, Padding, in_turn
 from qdfool.types import Array, Image
 
 Mode = Literal["zero", "reflect", "edge", "wrap"]
@@ -42,19 +43,36 @@ class Padded:
         """See `Formulation.enter`."""
         return self.formulation.enter(images)
 
+    def leave(self, features: Array) -> Array:
+        """See `Formulation.leave`."""
+        return self.formulation.leave(features)
+
     def convolve(
-        self, features: Array, kernel: Array, bias: Array, stride: int, padding: Padding, groups: int
+        self,
+        features: Array,
+        kernel: Array,
+        bias: Array,
+        stride: int,
+        padding: Padding,
+        groups: int,
+        activation: Activation = nnx.identity,
     ) -> Array:
         """See `Formulation.convolve`; what `padding` adds has the values that `mode` says."""
         if self.mode == "zero":
-            return self.formulation.convolve(features, kernel, bias, stride, padding, groups)
+            return self.formulation.convolve(features, kernel, bias, stride, padding, groups, activation)
         if isinstance(padding, str):
             size = features.shape[1:3]  # in both layouts
             down, across = lax.padtype_to_pads(size, kernel.shape[:2], (stride, stride), padding)
         else:
             down, across = padding
         padded = jnp.pad(features, ((0, 0), down, across, (0, 0)), mode=self.mode)
-        return self.formulation.convolve(padded, kernel, bias, stride, "VALID", groups)
+        return self.formulation.convolve(padded, kernel, bias, stride, "VALID", groups, activation)
+
+    def inverted_bottleneck(
+        self, features: Array, expand: Conv | None, depthwise: Conv, project: Conv
+    ) -> Array:
+        """See `Formulation.inverted_bottleneck`."""
+        return in_turn((expand, depthwise, project), features, self)
 
     def max_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
         """See `Formulation.max_pool`."""

@@ -20,7 +20,7 @@ from qdfool.classifiers import pytorch_file
 from qdfool.classifiers import weights as weight_files
 from qdfool.classifiers.architecture import Architecture, Framework, Variant
 from qdfool.classifiers.imagenet import CLASS_NAMES
-from qdfool.classifiers.layers import CHANNELS_LAST, Formulation, exactly
+from qdfool.classifiers.layers import CHANNELS_LAST, Divided, Formulation, exactly
 from qdfool.classifiers.weights import Tensors
 from qdfool.errors import InputError, listed
 from qdfool.types import Array, Classifier, Image, Parameters
@@ -129,13 +129,18 @@ def classifier(
 def _logits(
     parameters: Parameters, images: Image, *, variant: Variant, formulation: Formulation, dtype: DTypeLike
 ) -> Array:
+    module: Any = nnx.merge(_network(variant.make)[0], parameters)
+    divided = isinstance(module, Divided)
+
     def network(images: Image) -> Array:
         prepared = (images - jnp.asarray(variant.mean)) / jnp.asarray(variant.std)
-        module: Any = nnx.merge(_network(variant.make)[0], parameters)
         with exactly():
-            return module(prepared.astype(dtype), formulation).astype(jnp.float32)
+            return (module.maps if divided else module)(prepared.astype(dtype), formulation)
 
-    return formulation.run(network, images)
+    outcome = formulation.run(network, images)
+    with exactly():
+        logits = module.classify(outcome, formulation) if divided else outcome
+    return logits.astype(jnp.float32)
 
 
 @functools.cache

@@ -21,9 +21,10 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+from flax import nnx
 from jax import lax
 
-from qdfool.classifiers.layers import CHANNELS_LAST, ChannelsLast, Padding
+from qdfool.classifiers.layers import CHANNELS_LAST, Activation, ChannelsLast, Padding
 from qdfool.types import Array, Image
 
 TILE = 2
@@ -58,7 +59,14 @@ class Winograd(ChannelsLast):
         return outputs.reshape(-1, *outputs.shape[2:])[: len(images)]
 
     def convolve(
-        self, features: Array, kernel: Array, bias: Array, stride: int, padding: Padding, groups: int
+        self,
+        features: Array,
+        kernel: Array,
+        bias: Array,
+        stride: int,
+        padding: Padding,
+        groups: int,
+        activation: Activation = nnx.identity,
     ) -> Array:
         """See `Formulation.convolve`."""
         if isinstance(padding, str):
@@ -67,9 +75,9 @@ class Winograd(ChannelsLast):
             )
             padding = (down, across)
         if (*kernel.shape[:2], stride, groups) != (3, 3, 1, 1) or not _suits(features, kernel, padding):
-            return super().convolve(features, kernel, bias, stride, padding, groups)
+            return super().convolve(features, kernel, bias, stride, padding, groups, activation)
         outcome: Array = _convolution(features, kernel, padding, False)
-        return bias + outcome
+        return activation(bias + outcome)
 
 
 def _suits(features: Array, kernel: Array, pads: Pads) -> bool:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from qdfool.classifiers.batch_minor import BATCH_MINOR, PIECE
-from qdfool.classifiers.layers import CHANNELS_LAST, Conv, Formulation
+from qdfool.classifiers import batch_minor
+from qdfool.classifiers.batch_minor import BATCH_MINOR
+from qdfool.classifiers.layers import CHANNELS_LAST, Activation, Conv, Formulation
 from qdfool.types import Array
 
 NEAR = 1e-4
@@ -23,13 +24,15 @@ def _normal(name: int, *shape: int) -> Array:
     return jax.random.normal(jax.random.key(name), shape)
 
 
-def _convolved(formulation: Formulation, groups: int, stride: int, padding):
+def _convolved(
+    formulation: Formulation, groups: int, stride: int, padding, activation: Activation = nnx.identity
+):
     """The convolution as a function of images, kernel and bias, its outcome [B, H, W, C]."""
 
     def convolved(images: Array, kernel: Array, bias: Array) -> Array:
         features = formulation.enter(images)
-        outcome = formulation.convolve(features, kernel, bias, stride, padding, groups)
-        return outcome if formulation is CHANNELS_LAST else outcome.transpose(3, 1, 2, 0)
+        outcome = formulation.convolve(features, kernel, bias, stride, padding, groups, activation)
+        return formulation.leave(outcome)
 
     return convolved
 
@@ -62,7 +65,7 @@ def test_gradients_of_images_kernel_and_bias(inputs, outputs, window, groups, st
     )
     both = []
     for formulation in (BATCH_MINOR, CHANNELS_LAST):
-        convolved = _convolved(formulation, groups, stride, padding)
+        convolved = _convolved(formulation, groups, stride, padding, jnp.tanh)
         of_outcome = _normal(3, *jax.eval_shape(convolved, *given).shape)
         both.append(jax.jit(lambda of, *given, f=convolved: jax.vjp(f, *given)[1](of))(of_outcome, *given))
     for found, right in zip(*both, strict=True):
@@ -74,13 +77,12 @@ class Three(nnx.Module):
     """One of each: the first layer, a depthwise convolution, a matrix product."""
 
     def __init__(self) -> None:
-        self.first = Conv(3, 24, 3, stride=2, padding=SAME)
-        self.depthwise = Conv(24, 24, 3, padding=1, groups=24)
+        self.first = Conv(3, 24, 3, stride=2, padding=SAME, activation=nnx.relu6)
+        self.depthwise = Conv(24, 24, 3, padding=1, groups=24, activation=nnx.relu6)
         self.last = Conv(24, 5)
 
     def __call__(self, images: Array, formulation: Formulation) -> Array:
-        features = nnx.relu6(self.first(formulation.enter(images), formulation))
-        features = nnx.relu6(self.depthwise(features, formulation))
+        features = self.depthwise(self.first(formulation.enter(images), formulation), formulation)
         return formulation.mean(self.last(features, formulation))
 
 
@@ -102,7 +104,7 @@ def three():
 
 def test_gradients_through_pieces_of_a_batch(three):
     scores, parameters = three
-    images = _normal(9, PIECE + 3, 9, 9, 3)
+    images = _normal(9, BATCH_MINOR.images_at_once + 3, 9, 9, 3)
     both = []
     for formulation in (BATCH_MINOR, CHANNELS_LAST):
 
@@ -130,6 +132,41 @@ def test_gradients_of_gradients_an_image_at_a_time(three):
     )
     assert np.abs(right).max() > 0.01
     np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR)
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, 1), (2, SAME)])
+def test_the_wide_map_of_an_inverted_bottleneck_is_computed_in_parts(stride, padding, monkeypatch):
+    """With the same outcome and gradients as layer by layer."""
+    expand = Conv(4, 12, activation=jnp.tanh)
+    depthwise = Conv(12, 12, 3, stride=stride, padding=padding, groups=12, activation=nnx.relu6)
+    graph, state = nnx.split((expand, depthwise, Conv(12, 5, activation=nnx.silu)))
+    leaves, structure = jax.tree.flatten(state)
+    filled = [_normal(index, *leaf.shape) for index, leaf in enumerate(leaves)]
+    parameters, images = jax.tree.unflatten(structure, filled), _normal(9, 3, 7, 6, 4)
+
+    def outcome(images: Array, parameters: nnx.State, formulation: Formulation) -> Array:
+        features = formulation.enter(images)
+        return formulation.leave(formulation.inverted_bottleneck(features, *nnx.merge(graph, parameters)))
+
+    channel = 4 * 3 * 7 * 6
+    monkeypatch.setattr(batch_minor, "WIDEST", 5 * channel)
+    in_parts = functools.partial(outcome, formulation=BATCH_MINOR)
+    assert "length=3" in str(jax.make_jaxpr(in_parts)(images, parameters))
+    found, back = jax.jit(functools.partial(jax.vjp, in_parts))(images, parameters)
+    right, right_back = jax.vjp(functools.partial(outcome, formulation=CHANNELS_LAST), images, parameters)
+    np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR)
+    given = _normal(10, *right.shape)
+    for one, other in zip(*map(jax.tree.leaves, (jax.jit(back)(given), right_back(given))), strict=True):
+        assert np.abs(other).max() > 0.1
+        np.testing.assert_allclose(one, other, rtol=NEAR, atol=NEAR)
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "parts"), [(12, 1, 1), (12, 10, 2), (12, 25, 6), (7, 10, 7), (3, 90, 3)]
+)
+def test_channels_go_through_in_as_few_parts_as_are_not_too_large(channels, size, parts, monkeypatch):
+    monkeypatch.setattr(batch_minor, "WIDEST", 60)
+    assert batch_minor._parts(channels, size) == parts
 
 
 def test_a_gradient_that_is_not_a_number_stays_with_its_image():

@@ -11,7 +11,7 @@ from jax import lax
 
 from qdfool.classifiers import porting
 from qdfool.classifiers.batch_minor import BATCH_MINOR
-from qdfool.classifiers.layers import CHANNELS_LAST
+from qdfool.classifiers.layers import CHANNELS_LAST, Conv
 from qdfool.classifiers.networks import architecture
 from qdfool.classifiers.padding import Mode, Padded
 
@@ -81,11 +81,30 @@ def test_a_single_row_has_nothing_to_mirror_and_is_repeated(formulation):
     np.testing.assert_allclose(np.ravel(found), expected)
 
 
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+def test_an_inverted_bottleneck_is_padded_as_its_convolution_is(formulation):
+    normal = np.random.default_rng(0).normal
+    layers = [Conv(2, 4), Conv(4, 4, 3, padding=1, groups=4, activation=jnp.tanh), Conv(4, 3)]
+    for layer in layers:
+        for weights in (layer.kernel, layer.bias):
+            weights[...] = jnp.array(normal(size=weights.shape), jnp.float32)
+    formulated = Padded(FORMULATIONS[formulation], "wrap")
+    images = jnp.array(normal(size=(2, 5, 6, 2)), jnp.float32)
+    found = formulated.leave(formulated.inverted_bottleneck(formulated.enter(images), *layers))
+    expected = np.asarray(images)
+    for layer, groups, pads in zip(layers, (1, 4, 1), (0, 1, 0), strict=True):
+        kernel, bias = np.asarray(layer.kernel[...]), np.asarray(layer.bias[...])
+        expected = convolution(expected, kernel, bias, 1, ((pads, pads), (pads, pads)), groups, "wrap")
+        expected = np.asarray(layer.activation(jnp.asarray(expected)))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 def test_pools_and_means_are_those_of_the_formulation():
     images = jax.random.uniform(jax.random.key(0), (8, 5, 5, 3))
     for formulation in FORMULATIONS.values():
         padded = Padded(formulation, "reflect")
         features = formulation.enter(images)
+        np.testing.assert_array_equal(padded.leave(padded.enter(images)), images)
         for pool in ("max_pool", "mean_pool"):
             settings = (features, 3, 2, ((1, 1), (1, 1)))
             np.testing.assert_array_equal(

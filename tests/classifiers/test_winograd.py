@@ -10,6 +10,7 @@ import pytest
 from qdfool.classifiers import porting, winograd
 from qdfool.classifiers.layers import CHANNELS_LAST, Formulation
 from qdfool.classifiers.networks import architecture
+from qdfool.classifiers.networks.vgg import VGG16
 from qdfool.classifiers.winograd import FEWEST, Winograd
 from qdfool.types import Array
 
@@ -31,7 +32,7 @@ def _given(shape: tuple[int, int, int], inputs: int = INPUTS, outputs: int = OUT
 def _convolved(formulation: Formulation, padding):
     @jax.jit
     def convolved(features: Array, kernel: Array, bias: Array) -> Array:
-        return formulation.convolve(features, kernel, bias, 1, padding, 1)
+        return formulation.convolve(features, kernel, bias, 1, padding, 1, jnp.tanh)
 
     return convolved
 
@@ -80,7 +81,7 @@ def test_pieces_of_a_batch_make_up_its_maps(monkeypatch, most, images):
     of_an_image = winograd._transformed(features, kernel, ONE)
     assert of_an_image == 16 * 4 * 4 * (INPUTS + OUTPUTS)
     monkeypatch.setattr(winograd, "AT_ONCE", most * of_an_image)
-    program = jax.jit(functools.partial(WINOGRAD.convolve, stride=1, padding=ONE, groups=1))
+    program = jax.jit(_convolved(WINOGRAD, ONE))
     lowered = program.lower(features, kernel, bias)
     assert f"tensor<{images}x10x10x{INPUTS}xf32>" in lowered.as_text()
     np.testing.assert_allclose(lowered.compile()(features, kernel, bias), right, rtol=NEAR, atol=NEAR)
@@ -153,6 +154,24 @@ def test_of_vgg_all_but_the_first_two_layers_are_filtered(used):
     images = jax.ShapeDtypeStruct((8, 224, 224, 3), jnp.float32)
     jax.eval_shape(functools.partial(porting._logits, **settings), parameters, images)
     assert len(used) == 11
+
+
+def test_the_dense_layers_of_vgg_take_a_whole_batch(monkeypatch):
+    """A few images at a time would read half a gigabyte of weights anew for each few."""
+    variant, seen = architecture("vgg16").variants[0], []
+    classify = VGG16.classify
+
+    def watched(self: VGG16, maps: Array, formulation: Formulation) -> Array:
+        seen.append(maps.shape)
+        return classify(self, maps, formulation)
+
+    monkeypatch.setattr(VGG16, "classify", watched)
+    _, parameters = porting._network(variant.make)
+    images = jax.ShapeDtypeStruct((16, 224, 224, 3), jnp.float32)
+    settings = {"variant": variant, "formulation": Winograd(8), "dtype": jnp.float32}
+    logits = jax.eval_shape(functools.partial(porting._logits, **settings), parameters, images)
+    assert logits.shape == (16, 1000)
+    assert seen == [(16, 7, 7, 512)]
 
 
 def test_what_is_forward_through_a_gradient_is_refused():

@@ -3,14 +3,14 @@
 from flax import nnx
 
 from qdfool.classifiers.architecture import Architecture, Variant, torchvision_source
-from qdfool.classifiers.layers import Conv, Dense, Formulation
+from qdfool.classifiers.layers import Conv, Dense, Divided, Formulation
 from qdfool.types import Array
 
 POOLED = (0, 1, 4)
 """The convolutions that a max pooling follows."""
 
 
-class AlexNet(nnx.Module):
+class AlexNet(Divided):
     """Five convolutions, three of them followed by max pooling, and three dense layers."""
 
     def __init__(self) -> None:
@@ -27,13 +27,18 @@ class AlexNet(nnx.Module):
         self.dense2 = Dense(4096, 4096)
         self.classifier = Dense(4096, 1000)
 
-    def __call__(self, images: Array, formulation: Formulation) -> Array:
-        """Preprocessed images [B, 224, 224, 3] to logits [B, 1000]."""
+    def maps(self, images: Array, formulation: Formulation) -> Array:
+        """Preprocessed images [B, 224, 224, 3] to maps [B, 6, 6, 256]."""
         features = formulation.enter(images)
         for index, convolution in enumerate(self.features):
             features = nnx.relu(convolution(features, formulation))
             if index in POOLED:
                 features = formulation.max_pool(features, 3, 2, "VALID")
+        return formulation.leave(features)
+
+    def classify(self, maps: Array, formulation: Formulation) -> Array:
+        """What `maps` returned to logits [B, 1000]."""
+        features = formulation.enter(maps)
         hidden = formulation.mean(nnx.relu(self.dense1(features, formulation)))  # of a map of 1 x 1
         return self.classifier(nnx.relu(self.dense2(hidden)))
 
@@ -56,5 +61,5 @@ ALEXNET = Architecture(
     hub=(torchvision_source("alexnet-owt-7be5be79.pth"),),
     least_size=224,
     fixed=True,
-    images_at_once=None,
+    images_at_once=4,
 )

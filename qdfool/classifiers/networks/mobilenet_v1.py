@@ -10,19 +10,22 @@ from qdfool.types import Array
 
 STAGES = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))
 """Channels at width 1, number of pairs of a depthwise and a 1 x 1 convolution, stride of the first of them."""
+NARROW = 25
+"""Width in per cent up to which the maps of 16 images stay in the caches."""
 
 
 class Pair(nnx.Module):
     """A depthwise 3 x 3 convolution and a 1 x 1 one, each followed by ReLU6."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, padding: Padding | int) -> None:
-        self.depthwise = Conv(inputs, inputs, 3, stride=stride, padding=padding, groups=inputs)
-        self.pointwise = Conv(inputs, outputs)
+        self.depthwise = Conv(
+            inputs, inputs, 3, stride=stride, padding=padding, groups=inputs, activation=nnx.relu6
+        )
+        self.pointwise = Conv(inputs, outputs, activation=nnx.relu6)
 
     def __call__(self, features: Array, formulation: Formulation) -> Array:
         """Feature map to feature map."""
-        features = nnx.relu6(self.depthwise(features, formulation))
-        return nnx.relu6(self.pointwise(features, formulation))
+        return self.pointwise(self.depthwise(features, formulation), formulation)
 
 
 class MobileNetV1(nnx.Module):
@@ -30,7 +33,7 @@ class MobileNetV1(nnx.Module):
 
     def __init__(self, percent: int, padding: Padding | int) -> None:
         inputs = 32 * percent // 100
-        self.stem = Conv(3, inputs, 3, stride=2, padding=padding)
+        self.stem = Conv(3, inputs, 3, stride=2, padding=padding, activation=nnx.relu6)
         self.pairs = nnx.List([])
         for channels, count, first_stride in STAGES:
             outputs = channels * percent // 100
@@ -41,7 +44,7 @@ class MobileNetV1(nnx.Module):
 
     def __call__(self, images: Array, formulation: Formulation) -> Array:
         """Preprocessed images [B, H, W, 3] to logits [B, 1000]."""
-        features = nnx.relu6(self.stem(formulation.enter(images), formulation))
+        features = self.stem(formulation.enter(images), formulation)
         for pair in self.pairs:
             features = pair(features, formulation)
         return self.classifier(formulation.mean(features))
@@ -87,4 +90,5 @@ def mobilenet_v1(percent: int) -> Architecture:
         ),
         hub=(timm_source("mobilenetv1_100.ra4_e3600_r224_in1k"),) if percent == 100 else (),
         depthwise=True,
+        images_at_once=16 if percent <= NARROW else 8,
     )

@@ -38,16 +38,16 @@ class Block(nnx.Module):
         self, inputs: int, outputs: int, expansion: int, stride: int, padding: Padding | int
     ) -> None:
         wide = expansion * inputs
-        self.expand = nnx.data(None if expansion == 1 else Conv(inputs, wide))
-        self.depthwise = Conv(wide, wide, 3, stride=stride, padding=padding, groups=wide)
+        self.expand = nnx.data(None if expansion == 1 else Conv(inputs, wide, activation=nnx.relu6))
+        self.depthwise = Conv(
+            wide, wide, 3, stride=stride, padding=padding, groups=wide, activation=nnx.relu6
+        )
         self.project = Conv(wide, outputs)
         self.residual = stride == 1 and inputs == outputs
 
     def __call__(self, features: Array, formulation: Formulation) -> Array:
         """Feature map to feature map."""
-        wide = features if self.expand is None else nnx.relu6(self.expand(features, formulation))
-        wide = nnx.relu6(self.depthwise(wide, formulation))
-        projected = self.project(wide, formulation)
+        projected = formulation.inverted_bottleneck(features, self.expand, self.depthwise, self.project)
         return features + projected if self.residual else projected
 
 
@@ -55,22 +55,22 @@ class MobileNetV2(nnx.Module):
     """A 3 x 3 convolution, 17 inverted residuals, a 1 x 1 convolution, mean, dense."""
 
     def __init__(self, padding: Padding | int) -> None:
-        self.stem = Conv(3, 32, 3, stride=2, padding=padding)
+        self.stem = Conv(3, 32, 3, stride=2, padding=padding, activation=nnx.relu6)
         self.blocks = nnx.List([])
         inputs = 32
         for expansion, outputs, count, first_stride in STAGES:
             for stride in (first_stride, *[1] * (count - 1)):
                 self.blocks.append(Block(inputs, outputs, expansion, stride, padding))
                 inputs = outputs
-        self.head = Conv(inputs, 1280)
+        self.head = Conv(inputs, 1280, activation=nnx.relu6)
         self.classifier = Dense(1280, 1000)
 
     def __call__(self, images: Array, formulation: Formulation) -> Array:
         """Preprocessed images [B, H, W, 3] to logits [B, 1000]."""
-        features = nnx.relu6(self.stem(formulation.enter(images), formulation))
+        features = self.stem(formulation.enter(images), formulation)
         for block in self.blocks:
             features = block(features, formulation)
-        return self.classifier(formulation.mean(nnx.relu6(self.head(features, formulation))))
+        return self.classifier(formulation.mean(self.head(features, formulation)))
 
 
 BLOCKS = sum(count for _, _, count, _ in STAGES)

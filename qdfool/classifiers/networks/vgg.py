@@ -3,14 +3,14 @@
 from flax import nnx
 
 from qdfool.classifiers.architecture import Architecture, Layers, Variant, timm_source, torchvision_source
-from qdfool.classifiers.layers import Conv, Dense, Formulation
+from qdfool.classifiers.layers import Conv, Dense, Divided, Formulation
 from qdfool.types import Array
 
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Channels and number of the 3 x 3 convolutions before each max pooling."""
 
 
-class VGG16(nnx.Module):
+class VGG16(Divided):
     """Thirteen 3 x 3 convolutions, five max poolings, three dense layers."""
 
     def __init__(self) -> None:
@@ -25,13 +25,18 @@ class VGG16(nnx.Module):
         self.dense2 = Dense(4096, 4096)
         self.classifier = Dense(4096, 1000)
 
-    def __call__(self, images: Array, formulation: Formulation) -> Array:
-        """Preprocessed images [B, 224, 224, 3] to logits [B, 1000]."""
+    def maps(self, images: Array, formulation: Formulation) -> Array:
+        """Preprocessed images [B, 224, 224, 3] to maps [B, 7, 7, 512]."""
         features = formulation.enter(images)
         for stage in self.stages:
             for convolution in stage:
                 features = nnx.relu(convolution(features, formulation))
             features = formulation.max_pool(features, 2, 2, "VALID")
+        return formulation.leave(features)
+
+    def classify(self, maps: Array, formulation: Formulation) -> Array:
+        """What `maps` returned to logits [B, 1000]."""
+        features = formulation.enter(maps)
         hidden = formulation.mean(nnx.relu(self.dense1(features, formulation)))  # of a map of 1 x 1
         return self.classifier(nnx.relu(self.dense2(hidden)))
 
