@@ -119,15 +119,16 @@ class ChannelsLast:
             # more than a quarter of AlexNet's time at 16 images; elsewhere it is the same product.
             flat = features.reshape(features.shape[0], -1)
             product = lax.dot_general(flat.T, kernel.reshape(flat.shape[1], -1), (((0,), (0,)), ((), ())))
-            return activation(bias + product[:, None, None, :])
-        outcome = lax.conv_general_dilated(
-            features,
-            kernel,
-            (stride, stride),
-            padding,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-            feature_group_count=groups,
-        )
+            outcome = product[:, None, None, :]
+        else:
+            outcome = lax.conv_general_dilated(
+                features,
+                kernel,
+                (stride, stride),
+                padding,
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                feature_group_count=groups,
+            )
         return activation(bias + outcome)
 
     def inverted_bottleneck(
