@@ -21,7 +21,7 @@ import qdfool
 from benchmarks.report import write
 from qdfool.build import build_classifier, build_evolution, with_defaults
 from qdfool.config import Config, Emitters, GradientAscent
-from qdfool.engine.loop import LONGEST_CHUNK, empty_records, run_generations
+from qdfool.engine.loop import LONGEST_CHUNK, compile_loop, empty_records, run_generations
 from qdfool.engine.objectives import confidence
 from qdfool.engine.step import init
 from qdfool.errors import InputError, in_range
@@ -107,9 +107,11 @@ def go_on(
     evolution = build_evolution(config, classifier)
     state = jax.jit(lambda key: init(evolution, key))(jax.random.key(config.seed))
     state = state._replace(elites=jax.tree.map(jnp.array, elites))
-    advance = run_generations(evolution, classifier.logits)
+    given = state, empty_records(evolution.classes), classifier.parameters, jnp.int32(1)
+    lowered = run_generations(evolution, classifier.logits).lower(*given)
+    advance = compile_loop(lowered, classifier, jax.default_backend())
     # The first generation's children are random networks, which win nothing here.
-    state, records = advance(state, empty_records(evolution.classes), classifier.parameters, jnp.int32(1))
+    state, records = advance(*given)
     jax.block_until_ready(state)
     begun, left = time.process_time(), config.charges().affordable(evaluations)
     charged = config.charges().of(left)

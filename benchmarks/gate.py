@@ -23,6 +23,7 @@ from benchmarks.report import write
 from benchmarks.throughput import Contender, alternate
 from qdfool.build import build_classifier
 from qdfool.classifiers import lenet
+from qdfool.compilation import jitted_logits
 from qdfool.config import Config, Emitters, override
 from qdfool.errors import InputError, in_range, known_name
 from qdfool.files.regular import open_regular
@@ -171,7 +172,7 @@ def _forward_to_torch(options: Options) -> list[float]:
     except ImportError as error:
         raise NotHere("it needs PyTorch.") from error
     classifier, network = lenet.classifier(), torch_lenet()
-    logits = jax.jit(classifier.logits)
+    logits = jitted_logits(classifier)
     images = np.random.default_rng(0).random((256, *lenet.IMAGE_SHAPE), np.float32)
     given, ours = torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), jax.numpy.asarray(images)
 

@@ -23,6 +23,7 @@ from rich.table import Table
 from benchmarks.report import write
 from benchmarks.throughput import Contender, alternate, quartiles, queued
 from qdfool.build import build_classifier
+from qdfool.compilation import compiler_options
 from qdfool.engine.objectives import log_odds
 from qdfool.errors import InputError, in_range
 from qdfool.presets import preset
@@ -99,7 +100,7 @@ def measure(options: Options, name: str, classifier: Classifier) -> Row:
         odds = jax.vmap(log_odds)(classifier.logits(parameters, images))
         return jnp.take_along_axis(odds, classes[:, None], axis=1).sum()
 
-    options_of = dict(classifier.compiler_options)
+    options_of = compiler_options(classifier, jax.default_backend())
     forward, forward_seconds = compiled(options_of, classifier.logits, classifier.parameters, images)
     gradient, gradient_seconds = compiled(
         options_of, jax.value_and_grad(score), images, classifier.parameters

@@ -26,6 +26,7 @@ from benchmarks.report import write
 from benchmarks.throughput import Contender, alternate, queued
 from qdfool.build import build_classifier, build_evolution
 from qdfool.build.target import Target
+from qdfool.compilation import jitted_logits
 from qdfool.config import Config
 from qdfool.engine import archive
 from qdfool.engine.loop import LONGEST_CHUNK, compile_loop, empty_records, run_generations
@@ -211,7 +212,7 @@ def contenders(config: Config, classifier: Classifier, warm_up: int) -> dict[str
     for begun in range(0, warm_up, LONGEST_CHUNK):
         step(min(LONGEST_CHUNK, warm_up - begun))
     state: State = jax.tree.map(jnp.copy, carried[0])  # The step's own is overwritten by it.
-    logits = jax.jit(classifier.logits, compiler_options=dict(classifier.compiler_options))
+    logits = jitted_logits(classifier)
     scored = logits(classifier.parameters, state.images)
     decode = jax.jit(jax.vmap(evolution.decode))
     emit = evolution.emitter.emit

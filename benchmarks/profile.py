@@ -30,6 +30,7 @@ from rich.table import Table
 from benchmarks.report import write
 from qdfool.build import build_classifier, build_evolution
 from qdfool.classifiers.porting import RANDOM
+from qdfool.compilation import jitted_logits
 from qdfool.config import Config, override
 from qdfool.engine.loop import LONGEST_CHUNK, compile_loop, empty_records, run_generations
 from qdfool.engine.step import init
@@ -113,7 +114,7 @@ def main() -> None:
 def forward(config: Config, classifier: Classifier) -> tuple[str, Callable[[int], None]]:
     """XLA's text of the forward pass, and what repeats it."""
     images = jax.random.uniform(jax.random.key(0), (config.batch_size, *classifier.image_shape))
-    jitted = jax.jit(classifier.logits, compiler_options=dict(classifier.compiler_options))
+    jitted = jitted_logits(classifier)
     compiled = jitted.lower(classifier.parameters, images).compile()
 
     def run(times: int) -> None:

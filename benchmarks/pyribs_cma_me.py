@@ -9,6 +9,7 @@ archived, and the strategy is told of those that it asked for, as with ours.
 import math
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -20,6 +21,7 @@ from ribs.emitters.opt import SeparableCMAEvolutionStrategy
 from qdfool.build import build_classifier, build_evolution
 from qdfool.build.defaults import with_defaults
 from qdfool.build.measures import build_measures, grid_ranges
+from qdfool.compilation import compiler_options
 from qdfool.config import Config
 from qdfool.engine.objectives import confidence, log_odds
 from qdfool.engine.step import init
@@ -68,7 +70,8 @@ def pyribs_cma_me(config: Config, strategy: Any = "sep_cma_es") -> Figures:
     evolution = build_evolution(config, classifier)
     classes, shape = len(classifier.class_names), classifier.image_shape
 
-    @jax.jit
+    # The same options of XLA as our own programs have.
+    @partial(jax.jit, compiler_options=compiler_options(classifier, jax.default_backend()))
     def evaluate(genes: Genome) -> tuple[Array, Array]:
         images = jax.vmap(evolution.decode)(genes)
         logits = classifier.logits(classifier.parameters, images)

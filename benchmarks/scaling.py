@@ -31,9 +31,11 @@ from benchmarks.report import write
 from benchmarks.throughput import Contender, alternate, queued
 from qdfool.build import build_evolution, with_defaults
 from qdfool.classifiers import lenet
+from qdfool.compilation import jitted_logits
 from qdfool.config import Config, Emitters
 from qdfool.engine.loop import (
     LONGEST_CHUNK,
+    compile_loop,
     empty_records,
     jitted_init,
     run_generations,
@@ -189,15 +191,17 @@ def contenders(config: Config, classifier: Classifier, warm_up: int) -> tuple[Co
     """The bare forward pass, and so many generations, after a warm-up."""
     config = with_defaults(config, classifier.image_shape)
     evolution = build_evolution(config, classifier)
-    shares, run = evolution.shares, run_generations(evolution, classifier.logits)
+    shares, loop = evolution.shares, run_generations(evolution, classifier.logits)
     parameters, records = replicated((classifier.parameters, empty_records(evolution.classes)), shares)
     carried: list[Any] = [
         jitted_init(evolution)(replicated(root_key(config.seed, "evolution"), shares)),
         records,
     ]
-    images, logits = jnp.copy(jax.device_get(carried[0].images)), jax.jit(classifier.logits)
+    lowered = loop.lower(*carried, parameters, replicated(jnp.int32(1), shares))
+    run = compile_loop(lowered, classifier, jax.default_backend())
+    images = jnp.copy(jax.device_get(carried[0].images))
 
-    forward = queued(logits, classifier.parameters, images)
+    forward = queued(jitted_logits(classifier), classifier.parameters, images)
 
     def step(times: int) -> None:
         carried[:] = jax.block_until_ready(run(*carried, parameters, replicated(jnp.int32(times), shares)))
@@ -228,7 +232,7 @@ def _of_seeds_at_once(options: Options, seeds: int) -> tuple[float, None]:
     classifier = lenet.classifier()
     config = with_defaults(_config(options), classifier.image_shape)
     evolution = build_evolution(config, classifier)
-    run = (run_generations if seeds == 1 else run_generations_of_seeds)(evolution, classifier.logits)
+    loop = (run_generations if seeds == 1 else run_generations_of_seeds)(evolution, classifier.logits)
     begin = jitted_init(evolution)
     states = [begin(root_key(seed, "evolution")) for seed in range(seeds)]
     carried: list[Any] = (
@@ -236,6 +240,8 @@ def _of_seeds_at_once(options: Options, seeds: int) -> tuple[float, None]:
         if seeds == 1
         else [tuple(states), empty_records(evolution.classes, seeds)]
     )
+    lowered = loop.lower(*carried, classifier.parameters, jnp.int32(1))
+    run = compile_loop(lowered, classifier, jax.default_backend())
 
     def step(times: int) -> None:
         carried[:] = jax.block_until_ready(run(*carried, classifier.parameters, jnp.int32(times)))

@@ -34,6 +34,7 @@ from benchmarks.report import write
 from qdfool.build import build_classifier, build_evolution
 from qdfool.classifiers.asking import asked
 from qdfool.classifiers.porting import RANDOM
+from qdfool.compilation import jitted_logits
 from qdfool.config import Config, name_of
 from qdfool.engine.loop import LONGEST_CHUNK, compile_loop, empty_records, run_generations
 from qdfool.engine.step import ask, init
@@ -203,7 +204,7 @@ def contenders(
     evolution = build_evolution(config, classifier)
     state = jax.jit(partial(init, evolution))(root_key(config.seed, "evolution"))
     images = jnp.copy(ask(state))
-    logits = jax.jit(classifier.logits, compiler_options=dict(classifier.compiler_options))
+    logits = jitted_logits(classifier)
     carried: list[Any] = [state, empty_records(evolution.classes)]
     loop = run_generations(evolution, classifier.logits)
     lowered = loop.lower(*carried, classifier.parameters, jnp.int32(1))

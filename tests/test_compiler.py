@@ -1,4 +1,4 @@
-"""What XLA is told about a network."""
+"""What XLA is told about programs and networks."""
 
 from dataclasses import replace
 
@@ -8,20 +8,64 @@ import numpy as np
 import pytest
 
 import qdfool
+from qdfool import compilation
 from qdfool.build import build_classifier, compiler
 from qdfool.build.compiler import LIBRARY, compiler_options
 from qdfool.build.target import Target
+from qdfool.classifiers.asking import asked
 from qdfool.classifiers.networks import architecture
+from qdfool.compilation import WIDEST, WIDTH, of_platform, taken
+from qdfool.engine.loop import jitted_tell
 from qdfool.errors import InputError
 
 CPU = Target("cpu")
+
+
+def test_programs_for_a_cpu_are_made_of_wide_vectors(monkeypatch):
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    assert of_platform("cpu") == ({WIDTH: WIDEST} if taken(WIDTH, WIDEST) else {})
+    assert of_platform("gpu") == of_platform("tpu") == {}
+
+
+def test_vectors_are_as_wide_as_the_user_said_and_this_version_of_xla_takes(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", f"--xla_some_flag=1 --{WIDTH}=256")
+    assert of_platform("cpu") == {}
+    monkeypatch.delenv("XLA_FLAGS")
+    monkeypatch.setattr(compilation, "WIDTH", "xla_has_no_such_option")
+    assert of_platform("cpu") == {}
+
+
+def _evolved(small, classifier):
+    qdfool.evolve(replace(small, seed=1), classifier)
+
+
+def _told(small, _):
+    told = qdfool.AskTell(small, fake.SHAPE, ("a", "b", "c", "d"))
+    told.tell(fake.host_logits(told.ask()))
+
+
+def _asked(_, classifier):
+    asked(classifier)(np.zeros((1, *fake.SHAPE), np.float32), "an image")
+
+
+@pytest.mark.parametrize("way", [_evolved, _told, _asked])
+def test_every_way_to_a_program_has_the_options_of_the_platform(small, way, monkeypatch):
+    """They are given one here that XLA does not know."""
+    monkeypatch.setattr(compilation, "WIDTH", "xla_has_no_such_option")
+    monkeypatch.setattr(compilation, "taken", lambda option, value: True)
+    jitted_tell.cache_clear()
+    try:
+        with pytest.raises((jax.errors.JaxRuntimeError, InputError), match="xla_has_no_such_option"):
+            way(small, fake.classifier)
+    finally:
+        jitted_tell.cache_clear()
 
 
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "alexnet", "vgg16"])
 def test_no_operation_of_a_network_goes_to_the_library_on_a_cpu(name):
     options = compiler_options(architecture(name), CPU)
     assert options in ({LIBRARY: ""}, {})
-    assert bool(options) == compiler._taken(LIBRARY, "")
+    assert bool(options) == taken(LIBRARY, "")
     assert not compiler_options(architecture(name), Target("cuda"))
 
 

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "qdfool"
 LAYERS = [
     ["types", "errors"],
-    ["config", "presets", "files", "hosts", "keys", "interrupts", "together"],
+    ["config", "presets", "files", "hosts", "keys", "interrupts", "together", "compilation"],
     ["genomes", "measures", "data", "classifiers"],
     ["engine"],
     ["analysis", "build"],

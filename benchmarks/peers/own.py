@@ -12,7 +12,7 @@ import qdfool
 from benchmarks.peers.search import Begin, Peer
 from qdfool.build import build_classifier, build_evolution, with_defaults
 from qdfool.config import Config
-from qdfool.engine.loop import LONGEST_CHUNK, empty_records, jitted_init, run_generations
+from qdfool.engine.loop import LONGEST_CHUNK, compile_loop, empty_records, jitted_init, run_generations
 from qdfool.keys import root_key
 from qdfool.types import State
 
@@ -43,12 +43,13 @@ def _prepare(preset: str) -> Begin:
     evolution = build_evolution(config, classifier)
     loop, init = run_generations(evolution, classifier.logits), jitted_init(evolution)
     decode = jax.jit(jax.vmap(evolution.decode))
-    records = [empty_records(evolution.classes)]
+    records, compiled = [empty_records(evolution.classes)], []
 
     def run(state: State, count: int) -> State:
-        state, records[0] = jax.block_until_ready(
-            loop(state, records[0], classifier.parameters, jnp.int32(count))
-        )
+        given = state, records[0], classifier.parameters, jnp.int32(count)
+        if not compiled:
+            compiled.append(compile_loop(loop.lower(*given), classifier, jax.default_backend()))
+        state, records[0] = jax.block_until_ready(compiled[0](*given))
         return state
 
     def begin(seed: int) -> _Evolution:

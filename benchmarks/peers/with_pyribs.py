@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.peers.search import SIGMA_ISO, SIGMA_LINE, Begin, Peer, found
 from qdfool.classifiers import lenet
+from qdfool.compilation import compiler_options
 from qdfool.engine.objectives import log_odds
 
 SHAPE = lenet.IMAGE_SHAPE
@@ -67,7 +68,8 @@ def _probabilities_of_torch() -> Any:
 def _log_odds_of_ours() -> Any:
     classifier = lenet.classifier()
 
-    @jax.jit
+    # The same options of XLA as our own programs have.
+    @partial(jax.jit, compiler_options=compiler_options(classifier, jax.default_backend()))
     def jitted(images: Any) -> Any:
         return jax.vmap(log_odds)(classifier.logits(classifier.parameters, images))
 

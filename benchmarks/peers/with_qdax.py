@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.peers.search import ETA, RATE, SIGMA_ISO, SIGMA_LINE, Begin, Peer
 from qdfool.classifiers import lenet
+from qdfool.compilation import of_platform
 from qdfool.engine.objectives import log_odds
 from qdfool.types import Array
 
@@ -88,14 +89,17 @@ def _prepare(variation: str, every: bool) -> Begin:
     form = OfferedToEvery if every else MAPElites
     algorithm = form(of_every_class if every else called, emitter, metrics_function=lambda repertoire: {})
 
-    @jax.jit
+    # The same options of XLA as our own programs have.
+    options = of_platform(jax.default_backend())
+
+    @partial(jax.jit, compiler_options=options)
     def first(seed: Array) -> Any:
         key, images_key, init_key = jax.random.split(jax.random.key(seed), 3)
         genotypes = jax.random.uniform(images_key, (BATCH_SIZE, genes))
         repertoire, state, _ = algorithm.init(genotypes, centroids, init_key)
         return repertoire, state, key
 
-    @partial(jax.jit, donate_argnums=0)
+    @partial(jax.jit, donate_argnums=0, compiler_options=options)
     def loop(carry: Any, count: Array) -> Any:
         # Its documentation scans so many; a loop whose length is an argument is compiled once.
         return jax.lax.fori_loop(0, count, lambda _, carry: algorithm.scan_update(carry, None)[0], carry)

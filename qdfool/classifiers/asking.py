@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
 
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_values
+from qdfool.compilation import jitted_logits
 from qdfool.errors import code_of_a_user
 from qdfool.types import Classifier
 
@@ -18,9 +18,7 @@ def asked(classifier: Classifier) -> Callable[[Any, str], np.ndarray]:
 
     The function raises an InputError where the classifier fails, or where its answer is no logits or not finite.
     """
-    logits = classifier.logits
-    if classifier.traceable:
-        logits = jax.jit(logits, compiler_options=dict(classifier.compiler_options))
+    logits = jitted_logits(classifier) if classifier.traceable else classifier.logits
 
     def ask(images: Any, called: str) -> np.ndarray:
         failing, name = f"{classifier.name} failed on {called}", f"{classifier.name} on {called}"

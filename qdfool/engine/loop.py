@@ -18,6 +18,7 @@ from jax.sharding import Mesh
 from qdfool import hosts
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
+from qdfool.compilation import compiler_options, of_platform
 from qdfool.engine.seeds import apart, step_of_seeds, together
 from qdfool.engine.sharding import P, layout, replicated, sharded
 from qdfool.engine.step import Evolution, ask, init, step, tell
@@ -166,14 +167,14 @@ def compile_loop(lowered: Any, classifier: Classifier, platform: str) -> Any:
     Raises:
         InputError: XLA does not take the classifier's options.
     """
-    options = dict(classifier.compiler_options)
+    own, options = classifier.compiler_options, compiler_options(classifier, platform)
     try:
         return lowered.compile(compiler_options={**(effort(platform) or {}), **options} or None)
     except jax.errors.JaxRuntimeError as error:
-        if not options or not any(said in str(error) for said in ("compile option", "setting option")):
+        if not own or not any(said in str(error) for said in ("compile option", "setting option")):
             raise
         raise InputError(
-            f"XLA does not take the `compiler_options` of {classifier.name}, {shown(str(options))}: "
+            f"XLA does not take the `compiler_options` of {classifier.name}, {shown(str(dict(own)))}: "
             f"{shown(str(error))}. Leave them out."
         ) from error
 
@@ -189,7 +190,11 @@ def jitted_init(evolution: Evolution) -> Any:
 def jitted_tell(evolution: Evolution) -> Any:
     """`tell` jitted, (state, logits) to (state, record), for a classifier that is called from the host. The
     state is donated."""
-    return jax.jit(lambda state, logits: tell(evolution, state, logits), donate_argnums=0)
+    return jax.jit(
+        lambda state, logits: tell(evolution, state, logits),
+        donate_argnums=0,
+        compiler_options=of_platform(jax.default_backend()),
+    )
 
 
 @partial(jax.jit, static_argnames=("classes", "seeds"))
