@@ -166,7 +166,7 @@ def _products(jaxpr):
 @pytest.mark.parametrize(
     ("name", "platform", "formulation"),
     [
-        ("mobilenet_v1_025", "cpu", BatchMinor(16)),
+        ("mobilenet_v1_025", "cpu", BatchMinor(8)),
         ("mobilenet_v1_025", "cuda", CHANNELS_LAST),
         ("resnet18", "cpu", Winograd(8)),
         ("alexnet", "cpu", Winograd(4)),

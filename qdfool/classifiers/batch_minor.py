@@ -233,16 +233,17 @@ def _convolution_and_residuals(
     features: Array, kernel: Array, bias: Array, manner: Manner
 ) -> tuple[Array, tuple[Array, Array, Array]]:
     total = _convolved(features, kernel, bias, *manner._replace(activation=nnx.identity))
-    return manner.activation(total), (features, kernel, total)
+    outcome, back = jax.vjp(manner.activation, total)
+    return outcome, (features, kernel, back)
 
 
 def _gradients(
     manner: Manner, residuals: tuple[Array, Array, Array], of_outcome: Array
 ) -> tuple[Array, Array, Array]:
     """Those of features, kernel and bias, from that of the outcome; XLA drops what nobody asks for."""
-    stride, pads, sum_up, activation = manner
-    features, kernel, total = residuals
-    (of_outcome,) = jax.vjp(activation, total)[1](of_outcome)
+    stride, pads, sum_up, _ = manner
+    features, kernel, back = residuals
+    (of_outcome,) = back(of_outcome)
     depthwise = sum_up is _depthwise
     of_features = _of_features(of_outcome, kernel, stride, pads, features.shape, depthwise)
     of_kernel = _of_kernel(of_outcome, _padded(features, pads), kernel.shape, stride, depthwise)
@@ -262,6 +263,12 @@ def _of_features(
     """
     height, width, inputs, outputs = kernel.shape
     channels, _, _, batch = shape
+    (above, below), (left, right) = pads
+    if depthwise and stride == 1 and max(above, below) < height and max(left, right) < width:
+        # A convolution of the same kind, with the kernel turned about.
+        around = (height - 1 - above, height - 1 - below), (width - 1 - left, width - 1 - right)
+        nothing = jnp.zeros(channels, kernel.dtype)
+        return _convolved(of_outcome, kernel[::-1, ::-1], nothing, 1, around, _depthwise, nnx.identity)
     spread = of_outcome
     if not depthwise:
         # What each place of the kernel hands to each of its inputs, all outputs summed.

@@ -42,6 +42,8 @@ def _convolved(
     ("inputs", "outputs", "window", "groups", "stride", "padding"),
     [
         (5, 5, (3, 3), 5, 1, SAME),
+        (5, 5, (3, 2), 5, 1, UNEVEN[:1] + ((0, 1),)),
+        (5, 5, (3, 3), 5, 1, ((3, 1), (0, 4))),
         (5, 5, (3, 3), 5, 2, SAME),
         (5, 5, (3, 3), 5, 2, UNEVEN),
         (5, 5, (3, 2), 5, 3, "VALID"),

@@ -10,8 +10,6 @@ from qdfool.types import Array
 
 STAGES = ((64, 1, 1), (128, 2, 2), (256, 2, 2), (512, 6, 2), (1024, 2, 2))
 """Channels at width 1, number of pairs of a depthwise and a 1 x 1 convolution, stride of the first of them."""
-NARROW = 25
-"""Width in per cent up to which the maps of 16 images stay in the caches."""
 
 
 class Pair(nnx.Module):
@@ -90,5 +88,4 @@ def mobilenet_v1(percent: int) -> Architecture:
         ),
         hub=(timm_source("mobilenetv1_100.ra4_e3600_r224_in1k"),) if percent == 100 else (),
         depthwise=True,
-        images_at_once=16 if percent <= NARROW else 8,
     )
