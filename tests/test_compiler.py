@@ -10,11 +10,11 @@ import pytest
 import qdfool
 from qdfool import compilation
 from qdfool.build import build_classifier, compiler
-from qdfool.build.compiler import LIBRARY, compiler_options
+from qdfool.build.compiler import LIBRARY
 from qdfool.build.target import Target
 from qdfool.classifiers.asking import asked
 from qdfool.classifiers.networks import architecture
-from qdfool.compilation import WIDEST, WIDTH, of_platform, taken
+from qdfool.compilation import WIDEST, WIDTH, compiler_options, of_platform, taken
 from qdfool.engine.loop import jitted_tell
 from qdfool.errors import InputError
 
@@ -25,6 +25,8 @@ def test_programs_for_a_cpu_are_made_of_wide_vectors(monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     assert of_platform("cpu") == ({WIDTH: WIDEST} if taken(WIDTH, WIDEST) else {})
     assert of_platform("gpu") == of_platform("tpu") == {}
+    told = replace(fake.classifier, compiler_options={WIDTH: "128"})
+    assert compiler_options(told, "cpu") == {WIDTH: "128"}
 
 
 def test_vectors_are_as_wide_as_the_user_said_and_this_version_of_xla_takes(monkeypatch):
@@ -63,16 +65,16 @@ def test_every_way_to_a_program_has_the_options_of_the_platform(small, way, monk
 
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "alexnet", "vgg16"])
 def test_no_operation_of_a_network_goes_to_the_library_on_a_cpu(name):
-    options = compiler_options(architecture(name), CPU)
+    options = compiler.compiler_options(architecture(name), CPU)
     assert options in ({LIBRARY: ""}, {})
     assert bool(options) == taken(LIBRARY, "")
-    assert not compiler_options(architecture(name), Target("cuda"))
+    assert not compiler.compiler_options(architecture(name), Target("cuda"))
 
 
 def test_mobilenets_and_a_version_that_does_not_take_it_have_the_defaults(monkeypatch):
-    assert not compiler_options(architecture("mobilenet_v2"), CPU)
+    assert not compiler.compiler_options(architecture("mobilenet_v2"), CPU)
     monkeypatch.setattr(compiler, "LIBRARY", "xla_has_no_such_option")
-    assert not compiler_options(architecture("resnet18"), CPU)
+    assert not compiler.compiler_options(architecture("resnet18"), CPU)
 
 
 @pytest.mark.slow

@@ -141,6 +141,10 @@ def _parts(channels: int, size: int) -> int:
     )
 
 
+Residuals = tuple[Array, Array, Callable[[Array], tuple[Array]]]
+"""Features, kernel, and from the gradient of what was activated to that of what was not."""
+
+
 class Manner(NamedTuple):
     """How a convolution is computed, beside its arrays."""
 
@@ -231,15 +235,13 @@ def _shifted(
 
 def _convolution_and_residuals(
     features: Array, kernel: Array, bias: Array, manner: Manner
-) -> tuple[Array, tuple[Array, Array, Array]]:
+) -> tuple[Array, Residuals]:
     total = _convolved(features, kernel, bias, *manner._replace(activation=nnx.identity))
     outcome, back = jax.vjp(manner.activation, total)
     return outcome, (features, kernel, back)
 
 
-def _gradients(
-    manner: Manner, residuals: tuple[Array, Array, Array], of_outcome: Array
-) -> tuple[Array, Array, Array]:
+def _gradients(manner: Manner, residuals: Residuals, of_outcome: Array) -> tuple[Array, Array, Array]:
     """Those of features, kernel and bias, from that of the outcome; XLA drops what nobody asks for."""
     stride, pads, sum_up, _ = manner
     features, kernel, back = residuals
