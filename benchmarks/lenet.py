@@ -21,6 +21,7 @@ from benchmarks.report import write
 from benchmarks.throughput import alternate, quartiles
 from qdfool.classifiers import lenet, lenet_batch_minor, lenet_gradient
 from qdfool.classifiers.lenet_batch_minor import Weights
+from qdfool.compilation import compiler_options
 from qdfool.errors import InputError, in_range
 from qdfool.types import Array
 
@@ -98,8 +99,9 @@ def measure(options: Options, batch_size: int) -> list[Row]:
         (ours, (weights, images, of_hidden)),
         (of_xla, (weights, images, of_hidden)),
     ]
+    options_of = compiler_options(lenet.classifier(), jax.default_backend())
     contenders, seconds = zip(
-        *(compiled({}, function, *arguments) for function, arguments in programs), strict=True
+        *(compiled(options_of, function, *arguments) for function, arguments in programs), strict=True
     )
     rates = alternate(list(contenders), batch_size, options.rounds, options.seconds)
     rows = []

@@ -26,7 +26,7 @@ from benchmarks.report import write
 from benchmarks.throughput import Contender, alternate, queued
 from qdfool.build import build_classifier, build_evolution
 from qdfool.build.target import Target
-from qdfool.compilation import jitted_logits
+from qdfool.compilation import compiler_options, jitted_logits
 from qdfool.config import Config
 from qdfool.engine import archive
 from qdfool.engine.loop import LONGEST_CHUNK, compile_loop, empty_records, run_generations
@@ -214,10 +214,14 @@ def contenders(config: Config, classifier: Classifier, warm_up: int) -> dict[str
     state: State = jax.tree.map(jnp.copy, carried[0])  # The step's own is overwritten by it.
     logits = jitted_logits(classifier)
     scored = logits(classifier.parameters, state.images)
-    decode = jax.jit(jax.vmap(evolution.decode))
+    options_of = compiler_options(classifier, jax.default_backend())
+    decode = jax.jit(jax.vmap(evolution.decode), compiler_options=options_of)
     emit = evolution.emitter.emit
-    vary = jax.jit(lambda key, generation, own, elites: emit(key, generation, own, elites, None))
-    compete = jax.jit(competition, donate_argnums=0)
+    vary = jax.jit(
+        lambda key, generation, own, elites: emit(key, generation, own, elites, None),
+        compiler_options=options_of,
+    )
+    compete = jax.jit(competition, donate_argnums=0, compiler_options=options_of)
     elites = [jax.tree.map(jnp.copy, state.elites)]
 
     def competes(times: int) -> None:
