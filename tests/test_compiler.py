@@ -23,7 +23,7 @@ CPU = Target("cpu")
 
 def test_programs_for_a_cpu_are_made_of_wide_vectors(monkeypatch):
     monkeypatch.delenv("XLA_FLAGS", raising=False)
-    assert of_platform("cpu") == ({WIDTH: WIDEST} if taken(WIDTH, WIDEST) else {})
+    assert of_platform("cpu") == {WIDTH: WIDEST}
     assert of_platform("gpu") == of_platform("tpu") == {}
     told = replace(fake.classifier, compiler_options={WIDTH: "128"})
     assert compiler_options(told, "cpu") == {WIDTH: "128"}
@@ -63,18 +63,31 @@ def test_every_way_to_a_program_has_the_options_of_the_platform(small, way, monk
         jitted_tell.cache_clear()
 
 
+@pytest.mark.release
+@pytest.mark.parametrize("name", ["mnist-direct", "mnist-cppn"])
+def test_wide_vectors_have_the_bits_of_narrow_ones(name, monkeypatch):
+    """So archives and logits do not depend on which program computed them."""
+    found = []
+    for width in ("256", "512"):
+        monkeypatch.setattr(compilation, "WIDEST", width)
+        elites = qdfool.evolve(qdfool.preset(name, generations=20, evaluations=None)).elites
+        found.append(jax.tree.leaves((elites.genome, elites.fitness, elites.birth_generation)))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "alexnet", "vgg16"])
 def test_no_operation_of_a_network_goes_to_the_library_on_a_cpu(name):
-    options = compiler.compiler_options(architecture(name), CPU)
+    options = compiler.options_of_network(architecture(name), CPU)
     assert options in ({LIBRARY: ""}, {})
     assert bool(options) == taken(LIBRARY, "")
-    assert not compiler.compiler_options(architecture(name), Target("cuda"))
+    assert not compiler.options_of_network(architecture(name), Target("cuda"))
 
 
 def test_mobilenets_and_a_version_that_does_not_take_it_have_the_defaults(monkeypatch):
-    assert not compiler.compiler_options(architecture("mobilenet_v2"), CPU)
+    assert not compiler.options_of_network(architecture("mobilenet_v2"), CPU)
     monkeypatch.setattr(compiler, "LIBRARY", "xla_has_no_such_option")
-    assert not compiler.compiler_options(architecture("resnet18"), CPU)
+    assert not compiler.options_of_network(architecture("resnet18"), CPU)
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from qdfool.build.compiler import compiler_options
+from qdfool.build.compiler import options_of_network
 from qdfool.build.reference import is_reference, named_object
 from qdfool.build.target import Target, here
 from qdfool.classifiers import custom, hub, lenet, porting
@@ -59,7 +59,7 @@ def _network(config: Config, target: Target) -> Classifier:
         formulation=_formulation(found, target),
         dtype=jnp.dtype(config.precision),
     )
-    return replace(network, compiler_options=compiler_options(found, target))
+    return replace(network, compiler_options=options_of_network(found, target))
 
 
 def _formulation(found: Architecture, target: Target) -> Formulation:

@@ -2,7 +2,7 @@
 
 XLA's CPU convolution takes a depthwise or a 1 x 1 kernel one image at a time. With the images side by side a
 1 x 1 convolution is one matrix product, and a depthwise one nine products of shifted maps with a number per
-channel, all over vectors of images. A batch is cut into pieces as wide as a vector register, and a map that would be
+channel, all over vectors of images. A batch is cut into pieces of eight images, and a map that would be
 larger than the caches into parts of its channels.
 
 The gradient is written by hand, in the same layout, because the one that JAX derives of such sums costs several times
@@ -23,7 +23,7 @@ from jax import lax
 from qdfool.classifiers.layers import CHANNELS_LAST, Activation, Conv, Padding, in_turn
 from qdfool.types import Array, Image
 
-WIDEST = 8_000_000
+MOST_BYTES = 8_000_000
 """Bytes of the wide map of an inverted bottleneck that are computed at once."""
 FEW = 32
 """Products in a sum up to which adding them one by one is faster than XLA's convolution."""
@@ -41,7 +41,7 @@ class BatchMinor:
     """Feature maps [C, H, W, B]."""
 
     images_at_once: int = 8
-    """That a network takes side by side: as wide as a vector register, or two."""
+    """That a network takes side by side."""
     channel_axis = 0
 
     def run(self, network: Callable[[Image], Array], images: Image) -> Array:
@@ -99,8 +99,8 @@ class BatchMinor:
 
         def part(total: Array, weights: Any) -> tuple[Array, None]:
             expanding, convolving, projecting = weights
-            expanded = expand.with_weights(features, self, *expanding)
-            convolved = depthwise.with_weights(expanded, self, *convolving)
+            expanded = expand.with_weights(features, self, *expanding, groups=1)
+            convolved = depthwise.with_weights(expanded, self, *convolving, groups=wide // parts)
             return total + _product(convolved, projecting, 1, 1), None
 
         def in_parts(weights: Array) -> Array:
@@ -134,8 +134,8 @@ class BatchMinor:
 
 
 def _parts(channels: int, size: int) -> int:
-    """As few parts of channels, of so many bytes each, as are not above `WIDEST`."""
-    most = max(1, WIDEST // size)
+    """As few parts of channels, of so many bytes each, as are not above `MOST_BYTES`."""
+    most = max(1, MOST_BYTES // size)
     return next(
         parts for parts in range(1, channels + 1) if channels % parts == 0 and channels // parts <= most
     )
@@ -179,13 +179,15 @@ def _convolved(
         apart = features.shape[3]
         padded = padded.reshape(*padded.shape[:2], -1)
 
-    def outcome(padded: Array) -> Array:
-        # Activated here, and not by whoever comes next: that would be one more way through memory.
+    def activated(padded: Array) -> Array:
+        # Here, and not by whoever comes next: that would be one more way through memory.
         total = sum_up(padded, kernel, stride, apart)
         return activation(total + _of_channels(bias, total.ndim))
 
-    total = outcome(padded) if sum_up is _product else apart_from_others(outcome, padded, witness=features)
-    return total.reshape(-1, rows, columns, features.shape[3])
+    outcome = (
+        activated(padded) if sum_up is _product else apart_from_others(activated, padded, witness=features)
+    )
+    return outcome.reshape(-1, rows, columns, features.shape[3])
 
 
 def _depthwise(padded: Array, kernel: Array, stride: int, apart: int) -> Array:
@@ -265,10 +267,10 @@ def _of_features(
     """
     height, width, inputs, outputs = kernel.shape
     channels, _, _, batch = shape
-    (above, below), (left, right) = pads
-    if depthwise and stride == 1 and max(above, below) < height and max(left, right) < width:
+    down, across = pads
+    if depthwise and stride == 1 and max(down) < height and max(across) < width:
         # A convolution of the same kind, with the kernel turned about.
-        around = (height - 1 - above, height - 1 - below), (width - 1 - left, width - 1 - right)
+        around = (height - 1 - down[0], height - 1 - down[1]), (width - 1 - across[0], width - 1 - across[1])
         nothing = jnp.zeros(channels, kernel.dtype)
         return _convolved(of_outcome, kernel[::-1, ::-1], nothing, 1, around, _depthwise, nnx.identity)
     spread = of_outcome

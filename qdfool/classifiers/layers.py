@@ -69,8 +69,8 @@ class Formulation(Protocol):
     def inverted_bottleneck(
         self, features: Array, expand: "Conv | None", depthwise: "Conv", project: "Conv"
     ) -> Array:
-        """Expands a map to many channels, convolves each by itself, and projects them to few (Sandler et al. 2018,
-        arXiv 1801.04381); without `expand` the map has the many channels."""
+        """Expands a map to many channels, convolves each by itself, and projects them to few, by a kernel of 1 x 1 and
+        stride 1 (Sandler et al. 2018, arXiv 1801.04381); without `expand` the map has the many channels."""
         ...
 
     def max_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:
@@ -246,11 +246,12 @@ class Conv(nnx.Module):
 
     def __call__(self, features: Array, formulation: Formulation) -> Array:
         """Feature map to feature map."""
-        return self.with_weights(features, formulation, self.kernel[...], self.bias[...])
+        return self.with_weights(features, formulation, self.kernel[...], self.bias[...], self.groups)
 
-    def with_weights(self, features: Array, formulation: Formulation, kernel: Array, bias: Array) -> Array:
-        """The same with other weights, as with some of its channels, of which a depthwise one has a group each."""
-        groups = self.groups if self.groups == 1 else kernel.shape[3]
+    def with_weights(
+        self, features: Array, formulation: Formulation, kernel: Array, bias: Array, groups: int
+    ) -> Array:
+        """The same with other weights, as with those of some of its channels."""
         return formulation.convolve(
             features, kernel, bias, self.stride, self.padding, groups, self.activation
         )

@@ -72,6 +72,8 @@ class Padded:
         self, features: Array, expand: Conv | None, depthwise: Conv, project: Conv
     ) -> Array:
         """See `Formulation.inverted_bottleneck`."""
+        if self.mode == "zero":
+            return self.formulation.inverted_bottleneck(features, expand, depthwise, project)
         return in_turn((expand, depthwise, project), features, self)
 
     def max_pool(self, features: Array, window: int, stride: int, padding: Padding) -> Array:

@@ -1,7 +1,7 @@
 """A CPU's formulation for networks of ordinary convolutions: a few images at a time, and Winograd's minimal filtering.
 
 A network takes as many images at once as keep its maps in the caches, and what it needs of memory below the size that a
-system clears anew for every call; or a whole batch, where weights are most of what it reads.
+system clears anew for every call.
 
 Of each tile of 2 x 2 outputs of a 3 x 3 convolution the 4 x 4 inputs are transformed by sums, multiplied with a kernel
 that was transformed likewise, and transformed back: 16 products where the convolution has 36. They are 16 matrix
@@ -48,12 +48,12 @@ Transformed = Sequence[Sequence[Array]]
 class Winograd(ChannelsLast):
     """Feature maps [B, H, W, C], as `ChannelsLast` but for 3 x 3 convolutions of stride 1 between many channels."""
 
-    images_at_once: int | None = None
-    """That a network takes at most; all of a batch if None."""
+    images_at_once: int = 8
+    """That a network takes at most."""
 
     def run(self, network: Callable[[Image], Array], images: Image) -> Array:
         """The network over pieces of the batch, all of a size, the last of them filled up."""
-        if self.images_at_once is None or len(images) <= self.images_at_once:
+        if len(images) <= self.images_at_once:
             return network(images)
         outputs = lax.map(network, _in_pieces(images, self.images_at_once))
         return outputs.reshape(-1, *outputs.shape[2:])[: len(images)]

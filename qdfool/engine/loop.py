@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 from qdfool import hosts
 from qdfool.classifiers.callbacks import code_called_back
 from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
-from qdfool.compilation import compiler_options, of_platform
+from qdfool.compilation import compiler_options, is_of_options, of_platform
 from qdfool.engine.seeds import apart, step_of_seeds, together
 from qdfool.engine.sharding import P, layout, replicated, sharded
 from qdfool.engine.step import Evolution, ask, init, step, tell
@@ -171,7 +171,7 @@ def compile_loop(lowered: Any, classifier: Classifier, platform: str) -> Any:
     try:
         return lowered.compile(compiler_options={**(effort(platform) or {}), **options} or None)
     except jax.errors.JaxRuntimeError as error:
-        if not own or not any(said in str(error) for said in ("compile option", "setting option")):
+        if not own or not is_of_options(error):
             raise
         raise InputError(
             f"XLA does not take the `compiler_options` of {classifier.name}, {shown(str(dict(own)))}: "

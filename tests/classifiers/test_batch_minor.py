@@ -11,6 +11,7 @@ from flax import nnx
 from qdfool.classifiers import batch_minor
 from qdfool.classifiers.batch_minor import BATCH_MINOR
 from qdfool.classifiers.layers import CHANNELS_LAST, Activation, Conv, Formulation
+from qdfool.classifiers.padding import Padded
 from qdfool.types import Array
 
 NEAR = 1e-4
@@ -151,9 +152,11 @@ def test_the_wide_map_of_an_inverted_bottleneck_is_computed_in_parts(stride, pad
         return formulation.leave(formulation.inverted_bottleneck(features, *nnx.merge(graph, parameters)))
 
     channel = 4 * 3 * 7 * 6
-    monkeypatch.setattr(batch_minor, "WIDEST", 5 * channel)
+    monkeypatch.setattr(batch_minor, "MOST_BYTES", 5 * channel)
     in_parts = functools.partial(outcome, formulation=BATCH_MINOR)
-    assert "length=3" in str(jax.make_jaxpr(in_parts)(images, parameters))
+    for formulation in (BATCH_MINOR, Padded(BATCH_MINOR, "zero")):
+        program = jax.make_jaxpr(functools.partial(outcome, formulation=formulation))(images, parameters)
+        assert "length=3" in str(program)
     found, back = jax.jit(functools.partial(jax.vjp, in_parts))(images, parameters)
     right, right_back = jax.vjp(functools.partial(outcome, formulation=CHANNELS_LAST), images, parameters)
     np.testing.assert_allclose(found, right, rtol=NEAR, atol=NEAR)
@@ -167,7 +170,7 @@ def test_the_wide_map_of_an_inverted_bottleneck_is_computed_in_parts(stride, pad
     ("channels", "size", "parts"), [(12, 1, 1), (12, 10, 2), (12, 25, 6), (7, 10, 7), (3, 90, 3)]
 )
 def test_channels_go_through_in_as_few_parts_as_are_not_too_large(channels, size, parts, monkeypatch):
-    monkeypatch.setattr(batch_minor, "WIDEST", 60)
+    monkeypatch.setattr(batch_minor, "MOST_BYTES", 60)
     assert batch_minor._parts(channels, size) == parts
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from qdfool.classifiers.layers import CHANNELS_LAST
+from qdfool.classifiers.layers import CHANNELS_LAST, Conv
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,11 @@ def test_gradients_of_largest_values():
         jax.jit(jax.grad(lambda x, f=f: jnp.sum(jnp.sin(f(x)))))(features) for f in (pooled, plain)
     )
     np.testing.assert_allclose(found, right, rtol=1e-6, atol=1e-6)
+
+
+def test_a_convolution_has_the_groups_that_it_was_given():
+    """With as many outputs a group as there are."""
+    grouped = Conv(8, 16, 3, groups=2)
+    assert jax.eval_shape(
+        lambda features: grouped(features, CHANNELS_LAST), jnp.ones((1, 5, 6, 8))
+    ).shape == (1, 3, 4, 16)

@@ -181,7 +181,7 @@ def test_what_is_forward_through_a_gradient_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("batch", "at_once", "size"), [(6, None, 6), (6, 8, 6), (16, 8, 8), (9, 8, 5), (7, 3, 3), (0, 8, 0)]
+    ("batch", "at_once", "size"), [(6, 8, 6), (16, 8, 8), (9, 8, 5), (7, 3, 3), (0, 8, 0)]
 )
 def test_a_network_takes_so_many_images_at_once(batch, at_once, size):
     """Pieces are as many as must be, all of a size, and a batch comes out as it went in."""
