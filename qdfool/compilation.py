@@ -20,8 +20,8 @@ def compiler_options(classifier: Classifier, platform: str) -> dict[str, str]:
 
 
 def jitted_logits(classifier: Classifier) -> Any:
-    """The logits of a classifier that JAX can trace, of parameters and images [B, H, W, C], jitted. Within another jitted
-    function JAX refuses it, for its options."""
+    """The logits of a classifier that JAX can trace, of parameters and images [B, H, W, C], jitted. Within another
+    jitted function JAX refuses it, for its options."""
     return jax.jit(classifier.logits, compiler_options=compiler_options(classifier, jax.default_backend()))
 
 

@@ -73,6 +73,5 @@ def test_gradients_of_largest_values():
 def test_a_convolution_has_the_groups_that_it_was_given():
     """With as many outputs a group as there are."""
     grouped = Conv(8, 16, 3, groups=2)
-    assert jax.eval_shape(
-        lambda features: grouped(features, CHANNELS_LAST), jnp.ones((1, 5, 6, 8))
-    ).shape == (1, 3, 4, 16)
+    found = jax.eval_shape(lambda features: grouped(features, CHANNELS_LAST), jnp.ones((1, 5, 6, 8)))
+    assert found.shape == (1, 3, 4, 16)
