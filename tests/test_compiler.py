@@ -37,6 +37,15 @@ def test_vectors_are_as_wide_as_the_user_said_and_this_version_of_xla_takes(monk
     assert of_platform("cpu") == {}
 
 
+def test_what_fails_for_another_reason_is_raised(monkeypatch):
+    def no_memory(*_):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: no memory")
+
+    monkeypatch.setattr(jax, "jit", no_memory)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="no memory"):
+        taken.__wrapped__(WIDTH, WIDEST)
+
+
 def _evolved(small, classifier):
     qdfool.evolve(replace(small, seed=1), classifier)
 
