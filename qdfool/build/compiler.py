@@ -1,4 +1,4 @@
-"""What XLA is told about a network, beside what it is told about every program (`compilation.py`)."""
+"""What XLA is told about a network, beside what it is told about a platform (`compilation.py`)."""
 
 from collections.abc import Mapping
 
