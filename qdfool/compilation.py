@@ -1,12 +1,15 @@
 """What XLA is told about the programs that take time, where its defaults are not the fastest."""
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 
-from qdfool.types import Classifier
+from qdfool.types import Array, Classifier
 
 WIDTH = "xla_cpu_prefer_vector_width"
 """Bits of the vectors that a CPU's program is made of, where the processor has such; 256 by default."""
@@ -47,3 +50,24 @@ def taken(option: str, value: str) -> bool:
 def is_of_options(error: Exception) -> bool:
     """Whether XLA says that it does not take an option."""
     return any(said in str(error) for said in ("compile option", "setting option"))
+
+
+def computed_once(make: Callable[[], Any], generation: Array) -> Any:
+    """What `make` gives, which a CPU computes once, however many operations read it.
+
+    What XLA takes to be cheap it computes there anew within each operation that reads it, and the rounds of random
+    numbers are many cheap steps. The end of a branch is where it stops, unless it can tell which branch is taken.
+
+    Args:
+        make: gives a pytree of arrays.
+        generation: [] int32, the number of the generation, which is never negative.
+    """
+
+    def nothing() -> Any:
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(make))
+
+    return lax.platform_dependent(
+        generation,
+        cpu=lambda generation: lax.cond(generation >= 0, make, nothing),
+        default=lambda generation: make(),
+    )

@@ -1,9 +1,11 @@
 """What XLA is told about programs and networks."""
 
 from dataclasses import replace
+from functools import partial
 
 import fake
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -14,9 +16,10 @@ from qdfool.build.compiler import LIBRARY
 from qdfool.build.target import Target
 from qdfool.classifiers.asking import asked
 from qdfool.classifiers.networks import architecture
-from qdfool.compilation import WIDEST, WIDTH, compiler_options, of_platform, taken
+from qdfool.compilation import WIDEST, WIDTH, compiler_options, computed_once, of_platform, taken
 from qdfool.engine.loop import jitted_tell
 from qdfool.errors import InputError
+from qdfool.keys import new_key
 
 CPU = Target("cpu")
 
@@ -35,6 +38,25 @@ def test_vectors_are_as_wide_as_the_user_said_and_this_version_of_xla_takes(monk
     monkeypatch.delenv("XLA_FLAGS")
     monkeypatch.setattr(compilation, "WIDTH", "xla_has_no_such_option")
     assert of_platform("cpu") == {}
+
+
+def test_random_numbers_that_several_operations_read_are_drawn_once():
+    def read(once, generation):
+        key = jax.random.fold_in(new_key(0), generation)
+        drawn = once(lambda: jax.random.normal(key, (64, 128)), generation)
+        return drawn, jnp.clip(drawn, 0.0, 1.0), jnp.round(255.0 * drawn.T)
+
+    def compiled(once):
+        return jax.jit(partial(read, once)).lower(jnp.int32(0)).compile()
+
+    program, repeating = compiled(computed_once), compiled(lambda make, generation: make())
+    # The twenty rounds of the numbers have a bitwise operation each.
+    draws = [
+        sum(text.count(" xor(") >= 20 and "u32[64,128]" in text for text in str(one.as_text()).split("\n\n"))
+        for one in (program, repeating)
+    ]
+    assert draws[0] == 1 < draws[1]
+    jax.tree.map(np.testing.assert_array_equal, program(jnp.int32(0)), repeating(jnp.int32(0)))
 
 
 def test_what_fails_for_another_reason_is_raised(monkeypatch):

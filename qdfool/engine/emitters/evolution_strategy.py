@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from qdfool.compilation import computed_once
 from qdfool.engine.emitters.ranking import (
     has_converged,
     improvement,
@@ -127,8 +128,9 @@ def evolution_strategy(
             chosen
         )
         fresh = jax.vmap(strategy.init)(own(jax.random.split(init_key, strategies)), means)
-        now = where_each(state.restart, fresh, state.strategies)
-        populations, now = jax.vmap(strategy.ask)(own(jax.random.split(ask_key, strategies)), now)
+        begun_with = where_each(state.restart, fresh, state.strategies)
+        ask_keys = own(jax.random.split(ask_key, strategies))
+        populations, now = computed_once(lambda: jax.vmap(strategy.ask)(ask_keys, begun_with), generation)
         begun = jnp.where(state.restart, chosen, state.cells)
         children = jax.vmap(lambda genes: encoding.project(unravel(genes)))(
             populations.reshape(-1, means.shape[1])
