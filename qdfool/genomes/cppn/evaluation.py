@@ -1,7 +1,7 @@
 """What a network shows at every point: its nodes one after the other, each from those before it."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
 from typing import NamedTuple, TypeVar
 
 import jax
@@ -18,6 +18,8 @@ STEPS_A_TURN = 4
 """Steps in a turn of the loop where a batch has at most `FEW_POINTS`, as one of digits has: there a step is shorter
 than what a GPU waits between two turns."""
 FEW_POINTS = 1 << 20
+FEW_CONNECTIONS = 2
+"""Connections of a node that a CPU sums and activates in one operation: most nodes have no more."""
 LONGEST_PIECE = 25_088
 """Points that the CPU's formulation takes at once: half an image of 224 x 224, 64 rows of which are some megabytes."""
 
@@ -50,6 +52,7 @@ ACTIVATIONS: dict[str, tuple[str, Callable[[Array], Array]]] = {
 
 
 Carry = TypeVar("Carry")
+Activated = TypeVar("Activated")
 Show = Callable[[Array], Array]
 """From outputs [O, P] to what is shown of them, [O, P]."""
 
@@ -75,44 +78,81 @@ def evaluate(graph: Graph, points: Array, outputs: int, show: Show) -> Array:
 def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
     """What is shown of the outputs of networks at points [I, P], [B, P, O]: the CPU's formulation.
 
-    One network comes after the other, and each costs what it is: as many steps as it has live nodes and
-    connections, of each node only its own activation. Points are taken in pieces, so that the values of all
-    nodes stay in the cache, and what is shown of a piece is written where it stays: in large images a pass over
-    memory takes as long as some connections.
+    One network comes after the other, and each costs what it is: as many steps as it has live nodes, of each node
+    only its own connections and activation. Points are taken in pieces, so that the values of all nodes stay in the
+    cache, and what is shown of a piece is written where it stays: in large images a pass over memory takes as long as
+    some connections.
     """
     inputs, size = points.shape
     pieces = jnp.asarray(pieces_of(points))
     piece = pieces.shape[2]
     functions = [function for _, function in ACTIVATIONS.values()]
+    batch, nodes = graphs.alive.shape
+    order, length, source, weight, begin, _ = programs(graphs, inputs, outputs)
 
-    def network(
-        carry: tuple[Array, Array], work: tuple[Array, Program, Array]
-    ) -> tuple[tuple[Array, Array], None]:
-        number, (order, length, source, weight, begin, _), activation = work
-
+    def network(place: Array, number: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         def node(position: Array, values: Array) -> Array:
-            def connection(index: Array, total: Array) -> Array:
-                return total + weight[index] * values[source[index]]
+            def product(index: Array) -> Array:
+                return weight[number, index] * values[source[number, index]]
 
-            total = jax.lax.fori_loop(begin[position], begin[position + 1], connection, jnp.zeros(piece))
-            chosen = order[position]
-            value = jax.lax.switch(activation[chosen], functions, total)
+            chosen, ends = order[number, position], (begin[number, position], begin[number, position + 1])
+            value = activated(functions, graphs.activation[number, chosen], *ends, product, piece)
             return jax.lax.dynamic_update_index_in_dim(values, value, chosen, axis=0)
 
-        def at(place: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
-            values, found = carry
-            values = jax.lax.fori_loop(0, length, node, values.at[:inputs].set(pieces[place]))
-            seen = show(values[inputs : inputs + outputs]).T
-            return values, jax.lax.dynamic_update_slice(found, seen[None], (number, place * piece, 0))
+        values, found = carry
+        values = jax.lax.fori_loop(0, length[number], node, values)
+        seen = show(values[inputs : inputs + outputs]).T
+        return values, jax.lax.dynamic_update_slice(found, seen[None], (number, place * piece, 0))
 
-        return jax.lax.fori_loop(0, pieces.shape[0], at, carry), None
+    def at(place: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        values, found = carry
+        carry = values.at[:inputs].set(pieces[place]), found
+        return jax.lax.fori_loop(0, batch, partial(network, place), carry)
 
-    batch, nodes = graphs.alive.shape
     # The values are carried from network to network: to clear them would cost as much as a network.
     carry = jnp.zeros((nodes, piece)), jnp.zeros((batch, size, outputs))
-    work = jnp.arange(batch), programs(graphs, inputs, outputs), graphs.activation
-    (_, found), _ = jax.lax.scan(network, carry, work)
-    return found
+    return jax.lax.fori_loop(0, pieces.shape[0], at, carry)[1]
+
+
+def activated(
+    functions: Sequence[Callable[[Array], Activated]],
+    activation: Array,
+    begin: Array,
+    end: Array,
+    product: Callable[[Array], Array],
+    points: int,
+) -> Activated:
+    """What a node's activation function makes of the sum of its connections: the CPU's formulation.
+
+    An operation costs about a microsecond there, however little it does. So few connections are a case of each function
+    by themselves, and one operation with it.
+
+    Args:
+        functions: the activation functions.
+        activation: [] int32, which of them.
+        begin: [] int32, the first connection.
+        end: [] int32, the one after the last.
+        product: of a connection, [] int32, its weight times the values of its source, [P].
+        points: P.
+    """
+
+    def total(connections: int) -> Array:
+        # The product stands first, because LLVM joins the first one to a sum: so it rounds as in the loop.
+        products = [product(begin + number) for number in range(connections)]
+        return reduce(lambda total, product: product + total, products) if products else jnp.zeros(points)
+
+    def total_of_many() -> Array:
+        others = begin + FEW_CONNECTIONS, end
+        return jax.lax.fori_loop(*others, lambda index, sum: product(index) + sum, total(FEW_CONNECTIONS))
+
+    totals = [*(partial(total, connections) for connections in range(FEW_CONNECTIONS + 1)), total_of_many]
+    cases = [partial(_of, function, total) for function in functions for total in totals]
+    function = jnp.clip(activation, 0, len(functions) - 1)
+    return jax.lax.switch(function * len(totals) + jnp.minimum(end - begin, FEW_CONNECTIONS + 1), cases)
+
+
+def _of(function: Callable[[Array], Activated], total: Callable[[], Array]) -> Activated:
+    return function(total())
 
 
 def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:

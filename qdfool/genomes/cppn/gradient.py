@@ -16,6 +16,7 @@ from qdfool.genomes.cppn.evaluation import (
     CONNECTIONS_A_STEP,
     Program,
     Show,
+    activated,
     evaluate,
     pieces_of,
     programs,
@@ -93,12 +94,11 @@ def gradients_in_turn(graphs: Graph, cotangents: Array, points: Array, outputs: 
         def node(position: Array, buffers: Buffers) -> Buffers:
             values, slopes, adjoints = buffers
 
-            def connection(index: Array, total: Array) -> Array:
-                return total + weight[index] * values[source[index]]
+            def product(index: Array) -> Array:
+                return weight[index] * values[source[index]]
 
-            total = jax.lax.fori_loop(begin[position], begin[position + 1], connection, jnp.zeros(piece))
-            chosen = order[position]
-            value, slope = jax.lax.switch(activation[chosen], FUNCTIONS, total)
+            chosen, ends = order[position], (begin[position], begin[position + 1])
+            value, slope = activated(FUNCTIONS, activation[chosen], *ends, product, piece)
             return values.at[chosen].set(value), slopes.at[chosen].set(slope), adjoints.at[chosen].set(0.0)
 
         def back(number: Array, carry: tuple[Buffers, Array]) -> tuple[Buffers, Array]:
