@@ -166,8 +166,9 @@ def as_text(card: dict[str, Any], out: Path) -> str:
             "classes at 99.99 % or more"
         )
     if (real := card["real"]) is not None:
+        given, asked = real["images"], real["asked_about"]
         lines.append(
-            f"  of the real images all but {100 * real['lost']:.3g} % are at {percent(real['threshold'])} or more, and "
+            f"  of the {asked:,} {'' if asked == given else f'of {given:,} '}real images all but {100 * real['lost']:.3g} % are at {percent(real['threshold'])} or more, and "
             f"so are {100 * real['passing']:.3g} % of those of nothing"
         )
     lines.append(f"{card['evaluations']:,} evaluations; {run_folder.REPORT} and {CARD} are in {out}/")
