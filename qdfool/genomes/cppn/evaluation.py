@@ -93,12 +93,10 @@ def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
     def network(place: Array, number: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         def node(position: Array, values: Array) -> Array:
             def product(index: Array) -> Array:
-                giver = jax.lax.dynamic_index_in_dim(values, entry(source, number, index), keepdims=False)
-                return entry(weight, number, index) * giver
+                return weight[number, index] * values[source[number, index]]
 
-            chosen = entry(order, number, position)
-            ends = entry(begin, number, position), entry(begin, number, position + 1)
-            value = activated(functions, entry(graphs.activation, number, chosen), *ends, product, piece)
+            chosen, ends = order[number, position], (begin[number, position], begin[number, position + 1])
+            value = activated(functions, graphs.activation[number, chosen], *ends, product, piece)
             return jax.lax.dynamic_update_index_in_dim(values, value, chosen, axis=0)
 
         values, found = carry
@@ -114,11 +112,6 @@ def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
     # The values are carried from network to network: to clear them would cost as much as a network.
     carry = jnp.zeros((nodes, piece)), jnp.zeros((batch, size, outputs))
     return jax.lax.fori_loop(0, pieces.shape[0], at, carry)[1]
-
-
-def entry(table: Array, row: Array, column: Array) -> Array:
-    """[] one number of a table [R, C]. Traced in less time than `table[row, column]`."""
-    return jax.lax.dynamic_slice(table, (row, column), (1, 1)).reshape(())
 
 
 def activated(
