@@ -56,11 +56,13 @@ def computed_once(make: Callable[[], Any], generation: Array) -> Any:
     """What `make` gives, which a CPU computes once, however many operations read it.
 
     What XLA takes to be cheap it computes there anew within each operation that reads it, and the rounds of random
-    numbers are many cheap steps. The end of a branch is where it stops, unless it can tell which branch is taken.
+    numbers are many cheap steps. What a conditional returns it does not, as long as it cannot know which branch is
+    taken.
 
     Args:
         make: gives a pytree of arrays.
-        generation: [] int32, the number of the generation, which is never negative.
+        generation: [] int32, the number of the generation, never negative: an argument of the program, and the same
+            for all that `jax.vmap` has computed together, or nothing is gained.
     """
 
     def nothing() -> Any:

@@ -41,18 +41,22 @@ def test_vectors_are_as_wide_as_the_user_said_and_this_version_of_xla_takes(monk
 
 
 def test_random_numbers_that_several_operations_read_are_drawn_once():
-    def read(once, generation):
-        key = jax.random.fold_in(new_key(0), generation)
-        drawn = once(lambda: jax.random.normal(key, (64, 128)), generation)
+    def read(once, seed, generation):
+        key = jax.random.fold_in(jax.random.fold_in(new_key(0), seed), generation)
+        drawn = once(lambda: jax.random.normal(key, (32, 128)), generation)
         return drawn, jnp.clip(drawn, 0.0, 1.0), jnp.round(255.0 * drawn.T)
 
     def compiled(once):
-        return jax.jit(partial(read, once)).lower(jnp.int32(0)).compile()
+        # Seeds side by side have come equally far.
+        of_seeds = jax.vmap(partial(read, once), in_axes=(0, None))
+        return jax.jit(partial(of_seeds, jnp.arange(2))).lower(jnp.int32(0)).compile()
 
     program, repeating = compiled(computed_once), compiled(lambda make, generation: make())
     # The twenty rounds of the numbers have a bitwise operation each.
     draws = [
-        sum(text.count(" xor(") >= 20 and "u32[64,128]" in text for text in str(one.as_text()).split("\n\n"))
+        sum(
+            text.count(" xor(") >= 20 and "u32[2,32,128]" in text for text in str(one.as_text()).split("\n\n")
+        )
         for one in (program, repeating)
     ]
     assert draws[0] == 1 < draws[1]

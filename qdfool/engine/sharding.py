@@ -96,7 +96,7 @@ def sharded(
     if shares.devices == 1:
         return function
     # A loop of a classifier or of a decoding begins with zeros that are the same everywhere, and goes on with values
-    # that are not: JAX's check of what varies would refuse it.
+    # that are not, as a branch of `computed_once` has zeros: JAX's check of what varies would refuse it.
     return jax.shard_map(
         function, mesh=devices or mesh(shares.devices), in_specs=arguments, out_specs=results, check_vma=False
     )

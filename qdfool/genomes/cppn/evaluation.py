@@ -19,7 +19,7 @@ STEPS_A_TURN = 4
 than what a GPU waits between two turns."""
 FEW_POINTS = 1 << 20
 FEW_CONNECTIONS = 2
-"""Connections of a node that a CPU sums and activates in one operation: most nodes have no more."""
+"""The most connections of a node that a CPU sums and activates in one operation: most nodes have no more."""
 LONGEST_PIECE = 25_088
 """Points that the CPU's formulation takes at once: half an image of 224 x 224, 64 rows of which are some megabytes."""
 
@@ -79,9 +79,9 @@ def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
     """What is shown of the outputs of networks at points [I, P], [B, P, O]: the CPU's formulation.
 
     One network comes after the other, and each costs what it is: as many steps as it has live nodes, of each node
-    only its own connections and activation. Points are taken in pieces, so that the values of all nodes stay in the
-    cache, and what is shown of a piece is written where it stays: in large images a pass over memory takes as long as
-    some connections.
+    only its own connections and activation. All this is for a piece of the points at a time, whose inputs are written
+    once for all networks, so that the values of all nodes stay in the cache; and what is shown of a piece is written
+    where it stays: in large images a pass over memory takes as long as some connections.
     """
     inputs, size = points.shape
     pieces = jnp.asarray(pieces_of(points))
@@ -95,8 +95,8 @@ def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
             def product(index: Array) -> Array:
                 return weight[number, index] * values[source[number, index]]
 
-            chosen, ends = order[number, position], (begin[number, position], begin[number, position + 1])
-            value = activated(functions, graphs.activation[number, chosen], *ends, product, piece)
+            chosen, group = order[number, position], (begin[number, position], begin[number, position + 1])
+            value = activated(functions, graphs.activation[number, chosen], *group, product, piece)
             return jax.lax.dynamic_update_index_in_dim(values, value, chosen, axis=0)
 
         values, found = carry
@@ -124,8 +124,9 @@ def activated(
 ) -> Activated:
     """What a node's activation function makes of the sum of its connections: the CPU's formulation.
 
-    An operation costs about a microsecond there, however little it does. So few connections are a case of each function
-    by themselves, and one operation with it.
+    An operation costs about a microsecond there, however little it does. So each function has a branch of its own for
+    no connections, for one and for two, in which XLA makes one operation of the sum and the function; more connections
+    are added in a loop.
 
     Args:
         functions: the activation functions.
@@ -136,23 +137,25 @@ def activated(
         points: P.
     """
 
+    def added(index: Array, so_far: Array) -> Array:
+        # LLVM makes one operation, which rounds once, of a sum and its first product: so the new one stands first, and
+        # rounding is the same in a branch and in a loop.
+        return product(index) + so_far
+
     def total(connections: int) -> Array:
-        # The product stands first, because LLVM joins the first one to a sum: so it rounds as in the loop.
-        products = [product(begin + number) for number in range(connections)]
-        return reduce(lambda total, product: product + total, products) if products else jnp.zeros(points)
+        return reduce(
+            lambda so_far, number: added(begin + number, so_far), range(connections), jnp.zeros(points)
+        )
 
     def total_of_many() -> Array:
-        others = begin + FEW_CONNECTIONS, end
-        return jax.lax.fori_loop(*others, lambda index, sum: product(index) + sum, total(FEW_CONNECTIONS))
+        return jax.lax.fori_loop(begin + FEW_CONNECTIONS, end, added, total(FEW_CONNECTIONS))
 
     totals = [*(partial(total, connections) for connections in range(FEW_CONNECTIONS + 1)), total_of_many]
-    cases = [partial(_of, function, total) for function in functions for total in totals]
-    function = jnp.clip(activation, 0, len(functions) - 1)
-    return jax.lax.switch(function * len(totals) + jnp.minimum(end - begin, FEW_CONNECTIONS + 1), cases)
-
-
-def _of(function: Callable[[Array], Activated], total: Callable[[], Array]) -> Activated:
-    return function(total())
+    branches = [
+        lambda function=function, total=total: function(total()) for function in functions for total in totals
+    ]
+    kind = jnp.clip(activation, 0, len(functions) - 1)
+    return jax.lax.switch(kind * len(totals) + jnp.minimum(end - begin, FEW_CONNECTIONS + 1), branches)
 
 
 def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:

@@ -80,8 +80,8 @@ def evaluate_differentiably(graph: Graph, points: Array, outputs: int, show: Sho
 def gradients_in_turn(graphs: Graph, cotangents: Array, points: Array, outputs: int, show: Show) -> Array:
     """Gradients [B, E] by the weights, of the sum of what is shown times `cotangents` [B, O, P]: the CPU's formulation.
 
-    As `qdfool.genomes.cppn.evaluation.in_turn`: network after network, piece after piece, and live nodes and
-    connections alone, there and back.
+    As `qdfool.genomes.cppn.evaluation.in_turn`, live nodes and connections alone, there and back; but a network has all
+    its pieces before the next one.
     """
     inputs, _ = points.shape
     pieces = pieces_of(points)
@@ -97,8 +97,8 @@ def gradients_in_turn(graphs: Graph, cotangents: Array, points: Array, outputs: 
             def product(index: Array) -> Array:
                 return weight[index] * values[source[index]]
 
-            chosen, ends = order[position], (begin[position], begin[position + 1])
-            value, slope = activated(FUNCTIONS, activation[chosen], *ends, product, piece)
+            chosen, group = order[position], (begin[position], begin[position + 1])
+            value, slope = activated(FUNCTIONS, activation[chosen], *group, product, piece)
             return values.at[chosen].set(value), slopes.at[chosen].set(slope), adjoints.at[chosen].set(0.0)
 
         def back(number: Array, carry: tuple[Buffers, Array]) -> tuple[Buffers, Array]:
