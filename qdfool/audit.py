@@ -169,7 +169,7 @@ def as_text(card: dict[str, Any], out: Path) -> str:
         given, asked = real["images"], real["asked_about"]
         of_all = "" if asked == given else f" of {given:,}"
         lines.append(
-            f"  of {asked:,}{of_all} real images all but {100 * real['lost']:.3g} % are at "
+            f"  of {asked:,}{of_all} real images at least {100 * (1 - real['lost']):.3g} % are at "
             f"{percent(real['threshold'])} or more, and so are {100 * real['passing']:.3g} % of those of nothing"
         )
     lines.append(f"{card['evaluations']:,} evaluations; {run_folder.REPORT} and {CARD} are in {out}/")

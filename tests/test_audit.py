@@ -173,9 +173,9 @@ def test_real_images_say_what_a_threshold_would_lose(command, tmp_path):
         level = np.log(row["confidence"] / (1 - row["confidence"]))
         assert row["lost"] == pytest.approx((odds < level).mean())
     assert made["real"]["images"] == 20
-    assert "  of 20 real images all but " in audit.as_text(made, Path("audited"))
+    assert "  of 20 real images at least 95 % are at " in audit.as_text(made, Path("audited"))
     made["real"]["images"] = 1_000  # Of so many, not all are asked about.
-    assert "  of 20 of 1,000 real images all but " in audit.as_text(made, Path("audited"))
+    assert "  of 20 of 1,000 real images at least " in audit.as_text(made, Path("audited"))
     page = Path("audited/report.html").read_text()
     assert "Give more real images: 20 do not tell" in page
     # What it advises goes into the same folder with the same images, or into one of its own.

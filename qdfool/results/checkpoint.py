@@ -233,7 +233,7 @@ class Checkpoints:
             )
         raise InputError(
             f"No checkpoint in {self.directory}. Expected the folder of a run that saved one; give that, or start "
-            "a new run with another `out`."
+            "a new run with another `out`, or in this folder with `overwrite`."
         )
 
     def _restore(

@@ -178,8 +178,8 @@ def _thresholds_note(card: dict[str, Any]) -> str:
         )
     level, lost, passing = percent(real["threshold"]), share(real["lost"]), share(real["passing"])
     return (
-        f"{count}; of real ones there are {real['asked_about']:,}. The threshold that loses {lost} of the real ones is "
-        f"at {level}, and {passing} of the images of nothing pass it."
+        f"{count}; of real ones there are {real['asked_about']:,}. The threshold that loses at most {lost} of the "
+        f"real ones is at {level}, and {passing} of the images of nothing pass it."
     )
 
 
