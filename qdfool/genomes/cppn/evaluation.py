@@ -79,9 +79,9 @@ def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
     """What is shown of the outputs of networks at points [I, P], [B, P, O]: the CPU's formulation.
 
     One network comes after the other, and each costs what it is: as many steps as it has live nodes, of each node
-    only its own connections and activation. All this is for a piece of the points at a time, whose inputs are written
-    once for all networks, so that the values of all nodes stay in the cache; and what is shown of a piece is written
-    where it stays: in large images a pass over memory takes as long as some connections.
+    only its own connections and activation. All this is for a piece of the points at a time, so that the values of all
+    nodes stay in the cache. The inputs of a piece are written once for all networks, and what is shown of it where it
+    stays: in large images a pass over memory takes as long as some connections.
     """
     inputs, size = points.shape
     pieces = jnp.asarray(pieces_of(points))
