@@ -143,6 +143,9 @@ class Encoding:
     """The genome whose image comes nearest to one [H, W, C] in [0, 1]. None: no run begins with pictures."""
     project: Callable[[Genome], Genome] = lambda genome: genome
     """The nearest genome whose numbers are in their range, of one that was moved out of it."""
+    decode_onto: Callable[[Genome, Image], Image] | None = None
+    """The same image as that of `decode`, written over one that is needed no more, whatever that shows; for an encoding
+    that draws part by part, for which memory would be cleared otherwise. None: `decode`."""
 
 
 @dataclass(frozen=True)

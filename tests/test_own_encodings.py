@@ -3,12 +3,16 @@
 from dataclasses import replace
 
 import fake
+import jax
+import jax.numpy as jnp
 import numpy as np
 import own_parts
 import pytest
 
 import qdfool
+from qdfool.build import build_evolution
 from qdfool.errors import InputError
+from qdfool.genomes.levels import round_to_levels
 
 
 def test_the_config_that_a_run_began_with_has_the_operators_of_its_own_encoding(small, tmp_path):
@@ -33,15 +37,26 @@ def test_a_genome_that_no_file_holds_is_refused(small):
         qdfool.evolve(replace(small, encoding=half), fake.host_logits)
 
 
-@pytest.mark.parametrize("part", ["differentiable", "project", "encode"])
+@pytest.mark.parametrize("part", ["differentiable", "project", "encode", "decode_onto"])
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        (lambda given: 1 / 0, "failed on float32.*ZeroDivisionError"),
-        (lambda given: None, "must make float32.*it makes nothing"),
+        (lambda *given: 1 / 0, "failed on float32.*ZeroDivisionError"),
+        (lambda *given: None, "must make float32.*it makes nothing"),
     ],
 )
 def test_what_else_an_encoding_of_ones_own_does_is_looked_at_before_a_run(small, part, function, said):
     encoding = replace(own_parts.stripes(fake.SHAPE), **{part: function})
     with pytest.raises(InputError, match=f"`{part}` of the encoding stripes {said}"):
         qdfool.evolve(replace(small, encoding=encoding), fake.host_logits)
+
+
+def test_what_is_drawn_over_an_image_is_rounded_too(small):
+    encoding = own_parts.stripes(fake.SHAPE)
+    encoding = replace(encoding, decode_onto=lambda genome, image: encoding.decode(genome))
+    evolution = build_evolution(replace(small, encoding=encoding), fake.classifier)
+    assert evolution.decode_onto is not None
+    genome = jax.jit(evolution.initialise)(jax.random.key(0))
+    drawn = jax.jit(evolution.decode_onto)(genome, jnp.ones(fake.SHAPE))
+    np.testing.assert_array_equal(drawn, jax.jit(evolution.decode)(genome))
+    np.testing.assert_array_equal(drawn, round_to_levels(drawn))

@@ -114,16 +114,17 @@ def build_encoding(config: Config, image_shape: Shape) -> Encoding:
     if not config.rounding or config.encoding == "cppn":
         return encoding  # CPPNs round as they draw
 
-    differentiable = encoding.differentiable
+    differentiable, decode_onto = encoding.differentiable, encoding.decode_onto
     return replace(
         encoding,
         decode=_rounded(encoding.decode),
         differentiable=None if differentiable is None else _rounded(differentiable),
+        decode_onto=None if decode_onto is None else _rounded(decode_onto),
     )
 
 
-def _rounded(decode: Callable[[Genome], Image]) -> Callable[[Genome], Image]:
-    return lambda genome: round_to_levels(decode(genome))
+def _rounded(decode: Callable[..., Image]) -> Callable[..., Image]:
+    return lambda *given: round_to_levels(decode(*given))
 
 
 def is_own_encoding(config: Config) -> bool:
@@ -160,14 +161,15 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
             f"The encoding {name} must draw one image, float32{list(image_shape)}; it draws {shapes(drawn)}."
         )
     for what, given, expected in (
-        ("differentiable", genome, drawn),
-        ("project", genome, genome),
-        ("encode", drawn, genome),
+        ("differentiable", (genome,), drawn),
+        ("project", (genome,), genome),
+        ("encode", (drawn,), genome),
+        ("decode_onto", (genome, drawn), drawn),
     ):
         if (function := getattr(found, what)) is None:
             continue
         with code_of_a_user(f"`{what}` of the encoding {name} failed on {shapes(given)}"):
-            made = jax.eval_shape(function, given)
+            made = jax.eval_shape(function, *given)
         if not alike(made, expected):
             raise InputError(
                 f"`{what}` of the encoding {name} must make {shapes(expected)} of {shapes(given)}; it makes "

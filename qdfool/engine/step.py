@@ -53,6 +53,8 @@ class Evolution:
     """An image to its measures [M]."""
     cell_index: Callable[[Array], tuple[Array, Array]]
     """Measures [M] to their grid cell [] int32 in [0, G), and [] bool whether they are in range."""
+    decode_onto: Callable[[Genome, Image], Image] | None = None
+    """`decode` over an image that is needed no more; see `qdfool.Encoding`."""
     encode: Callable[[Image], Genome] | None = None
     """An image to the genome that draws it; needed where a run begins with pictures."""
     competition: Literal["all", "parent"] = "all"
@@ -187,7 +189,10 @@ def _breed(evolution: Evolution, state: State, score: Score | None) -> State:
     children, parents, emitter = evolution.emitter.emit(
         key, state.generation, state.emitter, state.elites, score
     )
-    images = jax.vmap(evolution.decode)(children)
+    if evolution.decode_onto is None:
+        images = jax.vmap(evolution.decode)(children)
+    else:
+        images = jax.vmap(evolution.decode_onto)(children, state.images)
     if evolution.is_image is not None:
         # A child of no cell waits as what is no image, and without a parent, so that what is saved is whole.
         known = (parents >= -1) & (parents < state.elites.fitness.shape[0])

@@ -58,6 +58,14 @@ def test_elites_equal_the_reference(small, archive, levels, seed):
     assert_same(state, reference)
 
 
+def test_children_are_drawn_over_images_that_were_scored(small):
+    evolution = replace(build_evolution(small, fake.classifier), decode_onto=lambda genome, image: image / 2)
+    state = jitted_init(evolution)(jax.random.key(0))
+    images = np.asarray(ask(state))
+    after, _ = jax.jit(lambda state, logits: tell(evolution, state, logits))(state, fake.logits(images))
+    np.testing.assert_array_equal(ask(after), images / 2)
+
+
 @functools.cache
 def compiled(config):
     """The evolution, its `tell`, and images to grid cells: compiled once for all seeds."""

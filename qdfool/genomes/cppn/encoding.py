@@ -73,13 +73,18 @@ def cppn(
     def decode(genome: Genome) -> Image:
         return evaluate(genome, points, outputs, show).reshape(image_shape)
 
+    def decode_onto(genome: Genome, canvas: Image) -> Image:
+        return evaluate(genome, points, outputs, show, canvas.reshape(-1, outputs)).reshape(image_shape)
+
     def differentiable(genome: Genome) -> Image:
         return evaluate_differentiably(genome, points, outputs, show).reshape(image_shape)
 
     def project(genome: Genome) -> Genome:
         return genome._replace(weight=jnp.clip(genome.weight, -weight_range, weight_range))
 
-    return Encoding("cppn", initialise, decode, differentiable=differentiable, project=project)
+    return Encoding(
+        "cppn", initialise, decode, differentiable=differentiable, project=project, decode_onto=decode_onto
+    )
 
 
 def rgb_of_hls(hls: Array) -> Array:

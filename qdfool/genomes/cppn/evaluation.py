@@ -57,26 +57,29 @@ Show = Callable[[Array], Array]
 """From outputs [O, P] to what is shown of them, [O, P]."""
 
 
-def evaluate(graph: Graph, points: Array, outputs: int, show: Show) -> Array:
+def evaluate(graph: Graph, points: Array, outputs: int, show: Show, canvas: Array | None = None) -> Array:
     """What is shown of the outputs of a network at points [I, P]: [P, O], as an image has its channels.
 
     Nodes are computed one after the other, each from those before it, and only those that an output depends
     on. A node without incoming connections has the activation of 0. Under `vmap` the networks of a batch are
     computed in the formulation that suits the platform that the program is compiled for.
+
+    A canvas [P, O] is memory to write to on a CPU, whose values are needed no more: without one, that is cleared first.
     """
 
-    def shown(graphs: Graph) -> Array:
-        cpu, other = (
-            partial(formulation, points=points, outputs=outputs, show=show)
-            for formulation in (in_turn, side_by_side)
+    def shown(work: tuple[Graph, Array | None]) -> Array:
+        return jax.lax.platform_dependent(
+            *work,
+            cpu=lambda graphs, canvases: in_turn(graphs, points, outputs, show, canvases),
+            default=lambda graphs, _: side_by_side(graphs, points, outputs, show),
         )
-        return jax.lax.platform_dependent(graphs, cpu=cpu, default=other)
 
-    return together(shown)(graph)
+    return together(shown)((graph, canvas))
 
 
-def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
-    """What is shown of the outputs of networks at points [I, P], [B, P, O]: the CPU's formulation.
+def in_turn(graphs: Graph, points: Array, outputs: int, show: Show, canvases: Array | None = None) -> Array:
+    """What is shown of the outputs of networks at points [I, P], [B, P, O], written over canvases of that shape: the
+    CPU's formulation.
 
     One network comes after the other, and each costs what it is: as many steps as it has live nodes, of each node
     only its own connections and activation. All this is for a piece of the points at a time, so that the values of all
@@ -110,8 +113,8 @@ def in_turn(graphs: Graph, points: Array, outputs: int, show: Show) -> Array:
         return jax.lax.fori_loop(0, batch, partial(network, place), carry)
 
     # The values are carried from network to network: to clear them would cost as much as a network.
-    carry = jnp.zeros((nodes, piece)), jnp.zeros((batch, size, outputs))
-    return jax.lax.fori_loop(0, pieces.shape[0], at, carry)[1]
+    found = jnp.zeros((batch, size, outputs)) if canvases is None else canvases
+    return jax.lax.fori_loop(0, pieces.shape[0], at, (jnp.zeros((nodes, piece)), found))[1]
 
 
 def activated(

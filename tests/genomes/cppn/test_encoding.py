@@ -1,5 +1,7 @@
 """Evaluation of CPPNs against a plain Python walk of the same network."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -135,6 +137,28 @@ def test_an_image_is_the_magnitude_of_the_outputs(outputs):
                 values = [abs(v) for v, _ in graph.evaluate([x, y, np.hypot(x, y), 1.0])]
                 expected = values if outputs == 1 else rgb_of_hls(*values)
                 np.testing.assert_allclose(images[index, row, column], expected, atol=2e-4)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_image_is_the_same_whatever_it_is_drawn_over(channels):
+    one = encoding((5, 7, channels))
+    assert one.decode_onto is not None
+    genomes = jax.jit(jax.vmap(one.initialise))(jax.random.split(jax.random.key(0), 3))
+    canvases = jnp.array([jnp.nan, jnp.inf, 0.5])[:, None, None, None] + jnp.zeros((3, 5, 7, channels))
+    over = jax.jit(jax.vmap(one.decode_onto))(genomes, canvases)
+    np.testing.assert_array_equal(over, jax.jit(jax.vmap(one.decode))(genomes))
+
+
+def test_a_cpu_writes_over_what_it_draws_over():
+    """It neither clears memory nor copies images."""
+    one = encoding((64, 64, 3))
+    assert one.decode_onto is not None
+    genomes = jax.eval_shape(jax.vmap(one.initialise), jax.random.split(jax.random.key(0), 128))
+    canvases = jax.ShapeDtypeStruct((128, 64, 64, 3), jnp.float32)
+    drawn = jax.jit(jax.vmap(one.decode_onto), donate_argnums=1).lower(genomes, canvases).compile()
+    makes = set(re.findall(r"= f32\[128,\S+ ([\w-]+)\(", drawn.as_text() or ""))
+    assert "dynamic-update-slice" in makes
+    assert not makes & {"broadcast", "copy"}
 
 
 def test_pixel_coordinates_count_from_zero():
