@@ -149,9 +149,10 @@ def is_of_seeds(directory: Path) -> bool:
 
 def _config(directory: Path, values: dict[str, Any], objects: Config | None) -> Config:
     path = directory / run_folder.CONFIG
-    groups = ("settings", "classifier", "versions")
-    if not all(isinstance(values.get(group), dict) for group in groups):
-        raise InputError(f"{path} is damaged: expected {', '.join(groups)}, each a group of values.")
+    if not all(isinstance(values.get(group), dict) for group in run_folder.GROUPS):
+        raise InputError(
+            f"{path} is damaged: expected {', '.join(run_folder.GROUPS)}, each a group of values."
+        )
     for name, found in values["versions"].items():
         if not isinstance(found, str):
             raise InputError(

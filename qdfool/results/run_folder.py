@@ -49,6 +49,8 @@ NUMBERS = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS)
 """What of that audits and comparisons have not."""
 AUDIT = "audit.json"
 """Of the folder of an audit, which is none of a run."""
+GROUPS = ("settings", "classifier", "versions")
+"""What the `config.json` of every run has."""
 SEEDS = "seeds"
 """Key under which the `config.json` of a folder of several seeds lists them."""
 LARGEST_NUMBER = 1 << 63
@@ -145,10 +147,10 @@ def _clear(directory: Path, overwrite: bool) -> None:
 def _check_free(directory: Path, overwrite: bool) -> list[str]:
     """What is to be thrown away."""
     found = [name for name in OWN if os.path.lexists(directory / name)]
-    if found and not has_run(directory):
+    if found and not is_of_a_run(directory):
         raise InputError(
-            f"{directory} has no run in it, but what a run would write over: {', '.join(found)}. Give another `out`, "
-            "or move them away."
+            f"{directory} has no {CONFIG} of a run, but what a run would write over: {', '.join(found)}. Give another "
+            "`out`, or move them away."
         )
     if found and not overwrite:
         raise InputError(
@@ -287,6 +289,16 @@ def has_run(directory: Path) -> bool:
     """Whether there is a run in a folder, or what is left of one; pages and pictures alone may be of an audit or a
     comparison, or of somebody else."""
     return any(os.path.lexists(directory / name) for name in NUMBERS)
+
+
+def is_of_a_run(directory: Path) -> bool:
+    """Whether its `config.json` is that of a run, whole. Others have files and folders of these names too, as a model
+    that was downloaded: they are not thrown away."""
+    try:
+        values = read_json(directory / CONFIG)
+    except InputError:
+        return False
+    return all(isinstance(values.get(group), dict) for group in GROUPS)
 
 
 def check_files(directory: Path) -> None:

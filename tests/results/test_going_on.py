@@ -176,16 +176,35 @@ def test_a_run_without_its_summary_is_one_to_go_on_with(alone, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["report.html", "curves.png"])
-def test_what_is_of_no_run_is_left_alone(small, tmp_path, name):
-    """A page may be of an audit or a comparison."""
+def test_a_page_or_picture_alone_is_of_no_run(tmp_path, name):
+    """It may be of an audit or a comparison."""
     (tmp_path / name).write_text("of something else")
-    for overwrite in (False, True):
-        with pytest.raises(InputError, match=f"has no run in it, but what a run would write over: {name}"):
-            qdfool.evolve(small, fake.logits, out=tmp_path, overwrite=overwrite)
     with pytest.raises(InputError, match="No run in"):
         make_page(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert (tmp_path / name).read_text() == "of something else"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("report.html", "of something else"),
+        ("metrics.csv", "epoch,loss"),
+        ("checkpoints/model.safetensors", "weights"),
+        ("config.json", "{"),
+        ("config.json", '{"architectures": ["ResNet"]}'),
+        ("config.json", '{"settings": {}, "classifier": {}, "versions": "1"}'),
+    ],
+)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_is_of_no_run_is_left_alone(small, tmp_path, name, text, overwrite):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    there = f"what a run would write over: {Path(name).parts[0]}. Give another `out`, or move them away"
+    with pytest.raises(InputError, match=rf"has no config\.json of a run, but {there}"):
+        qdfool.evolve(small, fake.logits, out=tmp_path, overwrite=overwrite)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
+    assert file.read_text() == text
 
 
 def test_what_is_half_thrown_away_can_be_thrown_away(small, alone, tmp_path, monkeypatch):
