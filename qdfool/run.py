@@ -203,6 +203,11 @@ def _evolve(saved: SavedRun | SavedSeeds, command: CommandLine, out: Path, watch
             several = isinstance(saved, SavedSeeds)
             which = f"{len(saved.seeds):,} seeds" if several else f"seed {config.seed}"
             progress.say(f"{config.preset} on {classifier.name}{host}, {which}, into {out}/")
+            if _is_done(saved):
+                progress.say(
+                    "The budget is spent already, so nothing evolves: with a larger --generations, --evaluations or "
+                    "--seconds it goes on."
+                )
         saved.evolve(
             lambda: bool(received),
             lambda runs: progress.show({run.config.seed: run.metrics[-1] for run in runs}),
@@ -215,6 +220,12 @@ def _evolve(saved: SavedRun | SavedSeeds, command: CommandLine, out: Path, watch
     if not quiet:
         print(progress.summary(saved.summary(), out))
     return DONE
+
+
+def _is_done(saved: SavedRun | SavedSeeds) -> bool:
+    if isinstance(saved, SavedSeeds):
+        return not saved.to_do()
+    return saved.config.spent_budget(saved.run.generations, saved.run.seconds) is not None
 
 
 def listing() -> str:

@@ -133,6 +133,13 @@ def test_a_budget_that_is_typed_replaces_the_one_before(typed, budget):
     assert (config.generations, config.evaluations, config.seconds) == budget
 
 
+def test_a_finished_run_says_that_nothing_is_left_of_its_budget(command, done):
+    status, out, _ = command("--resume", str(done))
+    assert status == 0
+    assert "The budget is spent already, so nothing evolves" in out
+    assert "is spent" not in command("--resume", str(done), "--generations", "21")[1]
+
+
 def test_a_budget_that_is_typed_replaces_a_saved_one(command, done):
     assert command("--resume", str(done), "--evaluations", "100", "--quiet")[0] == 0
     assert json.loads((done / "summary.json").read_text())["generations"] == 8

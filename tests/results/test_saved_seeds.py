@@ -151,6 +151,7 @@ def test_a_signal_ends_all_after_the_chunk_and_they_go_on_together(small, tmp_pa
     status, out, error = command("--resume", str(folder))
     assert (status, error) == (0, "")
     assert "seed 0 (1 of 2) | generation" in out
+    assert "is spent" not in out
     assert contents(folder / "seed5") == first
     assert are_of_their_own_commands(folder, alone)
 
@@ -254,6 +255,7 @@ def test_a_seed_in_an_empty_folder_begins_anew(done, command, alone):
     shutil.rmtree(done / "seed0")
     (done / "seed0").mkdir()
     assert command("--resume", str(done), "--quiet") == (0, "", "")
+    assert "The budget is spent already, so nothing evolves" in command("--resume", str(done))[1]
     assert are_of_their_own_commands(done, alone)
 
 
