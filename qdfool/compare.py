@@ -136,7 +136,7 @@ def as_text(groups: Sequence[Group], found: Sequence[Difference]) -> str:
     table = [["figure", "setting", "than", "difference (95 %)", "p, adjusted", "beyond chance"]]
     for one in found:
         difference, kind, p = difference_text(one)
-        beyond = "yes" if one.beyond_chance else "no"
+        beyond = {None: "?", True: "yes", False: "no"}[one.beyond_chance]
         table.append([named(one.figure), one.group, one.than, f"{difference}, {kind}", p, beyond])
     tables = [rows, *([table] if found else [])]
     return "\n\n".join(_table(table) for table in tables)

@@ -108,9 +108,9 @@ class Difference:
     """The same, adjusted for the number of all comparisons by Holm's method."""
 
     @property
-    def beyond_chance(self) -> bool:
-        """Whether it is, at LEVEL for all comparisons together."""
-        return bool(self.p_adjusted < 1 - LEVEL)
+    def beyond_chance(self) -> bool | None:
+        """Whether it is, at LEVEL for all comparisons together; None where that cannot be tested."""
+        return None if np.isnan(self.p_adjusted) else bool(self.p_adjusted < 1 - LEVEL)
 
 
 def read_groups(folders: Sequence[Path]) -> list[Group]:

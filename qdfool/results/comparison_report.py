@@ -64,7 +64,7 @@ def report_of(
             ("settings", f"{len(groups):,}"),
             ("runs", f"{len(runs):,}"),
             ("differences tested", f"{sum(math.isfinite(one.p_value) for one in found):,}"),
-            ("beyond chance", f"{sum(one.beyond_chance for one in found):,}"),
+            ("beyond chance", f"{sum(one.beyond_chance is True for one in found):,}"),
         ],
         groups=[
             (group.name, [_run(member.folder, member.seed, out) for member in group.members])

@@ -94,6 +94,13 @@ def test_names_of_settings_and_runs_stay_text():
     assert sum(text == HOSTILE for _, text in page.texts) >= 12
 
 
+@pytest.mark.parametrize(("beyond", "said"), [(True, "yes"), (False, "no"), (None, "?")])
+def test_what_cannot_be_tested_is_neither_beyond_chance_nor_not(beyond, said):
+    one = replace(report().differences[0], beyond_chance=beyond)
+    page = Page(render_comparison(replace(report(), differences=[one])))
+    assert page.texts[page.texts.index(("td", "0.01")) + 1] == ("td", said)
+
+
 def test_what_is_read_off_is_what_is_drawn():
     texts = Page(render_comparison(report())).data()["texts"]
     confidence, score, coverage = (curve[1] for curve in texts)

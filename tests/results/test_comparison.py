@@ -127,9 +127,11 @@ def test_what_is_the_same_in_all_runs_is_no_comparison_and_one_run_has_no_interv
     (found,) = differences([group("one", {0: 1.0}), group("other", {0: 2.0})])
     assert found.difference.mean == 1.0
     assert np.isnan([found.difference.low, found.p_value, found.p_adjusted]).all()
-    assert not found.beyond_chance
+    assert found.beyond_chance is None
+    assert compare.as_text([], [found]).splitlines()[-1].endswith("| ? | ? |")
     text = json.dumps(as_json([], [found]), allow_nan=False)
-    assert json.loads(text)["differences"][0]["low"] is None
+    (read,) = json.loads(text)["differences"]
+    assert (read["low"], read["beyond_chance"]) == (None, None)
 
 
 def test_curves_are_the_records_by_evaluations(runs):

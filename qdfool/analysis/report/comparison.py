@@ -59,7 +59,8 @@ class ComparedFigure:
     difference: str
     kind: str
     p: str
-    beyond_chance: bool
+    beyond_chance: bool | None
+    """None where that cannot be tested."""
 
 
 @dataclass(frozen=True)
