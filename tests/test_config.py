@@ -207,6 +207,8 @@ def test_a_long_value_is_shown_shortened():
 def test_kinds_are_checked_of_a_config_made_by_hand_too():
     with pytest.raises(InputError, match="`batch_size` must be a whole number; got '12'"):
         validate(Config(generations=1, batch_size="12"))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match=r"`emitters` must be of type Emitters; got \{\}"):
+        validate(Config(generations=1, emitters={}))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

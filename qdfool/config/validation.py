@@ -195,7 +195,7 @@ def _check_kinds(group: Any, path: str) -> None:
         if dataclasses.is_dataclass(kind):
             if not isinstance(value, typing.cast(type, kind)):
                 raise InputError(
-                    f"`{path}{name}` must be a {typing.cast(type, kind).__name__}; got {shown(value)}."
+                    f"`{path}{name}` must be of type {typing.cast(type, kind).__name__}; got {shown(value)}."
                 )
             _check_kinds(value, f"{path}{name}.")
         else:
