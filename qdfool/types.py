@@ -144,8 +144,9 @@ class Encoding:
     project: Callable[[Genome], Genome] = lambda genome: genome
     """The nearest genome whose numbers are in their range, of one that was moved out of it."""
     decode_onto: Callable[[Genome, Image], Image] | None = None
-    """The same image as that of `decode`, written over one that is needed no more, whatever that shows; for an encoding
-    that draws part by part, for which memory would be cleared otherwise. None: `decode`."""
+    """(genome, image that is needed no more) to the same image as that of `decode`, written over the other one,
+    whatever that holds; for an encoding that draws part by part, for which memory would be cleared otherwise. None:
+    `decode`."""
 
 
 @dataclass(frozen=True)

@@ -60,3 +60,13 @@ def test_what_is_drawn_over_an_image_is_rounded_too(small):
     drawn = jax.jit(evolution.decode_onto)(genome, jnp.ones(fake.SHAPE))
     np.testing.assert_array_equal(drawn, jax.jit(evolution.decode)(genome))
     np.testing.assert_array_equal(drawn, round_to_levels(drawn))
+
+
+@pytest.mark.parametrize(
+    "over", [lambda image, drawn: 0.5 * image + 0.5 * drawn, lambda image, drawn: image / 2]
+)
+def test_what_is_drawn_over_an_image_is_what_is_shown(small, over):
+    encoding = own_parts.stripes(fake.SHAPE)
+    other = replace(encoding, decode_onto=lambda genome, drawn: over(encoding.decode(genome), drawn))
+    with pytest.raises(InputError, match="`decode_onto` of the encoding stripes must draw the same image"):
+        build_evolution(replace(small, encoding=other), fake.classifier)

@@ -99,6 +99,10 @@ ENCODINGS: dict[str, tuple[str, Callable[[Config, Shape], Encoding]]] = {
 }
 
 
+MOST_APART = 1e-5
+"""By rounding, of a value that is drawn in two ways."""
+
+
 def build_encoding(config: Config, image_shape: Shape) -> Encoding:
     """The encoding of a config, rounded to 8-bit levels unless the config says otherwise.
 
@@ -175,7 +179,23 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
                 f"`{what}` of the encoding {name} must make {shapes(expected)} of {shapes(given)}; it makes "
                 f"{shapes(made) or 'nothing'}."
             )
+    if found.decode_onto is not None:
+        _check_drawn_onto(name, found, image_shape)
     return found
+
+
+def _check_drawn_onto(name: str, encoding: Encoding, image_shape: Shape) -> None:
+    """Checks with one genome that `decode_onto` draws what `decode` does: that is what is shown of an elite."""
+    assert encoding.decode_onto is not None
+    with code_of_a_user(f"The encoding {name} failed on images of {list(image_shape)}"):
+        genome = jax.jit(encoding.initialise)(new_key(0))
+        image = jax.jit(encoding.decode)(genome)
+        over = jax.jit(encoding.decode_onto)(genome, jnp.full(image_shape, jnp.nan))
+    if not np.allclose(over, image, rtol=0.0, atol=MOST_APART, equal_nan=True):
+        raise InputError(
+            f"`decode_onto` of the encoding {name} must draw the same image as `decode`, whatever it draws over; over "
+            "NaN it draws another one. Write every value, and read none."
+        )
 
 
 def alike(one: Genome, other: Genome) -> bool:

@@ -143,8 +143,8 @@ class EvolutionStrategy:
     improves."""
 
     strategy: Literal["auto", "cma_es", "sep_cma_es", "lm_ma_es"] = "auto"
-    """Of evosax. auto: cma_es up to 2,000 genes, sep_cma_es beyond. cma_es decomposes a matrix of genes x genes each
-    time, which for the 784 pixels of a digit takes most of it."""
+    """Of evosax. auto: cma_es up to 2,000 genes, sep_cma_es beyond. cma_es decomposes a matrix of genes x genes
+    each generation, and for the 784 pixels of a digit that is most of its time."""
     strategies: int = 5
     """How many (1 to 1,024) share the emitter's children."""
     sigma: float = 0.1

@@ -42,7 +42,7 @@ REPORT, PARTIAL, INSPECTED = "report.html", "report-partial.html", "inspected"
 folder of what it saves of single elites."""
 PAGES = (REPORT, PARTIAL)
 OWN = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS, *PICTURES, CLASSES, SHEETS, *PAGES, INSPECTED)
-"""Everything that a run writes."""
+"""Everything that a run writes; first what says that it is a run's."""
 FOLDERS = (CHECKPOINTS, SHEETS, INSPECTED)
 """What of that are folders."""
 NUMBERS = (CONFIG, METRICS, SUMMARY, ELITES, HISTORY, CHECKPOINTS)
@@ -135,7 +135,8 @@ def _clear_seed(folder: Path, overwrite: bool) -> None:
 
 
 def _clear(directory: Path, overwrite: bool) -> None:
-    # Somebody may have run in it meanwhile. The numbers go last: pictures alone would be taken for somebody else's.
+    # Somebody may have run in it meanwhile. `config.json` goes last: what is left without it is taken for somebody
+    # else's.
     for name in reversed(_check_free(directory, overwrite)):
         path = directory / name
         if path.is_dir() and not path.is_symlink():
@@ -149,8 +150,8 @@ def _check_free(directory: Path, overwrite: bool) -> list[str]:
     found = [name for name in OWN if os.path.lexists(directory / name)]
     if found and not is_of_a_run(directory):
         raise InputError(
-            f"{directory} has no {CONFIG} of a run, but what a run would write over: {', '.join(found)}. Give another "
-            "`out`, or move them away."
+            f"{directory} has no whole {CONFIG} of a run, but what a run would write over: {', '.join(found)}. Move "
+            "them away, or give another `out`."
         )
     if found and not overwrite:
         raise InputError(

@@ -2,12 +2,14 @@
 
 import itertools
 import logging
+import re
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
 import fake
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -28,6 +30,8 @@ from qdfool.engine.loop import (
 )
 from qdfool.engine.step import init
 from qdfool.errors import InputError
+from qdfool.presets import preset
+from qdfool.types import Classifier
 
 
 def run(config, classifier=fake.classifier, budget=None, chunk_seconds=0.02, **more) -> list[Chunk]:
@@ -55,6 +59,25 @@ def test_a_run_does_not_depend_on_its_chunks(small):
     np.testing.assert_array_equal(jax.random.key_data(at_once.key), jax.random.key_data(one_by_one.key))
     jax.tree.map(np.testing.assert_array_equal, at_once._replace(key=None), one_by_one._replace(key=None))
     np.testing.assert_array_equal(records.fitness[:30], rows)
+
+
+@pytest.mark.release
+def test_a_generation_clears_no_memory_for_coloured_cppns_and_copies_none():
+    weights = jnp.asarray(np.random.default_rng(0).normal(size=(56 * 56 * 3, 5)), jnp.float32)
+    classifier = Classifier(
+        "linear",
+        (56, 56, 3),
+        tuple("abcde"),
+        weights,
+        lambda weights, images: images.reshape(23, -1) @ weights,
+    )
+    evolution = build_evolution(preset("mnist-cppn", batch_size=23, evaluations=46), classifier)
+    state = jitted_init(evolution)(jax.random.key(0))
+    program = run_generations(evolution, classifier.logits)
+    lowered = program.lower(state, empty_records(5), weights, jnp.int32(1))
+    makes = set(re.findall(r"= f32\[23,(?:56,56|3136),3\]\S* ([\w-]+)\(", lowered.compile().as_text()))
+    assert "dynamic-update-slice" in makes
+    assert not makes & {"broadcast", "copy"}
 
 
 def test_generations_are_counted_exactly(small):

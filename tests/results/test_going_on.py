@@ -200,8 +200,8 @@ def test_what_is_of_no_run_is_left_alone(small, tmp_path, name, text, overwrite)
     file = tmp_path / name
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)
-    there = f"what a run would write over: {Path(name).parts[0]}. Give another `out`, or move them away"
-    with pytest.raises(InputError, match=rf"has no config\.json of a run, but {there}"):
+    there = f"what a run would write over: {Path(name).parts[0]}. Move them away, or give another `out`"
+    with pytest.raises(InputError, match=rf"has no whole config\.json of a run, but {there}"):
         qdfool.evolve(small, fake.logits, out=tmp_path, overwrite=overwrite)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [file]
     assert file.read_text() == text

@@ -83,7 +83,13 @@ def cppn(
         return genome._replace(weight=jnp.clip(genome.weight, -weight_range, weight_range))
 
     return Encoding(
-        "cppn", initialise, decode, differentiable=differentiable, project=project, decode_onto=decode_onto
+        "cppn",
+        initialise,
+        decode,
+        differentiable=differentiable,
+        project=project,
+        # Of one channel XLA lays images out in two ways, and would copy them from one to the other, there and back.
+        decode_onto=None if outputs == 1 else decode_onto,
     )
 
 

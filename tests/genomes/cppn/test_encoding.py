@@ -139,12 +139,11 @@ def test_an_image_is_the_magnitude_of_the_outputs(outputs):
                 np.testing.assert_allclose(images[index, row, column], expected, atol=2e-4)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_an_image_is_the_same_whatever_it_is_drawn_over(channels):
-    one = encoding((5, 7, channels))
+def test_an_image_is_the_same_whatever_it_is_drawn_over():
+    one = encoding((5, 7, 3))
     assert one.decode_onto is not None
     genomes = jax.jit(jax.vmap(one.initialise))(jax.random.split(jax.random.key(0), 3))
-    canvases = jnp.array([jnp.nan, jnp.inf, 0.5])[:, None, None, None] + jnp.zeros((3, 5, 7, channels))
+    canvases = jnp.array([jnp.nan, jnp.inf, 0.5])[:, None, None, None] + jnp.zeros((3, 5, 7, 3))
     over = jax.jit(jax.vmap(one.decode_onto))(genomes, canvases)
     np.testing.assert_array_equal(over, jax.jit(jax.vmap(one.decode))(genomes))
 
