@@ -29,6 +29,7 @@ from qdfool.results.opening import resume as resume_run
 from qdfool.results.opening import start as start_run
 from qdfool.results.result import Result
 from qdfool.results.run import Run, advance_together
+from qdfool.results.run_folder import folder_given
 from qdfool.results.saved_run import SavedRun
 from qdfool.results.saved_seeds import SavedSeeds
 from qdfool.results.saved_seeds import resume as resume_saved_seeds
@@ -102,7 +103,7 @@ def evolve(
     if seeds is not None:
         return _evolved_of_seeds(config, seeds, classifier, out, overwrite, on_chunk)
     if out is not None:
-        return _evolved(start_run(config, Path(out), classifier, overwrite), on_chunk)
+        return _evolved(start_run(config, folder_given("out", out), classifier, overwrite), on_chunk)
     return _advanced([new_run(config, classifier)], on_chunk)[0]
 
 
@@ -117,7 +118,9 @@ def _evolved_of_seeds(
     seeds = check_seeds(seeds)
     refuse_several("evolve `seeds`")
     if out is not None:
-        return _evolved_seeds(start_seeds(config, seeds, Path(out), classifier, overwrite), on_chunk)
+        return _evolved_seeds(
+            start_seeds(config, seeds, folder_given("out", out), classifier, overwrite), on_chunk
+        )
     validate(config)
     config, built = named_or_own(build.with_pictures(config), classifier)
     first = Run(replace(config, seed=seeds[0]), built, begins=False)
@@ -176,10 +179,11 @@ def resume(
         SystemExit: as `evolve` does.
         OSError: a file cannot be read or written.
     """
-    began, _ = read_config(Path(directory), config)
-    check_given(Path(directory), began, config)
+    folder = folder_given("directory", directory)
+    began, _ = read_config(folder, config)
+    check_given(folder, began, config)
     saved = _with_budget(began, generations, evaluations, seconds)
-    return _evolved(resume_run(saved, Path(directory), classifier), on_chunk)
+    return _evolved(resume_run(saved, folder, classifier), on_chunk)
 
 
 def resume_seeds(
@@ -215,12 +219,13 @@ def resume_seeds(
         SystemExit: as `evolve` does.
         OSError: a file cannot be read or written.
     """
-    began, *_ = read_config_of_seeds(Path(directory), config)
-    check_given(Path(directory), began, config, (*NOT_COMPARED, "seed"))
+    folder = folder_given("directory", directory)
+    began, *_ = read_config_of_seeds(folder, config)
+    check_given(folder, began, config, (*NOT_COMPARED, "seed"))
     saved = _with_budget(began, generations, evaluations, seconds)
     if seeds_at_once is not None:
         saved = override(saved, {"seeds_at_once": seeds_at_once})
-    return _evolved_seeds(resume_saved_seeds(saved, Path(directory), classifier), on_chunk)
+    return _evolved_seeds(resume_saved_seeds(saved, folder, classifier), on_chunk)
 
 
 def _with_budget(

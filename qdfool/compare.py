@@ -109,14 +109,21 @@ def _check_free(out: Path, overwrite: bool) -> None:
         raise InputError(f"{out} is a run folder. Give another folder with --out.")
     if (out / run_folder.AUDIT).exists():
         raise InputError(f"{out} is the folder of an audit. Give another folder with --out.")
-    there = [name for name in (run_folder.REPORT, CURVES) if (out / name).exists()]
-    if there and not (out / COMPARISON).exists():
+    there = [name for name in (COMPARISON, run_folder.REPORT, CURVES) if (out / name).exists()]
+    if there and not _is_comparison(out):
         raise InputError(
             f"{out} holds no comparison, but what one would write over: {', '.join(there)}. Give another folder with "
             "--out."
         )
-    if (out / COMPARISON).exists() and not overwrite:
+    if there and not overwrite:
         raise InputError(f"{out} has a comparison already. Give another --out, or --overwrite.")
+
+
+def _is_comparison(out: Path) -> bool:
+    try:
+        return {"schema", "groups", "differences"} <= run_folder.read_json(out / COMPARISON).keys()
+    except InputError:
+        return False
 
 
 def printable_lines(text: str) -> str:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,10 @@ DESCRIPTION = """Evolves images of nothing that a classifier is certain of.
 The first argument may be a preset (default mnist-direct); the options change its settings. A budget that is
 given (--generations, --evaluations, --seconds) replaces the preset's; of several seeds, each has it. Without --out, the
 run folder is archives/PRESET-DATE-TIME-seedN/."""
+
+
+FLAGS = ("--overwrite", "--quiet", "--list")
+"""Options that take no value."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ def _main(arguments: list[str]) -> int:
                 f"Two presets are given: {shown(arguments[0])} and {shown(named)}. Give one of them."
             )
         named = arguments.pop(0)
+    _check_preset_is_first(arguments)
     if resume is None:
         base = preset(named or "mnist-direct")
     else:
@@ -156,6 +162,19 @@ def _option(arguments: list[str], option: str) -> str | None:
             f"{option} is there {len(values)} times: {listed(map(shown, values))}. Give it once."
         )
     return values[0] if values else None
+
+
+def _check_preset_is_first(options: Sequence[str]) -> None:
+    """Of what is typed after the preset.
+
+    Raises:
+        InputError: there is one where no option takes a value.
+    """
+    for before, argument in pairwise(["", *options]):
+        if argument in PRESETS and (not before.startswith("-") or before in FLAGS or "=" in before):
+            raise InputError(
+                f"The preset {shown(argument)} stands after options. Give it first: python -m qdfool.run {argument} ..."
+            )
 
 
 def _start(command: CommandLine, watch: Watch | None) -> int:

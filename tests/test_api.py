@@ -274,3 +274,26 @@ def test_what_is_no_config_is_said_to_be_none(config):
 def test_text_names_no_seeds_in_python(small):
     with pytest.raises(InputError, match=r"as range\(10\) or \[3, 5, 8\]; got the text '0:3'"):
         qdfool.evolve(small, fake.host_logits, seeds=cast(Any, "0:3"))
+
+
+@pytest.mark.parametrize("given", ["", 3, None])
+def test_a_folder_that_is_none_is_named(small, given):
+    for call in (
+        lambda: qdfool.load(given),
+        lambda: qdfool.resume(given),
+        lambda: qdfool.resume_seeds(given),
+        lambda: qdfool.evolve(small, fake.logits).save(given),
+    ):
+        with pytest.raises(InputError, match=f"`directory` must be the name of a folder; got {given!r}"):
+            call()
+    if given is not None:
+        with pytest.raises(InputError, match=f"`out` must be the name of a folder; got {given!r}"):
+            qdfool.evolve(small, fake.logits, out=given)
+
+
+def test_overwrite_is_true_or_false(small, tmp_path):
+    result: Any = qdfool.evolve(small, fake.logits)
+    result.save(tmp_path)
+    with pytest.raises(InputError, match="`overwrite` must be true or false; got 'no'"):
+        result.save(tmp_path, overwrite="no")
+    assert qdfool.load(tmp_path).generations == result.generations

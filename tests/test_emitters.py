@@ -349,6 +349,11 @@ HOST = Classifier(
             fake.classifier,
             "Unknown selection 'best'",
         ),
+        (
+            {"emitters": Emitters(("gradient_ascent",)), "encoding": own_parts.stripes_of_whole_numbers},
+            fake.classifier,
+            "follows gradients by real numbers, and genomes of the encoding 'whole numbers' have none",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(small, settings, classifier, message):

@@ -133,6 +133,20 @@ def test_a_budget_that_is_typed_replaces_the_one_before(typed, budget):
     assert (config.generations, config.evaluations, config.seconds) == budget
 
 
+@pytest.mark.parametrize(
+    "options", [["--generations", "1"], ["--generations=1"], ["--quiet"], ["--seed", "1", "--overwrite"]]
+)
+def test_a_preset_that_is_not_first_is_named(command, tmp_path, options):
+    said = refused(command, *options, "mnist-grid", "--out", str(tmp_path / "run"))
+    assert "The preset 'mnist-grid' stands after options. Give it first" in said
+
+
+def test_a_folder_may_be_called_as_a_preset_is(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command(*SMALL, "--out", "mnist-grid", "--quiet")[0] == 0
+    assert (tmp_path / "mnist-grid" / "config.json").exists()
+
+
 def test_a_finished_run_says_that_nothing_is_left_of_its_budget(command, done):
     status, out, _ = command("--resume", str(done))
     assert status == 0

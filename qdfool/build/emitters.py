@@ -141,6 +141,12 @@ def _check_gradients(emitter: str, parts: Parts) -> None:
             f"The emitter {shown(emitter)} follows gradients, and the encoding {shown(parts.encoding.name)} has none. "
             "Choose one that has, such as 'pixels', or the emitter 'variation' (`emitters.operators`)."
         )
+    if not any(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(parts.genome)):
+        raise InputError(
+            f"The emitter {shown(emitter)} follows gradients by real numbers, and genomes of the encoding "
+            f"{shown(parts.encoding.name)} have none. Choose one whose genomes have, such as 'pixels', or the emitter "
+            "'variation' (`emitters.operators`)."
+        )
     if not parts.traceable:
         raise InputError(
             f"The emitter {shown(emitter)} follows gradients through the classifier, which JAX cannot trace. Choose "

@@ -22,6 +22,7 @@ from qdfool.results import elites_file, history_file, run_folder
 from qdfool.results.config_file import check_given, classifier_record, read_config
 from qdfool.results.genome_check import check_genomes
 from qdfool.results.result import Result
+from qdfool.results.run_folder import folder_given
 
 
 def load(directory: str | Path, config: Config | None = None) -> Result:
@@ -35,7 +36,7 @@ def load(directory: str | Path, config: Config | None = None) -> Result:
     Raises:
         InputError: a file is missing or damaged, or the config's objects are needed.
     """
-    directory = Path(directory)
+    directory = folder_given("directory", directory)
     given, (config, values) = config, read_config(directory, config)
     check_given(directory, config, given)
     figures = figures_of(directory / run_folder.SUMMARY)

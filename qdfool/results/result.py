@@ -229,11 +229,12 @@ class Result:
                 or it cannot be written to.
             OSError: the disk is full.
         """
-        lock = run_folder.prepare(Path(directory), overwrite)
+        folder = run_folder.folder_given("directory", directory)
+        lock = run_folder.prepare(folder, overwrite)
         try:
-            write_config(Path(directory), self.config, self.classifier)
-            self.write(Path(directory))
-            self.draw(Path(directory))
+            write_config(folder, self.config, self.classifier)
+            self.write(folder)
+            self.draw(folder)
         finally:
             lock.release()
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from qdfool.config import check_seeds
+from qdfool.config.kinds import check_kind
 from qdfool.errors import InputError, shown, text_of
 from qdfool.files.atomic import atomic_write
 from qdfool.files.lock import FolderLock
@@ -69,6 +70,19 @@ def name_of_seed(seed: object) -> str:
     return f"seed{seed}"
 
 
+def folder_given(setting: str, given: object) -> Path:
+    """The folder that a user's Python names.
+
+    Raises:
+        InputError: it is no name, or an empty one, which `Path` takes for the working directory.
+    """
+    if not isinstance(given, str | os.PathLike) or not os.fspath(given):
+        raise InputError(
+            f"`{setting}` must be the name of a folder; got {shown(given)}. That of the working directory is '.'."
+        )
+    return Path(given)
+
+
 def prepare(directory: Path, overwrite: bool, seeds: Sequence[int] = ()) -> FolderLock:
     """Makes the folder of a new run, before any work is done, and locks it; of several seeds, with an empty folder in
     it for each.
@@ -77,6 +91,7 @@ def prepare(directory: Path, overwrite: bool, seeds: Sequence[int] = ()) -> Fold
         InputError: it has a run in it and `overwrite` is not set, another run is writing into it, or it cannot be
             written to.
     """
+    check_kind("overwrite", overwrite, bool)
     check_name(directory)
     try:
         str(directory.absolute()).encode()

@@ -41,6 +41,19 @@ def stripes(image_shape):
 stripes_of_8 = stripes((8, 8, 1))
 
 
+def stripes_of_whole_numbers(image_shape):
+    def decode(genome):
+        return jnp.broadcast_to(genome[:, None, None].astype(jnp.float32), image_shape)
+
+    return Encoding(
+        "whole numbers",
+        initialise=lambda key: jax.random.randint(key, image_shape[:1], 0, 2),
+        decode=decode,
+        mutations=(lambda key, genome: 1 - genome,),
+        differentiable=decode,
+    )
+
+
 def copies(size, encoding):
     """An emitter of copies of the elites, which counts its generations."""
 

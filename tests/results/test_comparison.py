@@ -181,6 +181,11 @@ def test_the_command_line_leaves_table_picture_and_json(runs, tmp_path, capsys):
     assert ended() == 2
     assert "has a comparison already" in capsys.readouterr().err
     assert ended("--overwrite") == 0
+    # Of something else that is called so.
+    (tmp_path / "compared" / "comparison.json").write_text('{"a": 1}')
+    assert ended("--overwrite") == 2
+    assert "holds no comparison, but what one would write over: comparison.json" in capsys.readouterr().err
+    assert (tmp_path / "compared" / "comparison.json").read_text() == '{"a": 1}'
 
 
 def test_links_lead_from_the_page_to_the_runs_whatever_they_are_called(runs, tmp_path):
