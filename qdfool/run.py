@@ -94,11 +94,9 @@ def _main(arguments: list[str]) -> int:
     several = _option(arguments, "--seeds") is not None
     if arguments and not arguments[0].startswith("-"):
         if named is not None:
-            raise InputError(
-                f"Two presets are given: {shown(arguments[0])} and {shown(named)}. Give one of them."
-            )
+            raise InputError(_two_presets(arguments[0], named))
         named = arguments.pop(0)
-    _check_preset_is_first(arguments)
+    _check_no_preset(arguments, named)
     if resume is None:
         base = preset(named or "mnist-direct")
     else:
@@ -164,17 +162,27 @@ def _option(arguments: list[str], option: str) -> str | None:
     return values[0] if values else None
 
 
-def _check_preset_is_first(options: Sequence[str]) -> None:
-    """Of what is typed after the preset.
+def _check_no_preset(options: Sequence[str], named: str | None) -> None:
+    """Checks what is typed after the preset.
+
+    Args:
+        options: all that is.
+        named: the preset, if there is one.
 
     Raises:
-        InputError: there is one where no option takes a value.
+        InputError: there is a preset where no option takes a value.
     """
     for before, argument in pairwise(["", *options]):
         if argument in PRESETS and (not before.startswith("-") or before in FLAGS or "=" in before):
+            if named is not None:
+                raise InputError(_two_presets(named, argument))
             raise InputError(
                 f"The preset {shown(argument)} stands after options. Give it first: python -m qdfool.run {argument} ..."
             )
+
+
+def _two_presets(one: str, other: str) -> str:
+    return f"Two presets are given: {shown(one)} and {shown(other)}. Give one of them."
 
 
 def _start(command: CommandLine, watch: Watch | None) -> int:

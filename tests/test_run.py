@@ -139,6 +139,8 @@ def test_a_budget_that_is_typed_replaces_the_one_before(typed, budget):
 def test_a_preset_that_is_not_first_is_named(command, tmp_path, options):
     said = refused(command, *options, "mnist-grid", "--out", str(tmp_path / "run"))
     assert "The preset 'mnist-grid' stands after options. Give it first" in said
+    said = refused(command, "mnist-direct", *options, "mnist-grid", "--out", str(tmp_path / "run"))
+    assert "Two presets are given: 'mnist-direct' and 'mnist-grid'" in said
 
 
 def test_a_folder_may_be_called_as_a_preset_is(command, tmp_path, monkeypatch):
