@@ -15,8 +15,7 @@ import numpy as np
 from qdfool import build
 from qdfool.classifiers.logits_check import as_array, check_answer, check_values
 from qdfool.classifiers.names_check import check_class_names
-from qdfool.config import BUDGET, Config, check_image_shape, check_seeds, override, validate
-from qdfool.config.kinds import check_kind
+from qdfool.config import BUDGET, Config, check_seeds, checked_image_shape, override, validate
 from qdfool.engine.loop import Chunk, check_valid, jitted_tell
 from qdfool.engine.step import ask
 from qdfool.errors import InputError, code_of_a_user, shown
@@ -293,7 +292,7 @@ class AskTell:
         """
         refuse_several("ask and tell")
         validate(config, needs_budget=False)
-        image_shape = _whole(image_shape)
+        image_shape = checked_image_shape("image_shape", image_shape)
         _check_applies(config, image_shape)
         names = check_class_names("ask/tell", class_names, None)
         classifier = Classifier("ask/tell", image_shape, names, {}, _not_called, traceable=False)
@@ -341,15 +340,6 @@ class AskTell:
     def result(self) -> Result:
         """What has been found so far."""
         return self._run.result()
-
-
-def _whole(image_shape: Any) -> tuple[int, int, int]:
-    """An image shape (H, W, C) that was given as a tuple or a list."""
-    given: Any = tuple(image_shape) if isinstance(image_shape, list) else image_shape
-    check_kind("image_shape", given, tuple[int, int, int])
-    check_image_shape("`image_shape`", given)
-    height, width, channels = map(int, given)
-    return height, width, channels
 
 
 def _check_applies(config: Config, image_shape: tuple[int, int, int]) -> None:

@@ -64,6 +64,7 @@ def ask_once(
     )
     with code_of_a_user(*failing), code_called_back(*failing):
         logits = as_array(function(parameters, images))
+    _check_array(name, logits)
     if logits.ndim != 2 or logits.shape[0] != IMAGES_ASKED or not 2 <= logits.shape[1] <= MOST_CLASSES:
         raise InputError(
             f"{name} returned shape {list(logits.shape)} for {IMAGES_ASKED} images. Expected logits "
@@ -117,9 +118,19 @@ def check_kind(name: str, logits: Any, shape: tuple[int, int]) -> None:
     """
     if not isinstance(logits, np.ndarray | jax.Array):
         raise InputError(f"{name} returned a {type(logits).__name__}. Expected logits {list(shape)}.")
+    _check_array(name, logits)
     if logits.shape != shape:
         raise InputError(f"{name} returned shape {list(logits.shape)}. Expected logits {list(shape)}.")
     _check_dtype(name, logits)
+
+
+def _check_array(name: str, logits: np.ndarray | jax.Array) -> None:
+    """Checks that what became an array was one: NumPy makes an array of a text, a dictionary or None, too."""
+    if logits.ndim == 0 and logits.dtype.kind in "OSU":
+        raise InputError(
+            f"{name} returned a {type(logits.item()).__name__}. Expected an array of logits [B, K] and nothing around it; where a model returns "
+            "several things, return its logits alone."
+        )
 
 
 def _check_dtype(name: str, logits: np.ndarray | jax.Array) -> None:

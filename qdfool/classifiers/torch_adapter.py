@@ -17,6 +17,7 @@ from qdfool.classifiers.logits_check import (
     ask_once,
 )
 from qdfool.classifiers.names_check import check_class_names
+from qdfool.config import checked_image_shape
 from qdfool.errors import InputError, shown
 from qdfool.types import Classifier
 
@@ -47,12 +48,13 @@ def from_torch(
         class_names: K names; if None, the module's attribute of that name, else `class 0`, `class 1`, ...
 
     Raises:
-        InputError: it is no module; mean or std is out of range or not one per channel; or the module fails, or
-            does not return logits, on the eight images that it is shown.
+        InputError: it is no module; image_shape is none; mean or std is no number in range, or not one per channel; or
+            the module fails, or does not return logits, on the eight images that it is shown.
     """
     if not is_torch_module(module):
         raise InputError(f"from_torch takes a torch.nn.Module; got {type(module).__name__}.")
-    classifier = adapted(module, image_shape or getattr(module, "image_shape", DEFAULT_SHAPE), mean, std)
+    shape = getattr(module, "image_shape", DEFAULT_SHAPE) if image_shape is None else image_shape
+    classifier = adapted(module, checked_image_shape("image_shape", shape), mean, std)
     logits = ask_once(classifier.name, classifier.logits, {}, classifier.image_shape)
     names = classifier.class_names if class_names is None else class_names
     return replace(classifier, class_names=check_class_names(classifier.name, names, logits.shape[1]))
@@ -98,7 +100,10 @@ def adapted(
 
 def _per_channel(name: str, given: float | Sequence[float], channels: int) -> np.ndarray:
     """[1 or C, 1, 1] float32, to be broadcast over [B, C, H, W]."""
-    values = np.atleast_1d(np.asarray(given, np.float32))
+    try:
+        values = np.atleast_1d(np.asarray(given, np.float32))
+    except (TypeError, ValueError):
+        values = np.empty(0)
     if values.shape not in ((1,), (channels,)) or not np.isfinite(values).all():
         raise InputError(
             f"{name} must be a finite number, or {channels} of them, one per channel; got {shown(given)}."

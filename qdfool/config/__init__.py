@@ -18,7 +18,7 @@ from qdfool.config.settings import (
     Preprocessing,
     Selection,
 )
-from qdfool.config.validation import MOST_GENERATIONS, check_image_shape, validate
+from qdfool.config.validation import MOST_GENERATIONS, check_image_shape, checked_image_shape, validate
 from qdfool.config.values import (
     contradictions,
     differences,
@@ -49,6 +49,7 @@ __all__ = [
     "Selection",
     "check_image_shape",
     "check_seeds",
+    "checked_image_shape",
     "contradictions",
     "differences",
     "flat",

@@ -189,6 +189,19 @@ def check_image_shape(name: str, image_shape: tuple[int, int, int]) -> None:
         )
 
 
+def checked_image_shape(name: str, image_shape: Any) -> tuple[int, int, int]:
+    """An image shape (H, W, C) that a user gave to a function, as a tuple or a list.
+
+    Raises:
+        InputError: it is none; `name` is what the argument is called.
+    """
+    given: Any = tuple(image_shape) if isinstance(image_shape, list) else image_shape
+    check_kind(name, given, tuple[int, int, int])
+    check_image_shape(f"`{name}`", given)
+    height, width, channels = map(int, given)
+    return height, width, channels
+
+
 def _check_kinds(group: Any, path: str) -> None:
     for name, kind in kinds_of(type(group)).items():
         value = getattr(group, name)

@@ -239,7 +239,9 @@ def test_an_interrupt_at_the_start_is_one():
             lambda images: np.argmax(fake.logits(images[:, :8, :8]), axis=1)[:, None] * [1, 0],
             "returned int64",
         ),
-        (lambda images: "cat", "returned shape"),
+        (lambda images: "cat", r"mine returned a str\. Expected an array of logits \[B, K\]"),
+        (lambda images: {"logits": np.zeros((len(images), 2))}, r"mine returned a dict\. Expected an array"),
+        (lambda images: [["a", "b"]] * len(images), r"mine returned <U1\. Expected logits as floating-point"),
     ],
 )
 def test_what_does_not_return_logits_is_refused(function, message):

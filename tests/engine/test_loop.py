@@ -190,7 +190,7 @@ def test_what_was_wrong_is_said_and_nothing_else(invalid, message):
         (fails, r"service failed on images \[12, 8, 8, 1\]: ConnectionError: the service has gone\."),
         (lambda logits: logits[:, :3], r"service returned shape \[12, 3\]. Expected logits \[12, 4\]"),
         (lambda logits: logits[None], r"service returned shape \[1, 12, 4\]. Expected logits \[12, 4\]"),
-        (lambda logits: None, r"service returned shape \[\]. Expected logits \[12, 4\]"),
+        (lambda logits: None, r"service returned a NoneType\. Expected an array of logits \[B, K\]"),
         (lambda logits: [[0.0], [0.0, 1.0]], r"service failed on images \[12, 8, 8, 1\]: ValueError"),
         (probabilities, r"service returned rows that lie in \[0, 1\] and sum to 1: these are probabilities"),
         (lambda logits: logits + 1j, "service returned complex64. Expected logits as floating-point numbers"),

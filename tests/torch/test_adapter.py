@@ -71,6 +71,10 @@ def test_what_does_not_fit_a_module_is_refused(torch, module):
     for settings, message in (
         ({"mean": (0.5, 0.5)}, "mean must be a finite number, or 3 of them"),
         ({"std": float("nan")}, "std must be a finite number, or 3 of them"),
+        ({"mean": "x"}, "mean must be a finite number, or 3 of them, one per channel; got 'x'"),
+        ({"std": [[1], [1, 2]]}, "std must be a finite number, or 3 of them"),
+        ({"image_shape": (8, 6)}, "`image_shape` must be"),
+        ({"image_shape": (8, 6, 0)}, "`image_shape` must be"),
         ({"std": (1, 1, 0)}, "std must be above 0"),
         ({"class_names": ("a", "b")}, "names 2 classes but returns 3"),
         ({"image_shape": (8, 8, 3)}, "failed on images .*RuntimeError.*say so with `image_shape`"),
