@@ -149,6 +149,15 @@ def test_a_damaged_folder_is_shown_as_far_as_it_can_be(command, sample):
         assert {path.name: path.read_bytes() for path in sample.iterdir() if path != partial} == before
 
 
+def test_a_folder_of_somebody_else_gets_no_page(command, tmp_path):
+    """As a model that was downloaded: it has a `config.json` of its own."""
+    (tmp_path / "config.json").write_text('{"model_type": "vit"}')
+    status, _, error = command(tmp_path, "--no-open")
+    assert status == 2
+    assert f"Nothing in {tmp_path} can be shown as a run: {tmp_path / 'config.json'} is damaged" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
 def test_a_page_that_may_show_more_stays(command, another_by_now):
     """As where the module of a measure is not there any more; the page was made when it was."""
     page, partial = (another_by_now / name for name in ("report.html", "report-partial.html"))

@@ -26,7 +26,7 @@ def salvaged(directory: Path) -> Kept:
     """What can be read of a run folder that `qdfool.results.loading.load` refuses; its notes say what cannot.
 
     Raises:
-        InputError: it is no run folder, or one of several seeds.
+        InputError: it is no run folder, or one of several seeds, or nothing in it is of a run.
     """
     if (directory / run_folder.AUDIT).exists():
         run_folder.read_json(directory / run_folder.CONFIG)  # Says what it is.
@@ -55,6 +55,8 @@ def salvaged(directory: Path) -> Kept:
     names = [*given, *(f"class {index}" for index in range(len(given), most))]
     history = part(lambda: history_file.read(directory / run_folder.HISTORY, len(names)), None)
     metrics = part(lambda: run_folder.read_metrics(directory / run_folder.METRICS), [])
+    if elites is None and history is None and not metrics and not run_folder.is_of_a_run(directory):
+        raise InputError(f"Nothing in {directory} can be shown as a run: {notes[0]}")
     kept = Kept(
         class_names=names,
         values=values,
