@@ -176,8 +176,8 @@ def grid_heatmaps(
             parse_math=False,
         )
         axes.tick_params(labelsize=size)
-    figure.supxlabel(measure_names[0], size=style.TEXT_SIZE)
-    figure.supylabel(measure_names[1], size=style.TEXT_SIZE)
+    figure.supxlabel(measure_names[0], size=style.TEXT_SIZE, parse_math=False)
+    figure.supylabel(measure_names[1], size=style.TEXT_SIZE, parse_math=False)
     style.heading(
         figure,
         title,

@@ -76,7 +76,7 @@ def test_class_heatmap(tmp_path, count, generations):
 @pytest.mark.parametrize("count", [1, *(pytest.param(count, marks=pytest.mark.slow) for count in (10, 25))])
 def test_grid_heatmaps(tmp_path, count):
     maps = [grid_archive(0 if index == count - 1 else 30) for index in range(count)]
-    grid_heatmaps(tmp_path / "heatmap.png", maps, names(count), ("ink", "symmetry"), "A title")
+    grid_heatmaps(tmp_path / "heatmap.png", maps, names(count), ("$x^$", "symmetry"), "A title")
     seen(tmp_path / "heatmap.png")
     assert all(archive.data("objective").max() <= 1 for archive in maps if len(archive))
 

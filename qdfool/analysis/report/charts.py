@@ -56,7 +56,8 @@ def charts(names: Sequence[str], grid: Grid | None, growth: Growth | None, has_e
 
 def _colour_bar(mapper: LinearColorMapper) -> Plot:
     """What the colours of the maps mean; the page says which of its scales it is."""
-    plot = new_plot(span(0, 1), span(0, 1))
+    # Half of the longest label at either end, which Bokeh else moves onto the next one.
+    plot = new_plot(span(0, 1), span(0, 1), min_border_left=32, min_border_right=32)
     plot.add_layout(
         ColorBar(
             color_mapper=mapper,
