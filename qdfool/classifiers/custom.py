@@ -84,6 +84,11 @@ def _unchecked(found: Any, name: str, image_shape: tuple[int, int, int] | None) 
             "qdfool.from_torch(module, mean=..., std=...)."
         )
         return replace(adapted(found, shape), name=name)
+    if isinstance(found, str):
+        raise InputError(
+            f"The classifier given is the text {shown(found)}. Expected a classifier itself; one that has a name goes "
+            "into the config, as `classifier`."
+        )
     if not callable(found) or isinstance(found, type):
         raise InputError(
             f"{name} is {_kind(found)}. Expected a function from images [B, H, W, C] to logits [B, K], a Flax "
@@ -199,6 +204,4 @@ def _traced(
 
 
 def _kind(found: Any) -> str:
-    if isinstance(found, str):
-        return f"the text {shown(found)}, which `classifier` of a config may be"
     return f"the class {found.__name__}" if isinstance(found, type) else f"of type {type(found).__name__}"

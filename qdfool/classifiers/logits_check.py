@@ -128,8 +128,8 @@ def _check_array(name: str, logits: np.ndarray | jax.Array) -> None:
     """Checks that what became an array was one: NumPy makes an array of a text, a dictionary or None, too."""
     if logits.ndim == 0 and logits.dtype.kind in "OSU":
         raise InputError(
-            f"{name} returned a {type(logits.item()).__name__}. Expected an array of logits [B, K] and nothing around it; where a model returns "
-            "several things, return its logits alone."
+            f"{name} returned a {type(logits.item()).__name__}. Expected an array of logits [B, K] and nothing around "
+            "it; where a model returns several things, return its logits alone."
         )
 
 

@@ -29,8 +29,8 @@ LONGEST_CHUNK = 1024
 """Generations that one chunk can have: the length of its buffer of records."""
 WRONG = (
     "were none: they had a value outside [0, 1] or NaN (with `rounding` off, one that is not finite), or a parent that "
-    "is no cell of the archive. Check encodings (what `decode` draws, and `project`, which brings genes that an operator "
-    "or emitter moved back into their range), operators and emitters of your own.",
+    "is no cell of the archive. Check encodings (what `decode` draws, and `project`, which brings genes that an "
+    "operator or emitter moved back into their range), operators and emitters of your own.",
     "had a measure outside its stated range, or NaN. Check `low` and `high` of measures of your own.",
     "had a logit that is not finite (NaN or infinite). Expected finite logits of every image in [0, 1]; check the "
     "classifier.",

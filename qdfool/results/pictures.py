@@ -120,6 +120,11 @@ def draw(
         directory / run_folder.REPORT: page,
         curves_png: curves,  # Last: where it is, the others have been drawn.
     }
+    if not generations:
+        _LOG.warning("No generation is over yet: there is no growth to draw.")
+        pictures = {
+            path: picture for path, picture in pictures.items() if picture not in (class_heatmap, curves)
+        }
     for path, picture in pictures.items():
         _attempt(path, picture)
 
@@ -166,7 +171,9 @@ def _attempt(path: Path, picture: Callable[[], None]) -> None:
     except OSError:
         raise
     except Exception as error:  # The numbers are saved, and worth more than any picture.
-        _LOG.warning(f"{path} could not be drawn: {described(error)}. All else of the run is there.")
+        _LOG.warning(
+            f"{path} could not be drawn: {described(error).removesuffix('.')}. All else of the run is there."
+        )
 
 
 def name_of_run(config: Config, seeds: str = "") -> str:

@@ -67,7 +67,7 @@ def test_what_a_group_or_crops_show_is_compared_as_it_is(small):
 
 def test_the_name_of_a_classifier_is_none(small):
     with pytest.raises(
-        InputError, match=r"is the text 'lenett', which `classifier` of a config may be\. Expected"
+        InputError, match=r"is the text 'lenett'\. Expected a classifier itself; one that has a name"
     ):
         qdfool.evolve(small, "lenett")
 

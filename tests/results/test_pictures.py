@@ -49,6 +49,17 @@ def test_a_picture_that_fails_costs_that_picture(small, tmp_path, monkeypatch, c
     assert message.startswith(f"{tmp_path / picture}.png could not be drawn: ValueError: cannot draw this.")
 
 
+@pytest.mark.parametrize("archive", ["class", "grid"])
+def test_what_has_not_grown_is_not_drawn_and_that_is_said(small, tmp_path, caplog, archive):
+    asked = qdfool.AskTell(replace(small, archive=archive, cells=(3, 3)), fake.SHAPE, tuple("abcd"))
+    asked.result().save(tmp_path)
+    assert caplog.messages[-1] == "No generation is over yet: there is no growth to draw."
+    assert not any("could not be drawn" in message for message in caplog.messages)
+    assert (tmp_path / REPORT).exists()
+    assert (tmp_path / "heatmap.png").exists() == (archive == "grid")
+    assert not (tmp_path / "curves.png").exists()
+
+
 def test_a_page_that_fails_costs_the_page(small, tmp_path, monkeypatch, caplog):
     def fails(*arguments):
         raise ValueError("cannot write this")
