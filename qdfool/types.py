@@ -124,7 +124,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Encoding:
-    """How a genome becomes an image. Both functions are written for one individual."""
+    """How a genome becomes an image. All functions are written for one individual."""
 
     name: str
     initialise: Callable[[Key], Genome]

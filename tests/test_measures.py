@@ -186,6 +186,12 @@ def fails(image):
         (MEASURE("mine", "", 0, 1, lambda image: image.mean((0, 1))), r"mine makes float32\[1\] of an image"),
         (MEASURE("mine", "", 0, 1, lambda image: None), "mine makes nothing of an image"),
         (MEASURE("mine", "", 0, 1, lambda image: image.mean(), smooth=fails), "mine failed on an image"),
+        (
+            MEASURE("", "", 0, 1, lambda image: image.mean()),
+            "A measure of your own, 'Measure', has an empty name",
+        ),
+        (MEASURE(3, "", 0, 1, lambda image: image.mean()), "is named 3, of type int"),
+        (MEASURE("ink", "", 0, 1, lambda image: image.mean()), "Both measures are called 'ink'"),
         (MEASURE("mine", "", None, 1, lambda image: image.mean()), "range from None to 1"),
         (MEASURE("mine", "", 0, 1, lambda image: [image.mean()]), r"mine makes float32\[\] of an image"),
     ],

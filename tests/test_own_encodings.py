@@ -37,6 +37,13 @@ def test_a_genome_that_no_file_holds_is_refused(small):
         qdfool.evolve(replace(small, encoding=half), fake.host_logits)
 
 
+@pytest.mark.parametrize("name", ["", "two\nlines", 3])
+def test_an_encoding_has_a_name_of_one_line(small, name):
+    encoding = replace(own_parts.stripes(fake.SHAPE), name=name)
+    with pytest.raises(InputError, match=r"The encoding .* name.*Expected a text of one line"):
+        qdfool.evolve(replace(small, encoding=encoding), fake.host_logits)
+
+
 @pytest.mark.parametrize("part", ["differentiable", "project", "encode", "decode_onto"])
 @pytest.mark.parametrize(
     ("function", "said"),

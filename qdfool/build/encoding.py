@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from qdfool.build.reference import is_reference, named_object
+from qdfool.classifiers.names_check import check_name
 from qdfool.config import Config, name_of
 from qdfool.errors import OWN, InputError, code_of_a_user, known_name
 from qdfool.genomes.black_pixels.encoding import black_pixels
@@ -152,6 +153,7 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
                 f"The encoding {name} is of type {type(found).__name__}. Expected a qdfool.Encoding, or a function "
                 "from (height, width, channels) to one."
             )
+        check_name(f"The encoding {name}", found.name)
         genome = jax.eval_shape(lambda: found.initialise(new_key(0)))
         drawn = jax.eval_shape(found.decode, genome)
     for leaf in jax.tree.leaves(genome):

@@ -9,6 +9,7 @@ import numpy as np
 
 from qdfool.build.encoding import shapes
 from qdfool.build.reference import is_reference, named_object
+from qdfool.classifiers.names_check import check_name
 from qdfool.config import Config, name_of
 from qdfool.errors import OWN, InputError, code_of_a_user, known_name, shown
 from qdfool.measures import MEASURES
@@ -83,12 +84,18 @@ def check_own_measures(
     """Checks those of the user's own on an image; nothing is computed.
 
     Raises:
-        InputError: one fails, makes no single number, or has no range.
+        InputError: one fails, makes no single number, or has no range, or no name of its own.
     """
     image = jax.ShapeDtypeStruct(image_shape, jnp.float32)
     for part, measure in zip(config.measures if measures else (), measures, strict=True):
         if isinstance(part, str) and not is_reference(part):
             continue
+        check_name(f"A measure of your own, {shown(name_of(part))},", measure.name)
+        if any(other.name == measure.name and other != measure for other in measures):
+            raise InputError(
+                f"Both measures are called {shown(measure.name)}, and pages and files name what they show. Give one of "
+                "them another name."
+            )
         for bound in (measure.low, measure.high):
             if isinstance(bound, bool) or not isinstance(bound, Real):
                 raise InputError(
