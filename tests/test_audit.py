@@ -20,6 +20,7 @@ from qdfool.build import Target, seeds_at_once
 from qdfool.cli.options import read
 from qdfool.data.image import read_image
 from qdfool.files.lock import FolderLock
+from qdfool.results import run_folder
 from qdfool.results.audit import folder, plan
 
 BUDGET = 900
@@ -104,6 +105,39 @@ def test_it_leaves_runs_a_card_and_a_page_and_again_the_same(command, tmp_path):
         assert "another run" in error
         assert left() == first
         assert (Path("audited") / "pixels/seed0/elites.npz").exists()
+
+
+def test_what_is_only_called_like_an_audits_files_is_not_thrown_away(command):
+    """As what `npm audit --json` writes; or a folder `map` beside a true audit."""
+    place = Path("audited")
+    (place / "map").mkdir(parents=True)
+    (place / "map" / "photo.txt").write_text("mine")
+    (place / "audit.json").write_text('{"auditReportVersion": 2}')
+    status, _, error = command(*QUICK, "--overwrite")
+    assert (status, "holds something else than an audit" in error) == (2, True)
+    (place / "audit.json").unlink()
+    (place / "map").rename("aside")
+    assert command(*QUICK)[0] == 0
+    Path("aside").rename(place / "map")
+    assert command(*QUICK, "--overwrite")[0] == 0
+    assert (place / "map" / "photo.txt").read_text() == "mine"
+
+
+def test_an_audit_that_was_thrown_away_by_half_can_be_thrown_away_again(command, monkeypatch):
+    assert command(*QUICK)[0] == 0
+    whole = left()
+    removed = []
+
+    def killed(path):
+        removed.append(path)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run_folder.shutil, "rmtree", killed)
+        assert command(*QUICK, "--overwrite")[0] == 130
+    assert removed
+    assert command(*QUICK, "--overwrite")[0] == 0
+    assert left() == whole
 
 
 def test_an_audit_of_a_classifier_that_answers_otherwise_by_now_is_not_its_own(command, monkeypatch):

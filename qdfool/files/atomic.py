@@ -1,9 +1,21 @@
-"""Files that are whole at every moment: written aside, then renamed into place."""
+"""Files that are whole at every moment: written aside, then renamed into place.
 
+Who writes has a file of its own aside, so that several processes may write the same one at a time: the last one's
+stays. It is locked meanwhile. The rest that a killed process left is not, and goes when that file is written again.
+"""
+
+import glob
+import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a rest stays.
+    fcntl = None
 
 
 @contextmanager
@@ -15,8 +27,8 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: the folder is not writable, the disk is full.
     """
-    aside = path.with_name(f".{path.name}.part")
-    file = new_file(aside)
+    _remove_rests(path)
+    aside, file, lock = _new_aside(path)
     try:
         with file:
             yield file
@@ -24,6 +36,44 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(lock)
+
+
+def _new_aside(path: Path) -> tuple[Path, BinaryIO, int]:
+    """A file beside `path`, opened to be written, and a descriptor that keeps it locked until it is closed."""
+    while True:
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        file = new_file(aside)
+        lock = os.dup(file.fileno())
+        _lock(lock)
+        if aside.exists():
+            return aside, file, lock
+        # Another process took it for a rest before it was locked.
+        file.close()
+        os.close(lock)
+
+
+def _remove_rests(path: Path) -> None:
+    for rest in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):
+            file = os.open(rest, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            try:
+                if _lock(file):
+                    rest.unlink()
+            finally:
+                os.close(file)
+
+
+def _lock(file: int) -> bool:
+    """Locks a file, where that can be done."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # Another process has it, or its file system has no locks.
+        return False
+    return True
 
 
 def new_file(path: Path) -> BinaryIO:

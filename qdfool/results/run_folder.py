@@ -100,7 +100,7 @@ def prepare(directory: Path, overwrite: bool, seeds: Sequence[int] = ()) -> Fold
             f"Checkpoints cannot be written to {directory.absolute()}: Orbax takes names in UTF-8, and this is none. "
             "Give another `out`."
         ) from error
-    former = _folders_of_seeds(directory, seeds)
+    former = folders_of_seeds(directory, seeds)
     for folder in (directory, *former):
         _check_free(folder, overwrite)
     try:
@@ -110,8 +110,7 @@ def prepare(directory: Path, overwrite: bool, seeds: Sequence[int] = ()) -> Fold
             with atomic_write(directory / ".writable"):
                 pass
             (directory / ".writable").unlink()
-            for folder in former:
-                _clear_seed(folder, overwrite)
+            throw_away(former, overwrite)
             _clear(directory, overwrite)
             for seed in seeds:
                 (directory / name_of_seed(seed)).mkdir(exist_ok=True)
@@ -126,7 +125,7 @@ def prepare(directory: Path, overwrite: bool, seeds: Sequence[int] = ()) -> Fold
         ) from error
 
 
-def _folders_of_seeds(directory: Path, seeds: Sequence[int]) -> list[Path]:
+def folders_of_seeds(directory: Path, seeds: Sequence[int] = ()) -> list[Path]:
     """Those that are there, of these seeds and of those that the folder says it has. What is only called alike is none
     of ours."""
     try:
@@ -138,15 +137,21 @@ def _folders_of_seeds(directory: Path, seeds: Sequence[int]) -> list[Path]:
     return [folder for folder in map(no_link, folders) if folder.is_dir()]
 
 
-def _clear_seed(folder: Path, overwrite: bool) -> None:
-    if _check_free(folder, overwrite):
-        lock = FolderLock(folder)
-        try:
+def throw_away(folders: Sequence[Path], overwrite: bool = True) -> None:
+    """Throws away the runs in folders, and each folder that nothing else is in; nothing, where one of them may not be.
+
+    Raises:
+        InputError: one is in use, has what no run wrote, or has a run and `overwrite` is not set.
+    """
+    with contextlib.ExitStack() as held:
+        there = [folder for folder in folders if _check_free(folder, overwrite)]
+        for folder in there:
+            held.callback(FolderLock(folder).release)
+        for folder in there:
             _clear(folder, overwrite)
-        finally:
-            lock.release()
-    with contextlib.suppress(OSError):  # Something else is in it.
-        folder.rmdir()
+    for folder in folders:
+        with contextlib.suppress(OSError):  # Something else is in it.
+            folder.rmdir()
 
 
 def _clear(directory: Path, overwrite: bool) -> None:

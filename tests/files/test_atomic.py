@@ -21,12 +21,11 @@ def names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("planted", PLANTED)
-@pytest.mark.parametrize("name", [".file.part", "file"])
-def test_what_lies_in_the_way_is_replaced_and_what_it_names_is_not_touched(tmp_path, planted, name):
+def test_what_lies_in_the_way_is_replaced_and_what_it_names_is_not_touched(tmp_path, planted):
     folder, other = tmp_path / "folder", tmp_path / "other"
     folder.mkdir()
     other.write_text("mine")
-    PLANTED[planted](folder / name, other)
+    PLANTED[planted](folder / "file", other)
     with atomic_write(folder / "file") as file:
         file.write(b"ours")
     assert not (folder / "file").is_symlink()
@@ -34,6 +33,33 @@ def test_what_lies_in_the_way_is_replaced_and_what_it_names_is_not_touched(tmp_p
     assert other.read_text() == "mine"
     assert names(folder) == ["file"]
     assert names(tmp_path) == ["folder", "other"]
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_rests_of_killed_processes_go_and_what_links_name_stays(tmp_path, planted):
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    other.write_text("mine")
+    PLANTED[planted](folder / ".file.0123abcd.part", other)
+    (folder / ".file2.0123abcd.part").write_text("of another file")
+    with atomic_write(folder / "file") as file:
+        file.write(b"ours")
+    assert other.read_text() == "mine"
+    is_link = planted in ("a symbolic link", "a link to nothing")
+    assert names(folder) == [*[".file.0123abcd.part"] * is_link, ".file2.0123abcd.part", "file"]
+
+
+def test_two_who_write_the_same_file_both_write_all_of_it(tmp_path):
+    """As processes that fetch the same weights; the last one's stays."""
+    path = tmp_path / "file"
+    with atomic_write(path) as first:
+        first.write(b"one")
+        with atomic_write(path) as second:
+            second.write(b"two")
+        assert path.read_bytes() == b"two"
+        first.write(b" and more")
+    assert path.read_bytes() == b"one and more"
+    assert names(tmp_path) == ["file"]
 
 
 def test_a_block_that_fails_leaves_what_was_there(tmp_path):

@@ -27,7 +27,7 @@ def test_a_run_that_goes_on_writes_through_no_link(run, tmp_path):
     other = tmp_path / "other"
     other.write_text("mine")
     for name in FILES:
-        (run / f".{name}.part").symlink_to(other)
+        (run / f".{name}.0123abcd.part").hardlink_to(other)
     (run / "checkpoints" / ".room").symlink_to(other)
     (run / "checkpoints" / "7.orbax-checkpoint-tmp").symlink_to(tmp_path)
     (run / "checkpoints" / "8.orbax-checkpoint-tmp").write_text("no folder")

@@ -6,9 +6,7 @@ card.json      the result
 report.html    the same to look at
 """
 
-import contextlib
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -29,8 +27,6 @@ from qdfool.results.saved_seeds import start as start_seeds
 from qdfool.types import Classifier
 
 AUDIT, CARD = run_folder.AUDIT, "card.json"
-OWN = (AUDIT, CARD, run_folder.REPORT, *WAYS)
-"""All that an audit leaves in its folder."""
 
 
 class Audit:
@@ -125,20 +121,15 @@ class Audit:
         return resume_seeds(whole, folder, how_to_resume=how_to_resume)
 
     def _throw_away(self) -> None:
-        """What a former audit left, unless one of its runs is on its way: then nothing."""
-        ways = [self.folder(way) for way in WAYS if not self.folder(way).is_symlink()]
-        seeds = [seed for way in ways for seed in sorted(way.glob(run_folder.name_of_seed("*")))]
-        with contextlib.ExitStack() as held:
-            for folder in (*ways, *seeds):
-                if folder.is_dir() and not folder.is_symlink():
-                    held.callback(FolderLock(folder).release)
-            self._overwrite = False
-            for name in OWN:
-                path = self.directory / name
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
+        """What a former audit left, unless one of its runs is on its way: then nothing. A folder that is called like a
+        way and has no runs is somebody else's."""
+        ways = [run_folder.no_link(self.folder(way)) for way in WAYS]
+        runs = [way for way in ways if run_folder.is_of_a_run(way)]
+        run_folder.throw_away([part for way in runs for part in (*run_folder.folders_of_seeds(way), way)])
+        self._overwrite = False
+        # What says that it is an audit's goes last: without it the folder would be taken for somebody else's.
+        for name in (CARD, run_folder.REPORT, AUDIT):
+            (self.directory / name).unlink(missing_ok=True)
 
     def _record(self) -> dict[str, Any]:
         """What says in the folder whose runs it holds."""
@@ -157,7 +148,11 @@ class Audit:
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file. Expected a folder, or a new name, with `out`.")
         there = sorted({path.name for path in folder.iterdir()} - {LOCK}) if folder.is_dir() else []
-        if there and not (folder / AUDIT).is_file():
+        record = run_folder.read_json(folder / AUDIT) if (folder / AUDIT).is_file() else {}
+        # Others call a file so, too.
+        if there and not (
+            isinstance(record.get("settings"), dict) and {"evaluations", "fingerprint"} <= record.keys()
+        ):
             raise InputError(
                 f"{folder} holds something else than an audit: {listed(there, 5)}. Give another folder with `out`."
             )
