@@ -24,7 +24,7 @@ from qdfool.results.config_file import (
     read_config,
     read_config_of_seeds,
 )
-from qdfool.results.over_seeds import bounds_of_median, intervals, numbers
+from qdfool.results.over_seeds import bounds_of_median, figures_in, intervals
 
 _LOG = logging.getLogger(__name__)
 COMPARED = (
@@ -157,14 +157,17 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
         name: value for name, value in flat(config).items() if name not in ("seed", "devices", *KEEPING)
     }
     settings["the classifier"] = _identity(record)
-    summary = run_folder.read_summary(folder / run_folder.SUMMARY)
+    path = folder / run_folder.SUMMARY
+    summary = run_folder.read_summary(path)
+    figures = figures_in(path, summary)
     has_budget = config.budget_generations() is not None or config.seconds is not None
-    if has_budget and summary.get("ended_by", "") is None:
+    # Not by what the summary says of its end: that may be of a smaller budget, which the run went beyond and was killed.
+    spent = config.spent_budget(int(figures.get("generations", 0)), figures.get("seconds", 0.0))
+    if has_budget and not spent:
         _LOG.warning(
             f"{folder} was stopped before its budget was spent, and is compared as it is. `resume` {folder} goes on "
             "with it."
         )
-    figures = numbers(summary)
     odd = tuple(name for name in COMPARED if name in summary and name not in figures)
     return Member(folder, config.seed, config, len(record.class_names), figures, odd), settings
 
@@ -358,7 +361,7 @@ def as_json(groups: Sequence[Group], found: Sequence[Difference]) -> dict[str, A
         "groups": [
             {
                 "name": group.name,
-                "runs": [{"folder": str(one.folder), "seed": one.seed} for one in group.members],
+                "runs": [{"folder": printable(str(one.folder)), "seed": one.seed} for one in group.members],
                 "figures": intervals([one.figures for one in group.members]),
             }
             for group in groups

@@ -68,15 +68,25 @@ def check_summary(path: Path, summary: dict[str, Any]) -> None:
     Raises:
         InputError: it is damaged.
     """
-    figures = numbers(summary)
-    if len(figures) > MOST_FIGURES:
-        raise InputError(f"{path} is damaged: a run has at most {MOST_FIGURES} figures.")
+    figures = figures_in(path, summary)
     for name in (*COUNTS, *SHARES):
         if not 0 <= figures.get(name, -1) <= (1 if name in SHARES else LARGEST_FIGURE):
             raise InputError(
                 f"{path} is damaged: expected numbers as {', '.join((*COUNTS, *SHARES))}; {name} is "
                 f"{shown(summary.get(name))}."
             )
+
+
+def figures_in(path: Path, summary: dict[str, Any]) -> dict[str, float]:
+    """The figures that were read from the `summary.json` of a run.
+
+    Raises:
+        InputError: there are more than a run has.
+    """
+    figures = numbers(summary)
+    if len(figures) > MOST_FIGURES:
+        raise InputError(f"{path} is damaged: a run has at most {MOST_FIGURES} figures.")
+    return figures
 
 
 def numbers(summary: dict[str, Any], group: str = "") -> dict[str, float]:

@@ -226,15 +226,26 @@ def test_what_is_half_thrown_away_can_be_thrown_away(small, alone, tmp_path, mon
 
 
 def test_a_run_that_was_stopped_is_compared_and_named(alone, tmp_path, caplog):
+    """As one that was to go on, to a larger budget, and was killed: its summary is of the smaller one."""
     folder = shutil.copytree(alone / SEED, tmp_path / "run")
-    summary = json.loads((folder / "summary.json").read_text())
-    assert summary["ended_by"] == "generations"
-    (folder / "summary.json").write_text(json.dumps({**summary, "ended_by": None}))
+    assert json.loads((folder / "summary.json").read_text())["ended_by"] == "generations"
+    values = json.loads((folder / "config.json").read_text())
+    values["settings"]["generations"] *= 2
+    (folder / "config.json").write_text(json.dumps(values))
     read_groups([folder, alone / f"seed{SEEDS[1]}"])
     assert caplog.messages == [
         f"{folder} was stopped before its budget was spent, and is compared as it is. `resume` {folder} goes on with "
         "it."
     ]
+
+
+def test_a_summary_of_more_figures_than_a_run_has_is_not_compared(alone, tmp_path):
+    folder = shutil.copytree(alone / SEED, tmp_path / "run")
+    summary = json.loads((folder / "summary.json").read_text())
+    summary |= {f"figure {number}": number for number in range(101)}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    with pytest.raises(InputError, match="summary.json is damaged: a run has at most 100 figures"):
+        read_groups([folder])
 
 
 def test_how_what_is_there_goes_on_is_said_as_it_can(small, seeds, alone, tmp_path):
