@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import json
 import typing
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 
 from qdfool.config.kinds import check_kind, kinds_of
 from qdfool.config.objects import name_of, reference_to
-from qdfool.config.settings import BUDGET, Config
+from qdfool.config.settings import BUDGET, KEEPING, Config
 from qdfool.errors import InputError, shown
 from qdfool.types import Encoding
 
@@ -76,6 +77,14 @@ def flat(config: Config) -> dict[str, Any]:
             value = value[part]
         values[setting] = value
     return values
+
+
+def lasting_settings(config: Config) -> dict[str, Any]:
+    """The settings that a run has for good, by their dotted names, as JSON has them: all but its budget, how it is kept
+    and what its classifier is called, and but objects of the user's own."""
+    left_out = (*BUDGET, *KEEPING, "preset", "classifier", "weights")
+    settings = {name: value for name, value in flat(config).items() if name not in left_out}
+    return json.loads(json.dumps({name: value for name, value in settings.items() if not _has_object(value)}))
 
 
 def needs_objects(config: Config) -> bool:

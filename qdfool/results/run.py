@@ -19,12 +19,13 @@ from qdfool.build import (
     with_devices,
     with_pictures,
 )
-from qdfool.config import MOST_GENERATIONS, Config, validate
+from qdfool.config import MOST_GENERATIONS, Config, lasting_settings, validate
 from qdfool.engine.loop import Budget, Chunk, chunks, jitted_init
 from qdfool.engine.sharding import SHARDED, Shares, gathered, local, replicated, spread
 from qdfool.engine.step import Evolution
 from qdfool.errors import InputError, shown
 from qdfool.keys import key_of, root_key
+from qdfool.results import run_folder
 from qdfool.results.checkpoint import Checkpoints
 from qdfool.results.config_file import record_of
 from qdfool.results.history import MOST_ROWS, History, Metrics, MetricsLog, empty_history, extend, metrics
@@ -148,6 +149,7 @@ class Run:
             "seconds": self.seconds,
             "compile_seconds": self.compile_seconds,
             "history_rows": len(self.history.generation),
+            "settings": lasting_settings(self.config),
         }
         tree = _tree(gathered(self.state, shares, self.evolution.emitter), dict(vars(self.history)))
         if hosts.count() > 1:
@@ -180,6 +182,7 @@ class Run:
             for name in ("seconds", "compile_seconds"):
                 _number(name, values.get(name), LONGEST)
             _rows(values.get("rows"), self.config.batch_size)
+            _check_settings(values.get("settings", {}), lasting_settings(self.config))
             rows = _number("history_rows", values.get("history_rows"), MOST_ROWS + 1, int)
             tree = jax.eval_shape(_tree, self.state, dict(vars(self.history)))
             for name, leaf in tree["history"].items():
@@ -300,6 +303,22 @@ def _rows(value: Any, batch_size: int) -> Shares | None:
             if shared and sum(sizes) == batch_size:
                 return Shares(devices, tuple(sizes))
     raise ValueError(f"its rows are {shown(value)}")
+
+
+def _check_settings(saved: Any, here: dict[str, Any]) -> None:
+    """Checks that a checkpoint is of a run with these settings, as far as it says: those of version 0.2 and before do
+    not.
+
+    Raises:
+        ValueError: it is of others.
+    """
+    if not isinstance(saved, dict):
+        raise ValueError(f"its settings are {shown(saved)}")
+    for name in saved.keys() & here.keys():
+        if saved[name] != here[name]:
+            raise ValueError(
+                f"its {name} is {shown(saved[name])}, that of {run_folder.CONFIG} {shown(here[name])}"
+            )
 
 
 def _number(name: str, value: Any, most: float, kinds: Any = int | float) -> Any:

@@ -178,7 +178,20 @@ VALUES: dict[str, tuple[str, Any]] = {
     "packed names of lists": ("packed", [[]]),
     "packed names that are not there": ("packed", ["\x1b[2J"]),
     "nothing packed": ("packed", []),
+    "settings of text": ("settings", "seed 3"),
+    "settings of another run": ("settings", {"seed": 3}),
+    "settings of many levels": ("settings", {"mutation.rate": {"\x1b[2J": []}}),
 }
+
+
+def test_a_config_that_was_edited_is_not_gone_on_with(folder):
+    values = json.loads((folder / "config.json").read_text())
+    values["settings"]["mutation"]["rate"] = 0.9
+    (folder / "config.json").write_text(json.dumps(values))
+    with pytest.raises(
+        InputError, match=r"not of this run: its mutation.rate is 0\.1, that of config.json 0\.9\. Resume"
+    ):
+        qdfool.resume(folder, fake.classifier, generations=4)
 
 
 def forged(folder: Path, content: str) -> None:
