@@ -187,8 +187,7 @@ class Classifier:
     compiler_options: Mapping[str, str] = field(default_factory=dict)
     """What XLA is told where it compiles a program with these logits, as `jax.jit` takes it."""
     answers: tuple[float, ...] = ()
-    """Some logits of the images that it was checked with, where there is no fingerprint: a resumed run must get about
-    the same."""
+    """Some logits of the images that it was checked with, of a user's own: a resumed run must get about the same."""
 
 
 Score = Callable[[Image], Array]

@@ -60,14 +60,13 @@ def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference:
     name = check_name("A classifier of your own", name)
     classifier = _unchecked(found, name, image_shape)
     logits = ask_once(classifier.name, classifier.logits, classifier.parameters, classifier.image_shape)
-    weights = classifier.fingerprint or _fingerprint(classifier.parameters)
     return replace(
         classifier,
         class_names=check_class_names(classifier.name, classifier.class_names, logits.shape[1]),
         reference=reference,
         file_hash=file_hash(name, reference),
-        fingerprint=weights,
-        answers=() if weights else some_of(logits),
+        fingerprint=classifier.fingerprint or _fingerprint(classifier.parameters),
+        answers=some_of(logits),  # Also where weights are known: a mean or a temperature is none.
     )
 
 

@@ -155,4 +155,5 @@ def check_values(name: str, logits: np.ndarray) -> None:
 
 
 def _are_probabilities(logits: np.ndarray) -> bool:
-    return bool((logits >= 0).all()) and np.allclose(logits.astype(np.float64).sum(axis=1), 1.0, atol=1e-3)
+    # In bfloat16 a softmax sums to 1 within half a hundredth.
+    return bool((logits >= 0).all()) and np.allclose(logits.astype(np.float64).sum(axis=1), 1.0, atol=1e-2)

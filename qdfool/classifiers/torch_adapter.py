@@ -112,13 +112,16 @@ def _per_channel(name: str, given: float | Sequence[float], channels: int) -> np
 
 
 def _fingerprint(module: Any) -> str:
-    """SHA-256 of the tensors of a module's state, with their names and shapes."""
+    """SHA-256 of the tensors of a module's state, with their names and shapes; empty where it has none, or also what is
+    no tensor, as quantised modules have: that would not tell one from another."""
     import torch
 
+    state = module.state_dict()
+    if not state or not all(isinstance(tensor, torch.Tensor) for tensor in state.values()):
+        return ""
     digest = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
-        if isinstance(tensor, torch.Tensor):
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            # By bytes: NumPy has no bfloat16.
-            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    for name, tensor in state.items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        # By bytes: NumPy has no bfloat16.
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

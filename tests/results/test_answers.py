@@ -65,6 +65,23 @@ def test_what_a_group_or_crops_show_is_compared_as_it_is(small):
         assert answers_otherwise(one.answers, other)
 
 
+def test_one_of_the_same_weights_that_answers_otherwise_is_refused(small, tmp_path):
+    """As with another mean or temperature, which no weights have."""
+
+    def by(factor):
+        return replace(
+            fake.classifier,
+            parameters={"weights": np.ones(3, np.float32)},
+            logits=lambda parameters, images: factor * fake.logits(images),
+        )
+
+    first = qdfool.evolve(replace(small, generations=2), by(1.0), out=tmp_path)
+    assert first.classifier.fingerprint
+    with pytest.raises(InputError, match="was run on another classifier: of the same image one logit was"):
+        qdfool.resume(tmp_path, by(1.5), generations=4)
+    assert qdfool.resume(tmp_path, by(1.0), generations=3).generations == 3
+
+
 def test_the_name_of_a_classifier_is_none(small):
     with pytest.raises(
         InputError, match=r"is the text 'lenett'\. Expected a classifier itself; one that has a name"

@@ -67,6 +67,31 @@ def test_the_fingerprint_is_of_the_weights(torch, module):
     assert qdfool.from_torch(module, image_shape=(8, 6, 3)).fingerprint != first
 
 
+def test_what_has_no_tensor_to_hash_has_no_fingerprint(torch):
+    """As an ensemble in a list, or packed weights: it is known by its answers alone."""
+
+    class Ensemble(torch.nn.Module):
+        def __init__(self, extra):
+            super().__init__()
+            self.networks = [torch.nn.Linear(48, 3)]
+            self.extra = extra
+
+        def forward(self, images):
+            return self.networks[0](images.flatten(1)[:, :48])
+
+        def get_extra_state(self):
+            return self.extra
+
+        def set_extra_state(self, state):
+            self.extra = state
+
+    class Plain(Ensemble):
+        get_extra_state = torch.nn.Module.get_extra_state
+
+    for module in (Ensemble("packed"), Plain("")):
+        assert qdfool.from_torch(module, image_shape=(8, 6, 3)).fingerprint == ""
+
+
 def test_what_does_not_fit_a_module_is_refused(torch, module):
     for settings, message in (
         ({"mean": (0.5, 0.5)}, "mean must be a finite number, or 3 of them"),
