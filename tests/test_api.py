@@ -46,6 +46,28 @@ def test_a_plain_function_will_do(small):
     assert len(result.archive) == 4
 
 
+def test_own_parts_are_as_they_are_now(small):
+    """As in a notebook, where a cell sets a number and the next one runs again."""
+    strength = {"of the operator": 0.0, "of the logits": 1.0}
+    plain = replace(small, generations=2)
+    own = replace(
+        plain,
+        mutation=qdfool.Mutation(operators=(lambda key, genome: genome * (1 - strength["of the operator"]),)),
+    )
+    mine = replace(
+        fake.classifier, logits=lambda parameters, images: strength["of the logits"] * fake.logits(images)
+    )
+
+    def found(config):
+        return qdfool.evolve(config, mine).elites.fitness.tolist()
+
+    for config, part in ((own, "of the operator"), (plain, "of the logits")):
+        first = found(config)
+        assert found(config) == first
+        strength[part] = 0.5
+        assert found(config) != first
+
+
 def test_on_chunk_sees_the_run_grow(small):
     seen = []
     result = qdfool.evolve(

@@ -152,14 +152,15 @@ def test_mirroring_changes_no_measure(seed):
 
 @pytest.mark.parametrize("archive", ["class", "grid"])
 def test_runs_that_differ_in_their_seed_share_their_functions(small, archive):
-    config = replace(small, archive=archive, measures=(fake.darkness, "ink"))
+    config = replace(small, archive=archive)
     evolution = build_evolution(config, fake.classifier)
     assert build_evolution(replace(config, seed=1, generations=3), fake.classifier) is evolution
     assert build_evolution(replace(config, batch_size=13), fake.classifier) is not evolution
 
 
-def test_a_measure_that_is_named_may_change_under_its_name(small):
-    config = replace(small, archive="grid", measures=("fake:darkness", "ink"))
+@pytest.mark.parametrize("own", ["fake:darkness", fake.darkness], ids=["named", "object"])
+def test_a_measure_of_ones_own_may_be_another_the_next_time(small, own):
+    config = replace(small, archive="grid", measures=(own, "ink"))
     evolution = build_evolution(config, fake.classifier)
     assert build_evolution(config, fake.classifier) is not evolution
 

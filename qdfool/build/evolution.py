@@ -23,8 +23,8 @@ from qdfool.types import Array, Classifier, Image
 def build_evolution(config: Config, classifier: Classifier, target: Target | None = None) -> Evolution:
     """The functions of a run, on the devices that are here unless a target is given.
 
-    Runs that differ only in seed, budget or weights get the same functions, so that what one compiled serves all;
-    but for parts named as package.module:attribute, which may change under the same name.
+    Runs that differ only in seed, budget or weights get the same functions, so that what one compiled serves all; but
+    where parts are the user's own: what is in a function can change, with a variable of its module.
 
     Raises:
         InputError: an unknown name, parts that do not fit together, or devices that are not there.
@@ -42,8 +42,8 @@ def build_evolution(config: Config, classifier: Classifier, target: Target | Non
         checkpoint_every=0.0,
         seeds_at_once=0,
     )
-    named_elsewhere = any(isinstance(part, str) and is_reference(part) for part in parts_of(alike))
-    build = _evolution if named_elsewhere else _cached_evolution
+    own = any(not isinstance(part, str) or is_reference(part) for part in parts_of(alike))
+    build = _evolution if own else _cached_evolution
     return build(alike, classifier.image_shape, len(classifier.class_names), classifier.traceable)
 
 

@@ -74,7 +74,11 @@ def _unchecked(found: Any, name: str, image_shape: tuple[int, int, int] | None) 
     """With the class names that it says, whatever they are."""
     shape = _shape(found, name, image_shape)
     if isinstance(found, Classifier):
-        return found if found.traceable else replace(found, logits=_on_host(found.logits))
+        if not found.traceable:
+            return replace(found, logits=_on_host(found.logits))
+        return replace(
+            found, logits=_traced(found.logits, found.logits, found.parameters, shape) or found.logits
+        )
     if is_torch_module(found):
         colours = {1: "grey", 3: "RGB"}.get(shape[2], f"{shape[2]} channels")
         _LOG.warning(

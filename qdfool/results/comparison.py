@@ -161,7 +161,7 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
     summary = run_folder.read_summary(path)
     figures = figures_in(path, summary)
     has_budget = config.budget_generations() is not None or config.seconds is not None
-    # Not by what the summary says of its end: that may be of a smaller budget, which the run went beyond and was killed.
+    # Not by what the summary says of its end: that may be of a smaller budget, beyond which the run was killed.
     spent = config.spent_budget(int(figures.get("generations", 0)), figures.get("seconds", 0.0))
     if has_budget and not spent:
         _LOG.warning(

@@ -17,6 +17,7 @@ from flax import nnx
 
 from qdfool.classifiers.custom import wrap
 from qdfool.classifiers.logits_check import check_values
+from qdfool.classifiers.program import Traced
 from qdfool.errors import InputError
 from qdfool.types import Classifier
 
@@ -71,11 +72,12 @@ def test_a_module_is_split_and_evaluated_without_dropout():
 
 def test_a_classifier_is_taken_as_it_is():
     classifier = wrap(fake.classifier)
-    known = {"fingerprint": classifier.fingerprint, "answers": classifier.answers}
+    known = {name: getattr(classifier, name) for name in ("fingerprint", "answers", "logits")}
     assert classifier == replace(fake.classifier, **known)
     assert classifier.answers
     assert re.fullmatch("[0-9a-f]{64}", classifier.fingerprint)
-    assert classifier.logits is fake.classifier.logits
+    assert isinstance(classifier.logits, Traced)
+    assert classifier.logits.logits is fake.classifier.logits
 
 
 def test_parameters_that_are_no_arrays_have_no_fingerprint():

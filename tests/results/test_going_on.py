@@ -244,7 +244,7 @@ def test_a_summary_of_more_figures_than_a_run_has_is_not_compared(alone, tmp_pat
     summary = json.loads((folder / "summary.json").read_text())
     summary |= {f"figure {number}": number for number in range(101)}
     (folder / "summary.json").write_text(json.dumps(summary))
-    with pytest.raises(InputError, match="summary.json is damaged: a run has at most 100 figures"):
+    with pytest.raises(InputError, match=r"summary\.json is damaged: a run has at most 100 figures"):
         read_groups([folder])
 
 
