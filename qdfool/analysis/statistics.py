@@ -33,21 +33,29 @@ class Interval(NamedTuple):
         return f"{self.mean:,.{digits}f} ± {half:,.{digits}f}"
 
     def excludes(self, value: float) -> bool:
-        """Whether `value` lies outside the interval; False where a bound or the value is NaN: nothing is known."""
+        """Whether `value` lies outside the interval; False where a bound or the value is NaN: nothing is known. Of seeds
+        that are all the same, whether their number alone says so (`p_value`)."""
+        if self._are_the_same(value):
+            return self.p_value(value) < 1 - LEVEL
         return self.low > value or self.high < value
 
     def p_value(self, value: float) -> float:
         """Two-sided p-value of Student's t test that the true mean is `value`; NaN where nothing is known.
 
-        It is below 1 - LEVEL exactly where the interval excludes the value.
+        It is below 1 - LEVEL exactly where the interval excludes the value. Of seeds that are all the same Student's t
+        would be certain, however few they are: there it is the sign test's, that all lie on one side of the value.
         """
         half, apart = (self.high - self.low) / 2, abs(self.mean - value)
         if not np.isfinite(half + apart):
             return float("nan")
-        if half == 0:
-            return 1.0 if apart == 0 else 0.0
+        if self._are_the_same(value):
+            return 1.0 if apart <= ROUNDING * abs(value) else 2.0 ** (1 - self.seeds)
         critical = stats.t.ppf((1 + LEVEL) / 2, self.seeds - 1)
         return float(2 * stats.t.sf(critical * apart / half, self.seeds - 1))
+
+    def _are_the_same(self, value: float) -> bool:
+        """Whether the seeds differ by no more than rounding."""
+        return (self.high - self.low) / 2 <= ROUNDING * max(abs(self.mean), abs(value))
 
 
 def interval(values: ArrayLike) -> Interval:
@@ -146,7 +154,7 @@ def variance_analysis(values: ArrayLike, names: Sequence[str]) -> list[Effect]:
 
     Returns:
         The main effects, then the interactions, then the block, then the residual, whose F and p-value are NaN; those
-        of all are where the values are the same.
+        of all are where the values are the same, or nothing but rounding is left as residual.
     """
     values = np.asarray(values, np.float64)
     factors = range(len(names))
@@ -168,13 +176,14 @@ def variance_analysis(values: ArrayLike, names: Sequence[str]) -> list[Effect]:
     within = values - values.mean(-1, keepdims=True) - block
     residual, df_residual = float((within**2).sum()), (cells - 1) * (seeds - 1)
     total = float(((values - values.mean()) ** 2).sum())
-    if total <= values.size * (ROUNDING * float(np.abs(values).max())) ** 2:
+    rounding = values.size * (ROUNDING * float(np.abs(values).max())) ** 2
+    if total <= rounding:
         # All values are the same but for rounding: nothing has an effect, and nothing can be tested.
         names_and_df = [(name, df) for name, _, df in found] + [(RESIDUAL, df_residual)]
         return [Effect(name, 0.0, df, 0.0, float("nan"), float("nan")) for name, df in names_and_df]
 
     def effect(name: str, squares: float, df: int) -> Effect:
-        f_value = (squares / df) / (residual / df_residual) if residual > 0 else float("inf")
+        f_value = (squares / df) / (residual / df_residual) if residual > rounding else float("nan")
         return Effect(
             name, squares, df, squares / total, f_value, float(stats.f.sf(f_value, df, df_residual))
         )

@@ -280,12 +280,12 @@ def _difference(before: Mapping[int, float], after: Mapping[int, float]) -> tupl
     common = sorted(before.keys() & after.keys())
     if len(common) > 1:
         apart = np.array([after[seed] - before[seed] for seed in common])
-        if np.any(apart) and np.ptp(apart) <= ROUNDING * np.abs(apart).max():
-            # Student's t would be certain of any two pairs that differ by the same: here signs are counted.
-            alike = Interval(float(apart.mean()), float("nan"), float("nan"), len(apart))
-            return True, alike, 2.0 ** (1 - len(apart))
         paired = interval(apart)
-        return True, paired, paired.p_value(0.0)
+        p_value = paired.p_value(0.0)
+        if np.any(apart) and np.ptp(apart) <= ROUNDING * np.abs(apart).max():
+            # Of pairs that all differ by the same, how far is not known.
+            paired = paired._replace(low=float("nan"), high=float("nan"))
+        return True, paired, p_value
     one, other = (np.array(list(values.values())) for values in (before, after))
     mean = float(other.mean() - one.mean())
     if min(len(one), len(other)) < 2 or not np.ptp(one) + np.ptp(other):

@@ -45,6 +45,21 @@ def test_of_an_unknown_mean_nothing_can_be_told(unknown):
     assert np.isnan(known.p_value(NAN))
 
 
+def test_a_residual_of_rounding_tests_nothing():
+    """As where the seeds agree: what is left is rounding, by which rounding would be divided."""
+    cells = np.array([[0.1, 0.3], [0.2, 0.4]])[..., None] + np.zeros(3)
+    assert np.isnan(
+        [(effect.f_value, effect.p_value) for effect in variance_analysis(cells, ["a", "b"])]
+    ).all()
+    assert {effect.name: round(effect.eta_squared, 6) for effect in variance_analysis(cells, ["a", "b"])} == {
+        "a": 0.2,
+        "b": 0.8,
+        "a x b": 0,
+        "seeds (block)": 0,
+        "residual": 0,
+    }
+
+
 def test_p_value_is_students_and_agrees_with_the_interval():
     values = np.array([0.2, 0.4, 0.3, 0.9])
     found = interval(values)
@@ -52,8 +67,18 @@ def test_p_value_is_students_and_agrees_with_the_interval():
         _, p_value = stats.ttest_1samp(values, value)
         assert found.p_value(value) == pytest.approx(p_value)
         assert (found.p_value(value) < 0.05) == found.excludes(value)
-    assert interval([2.0, 2.0]).p_value(2) == 1
-    assert interval([2.0, 2.0]).p_value(0) == 0
+
+
+def test_seeds_that_are_all_the_same_are_as_certain_as_their_number():
+    """Student's t would be certain of two: there it counts on which side of the value they lie."""
+    for values in ([2.0, 2.0], [0.3 - 0.1, 0.2]):
+        found = interval(values)
+        assert found.p_value(values[1]) == 1
+        assert not found.excludes(values[1])
+        assert found.p_value(0) == 0.5
+        assert not found.excludes(0)
+    assert interval([2.0] * 6).p_value(0) == 2**-5
+    assert interval([2.0] * 6).excludes(0)
 
 
 def test_holm_is_the_definition():

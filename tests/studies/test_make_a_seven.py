@@ -200,7 +200,7 @@ def invented(certain, recognisable, high):
     first = {name: np.full((3, 3), 400.0 if name in certain else np.nan) for name in names}
 
     def look(score):
-        return SimpleNamespace(measured=Recognisability(*(score + spread for _ in range(6))))
+        return SimpleNamespace(measured=Recognisability(*((1 + score) * spread + score for _ in range(6))))
 
     seen = {name: look(high if name in recognisable else 0.1) for name in names}
     known = {

@@ -291,8 +291,10 @@ def test_figures_of_a_seed():
     assert found.looks["between"].mean == found.looks["emptied"].mean == 0
     assert found.looks["kept"].mean == pytest.approx(256 / 9)
     beyond = effects.tested({"one": found})
-    assert beyond["one", "loss", "blur"]
     assert len(beyond) == 4
+    assert not any(beyond.values()), "two seeds that are the same say little"
+    of["loss"]["blur"] = Interval(3.0, 2.999, 3.001, 2)
+    assert effects.tested({"one": found})["one", "loss", "blur"]
 
 
 def test_what_is_occluded_is_the_image_and_what_is_left_of_it():
