@@ -25,6 +25,9 @@ class EvosaxStrategy:
 
     algorithm: Any
     settings: Any
+    in_order: bool = False
+    """Whether it has to be told of the best first. evosax's LM-MA-ES weighs the steps behind its directions as if it
+    were, in whatever order they were drawn."""
 
     def init(self, key: Key, mean: Array) -> Any:
         """See `Strategy.init`."""
@@ -37,6 +40,9 @@ class EvosaxStrategy:
 
     def tell(self, key: Key, population: Array, rank: Array, state: Any) -> Any:
         """See `Strategy.tell`; evosax minimises."""
+        if self.in_order:
+            order = jnp.argsort(rank)
+            population, rank, state = population[order], rank[order], state.replace(z=state.z[order])
         with exactly():
             state, _ = self.algorithm.tell(key, population, rank.astype(jnp.float32), state, self.settings)
         return state
@@ -93,8 +99,12 @@ def _made(name: str, sigma: float, population: int, genes: int) -> EvosaxStrateg
     from evosax import algorithms
 
     algorithm = getattr(algorithms, NAMES[name])(population_size=population, solution=jnp.zeros(genes))
-    settings = jax.tree.map(_constant, algorithm.default_params.replace(std_init=sigma))
-    return EvosaxStrategy(algorithm, settings)
+    settings = algorithm.default_params.replace(std_init=sigma)
+    limited = name == "lm_ma_es"
+    if limited:
+        # Rates of learning; those of the authors are below 1 for populations smaller than the genes alone.
+        settings = settings.replace(c_c=jnp.minimum(settings.c_c, 1.0))
+    return EvosaxStrategy(algorithm, jax.tree.map(_constant, settings), in_order=limited)
 
 
 def _constant(setting: Any) -> Any:
