@@ -302,7 +302,16 @@ class AskTell:
         self._asked = False
 
     def ask(self) -> np.ndarray:
-        """The images [B, H, W, C] float32 in [0, 1] to classify; the same until `tell` is called."""
+        """The images [B, H, W, C] float32 in [0, 1] to classify; the same until `tell` is called.
+
+        Raises:
+            InputError: of all images so far none could compete, so that there is nothing to breed from.
+        """
+        if self._run.generations and not self._run.has_elites():
+            raise InputError(
+                "Of all images so far none could compete, as `tell` said, and there is nothing to breed from. Begin "
+                "anew when the cause is gone."
+            )
         self._asked = True
         return np.array(ask(self._run.state))
 

@@ -145,6 +145,10 @@ def test_ask_and_tell_say_what_could_not_compete(small):
     ):
         audit.tell(fake.logits(audit.ask()))
     assert len(audit.result().cells()) == 0
+    with pytest.raises(
+        InputError, match="none could compete, as `tell` said, and there is nothing to breed from"
+    ):
+        audit.ask()
 
 
 @pytest.mark.parametrize(

@@ -377,3 +377,14 @@ def test_what_does_not_fit_is_refused(small, settings, classifier, message):
 def test_shares_out_of_range_are_refused(emitters, message):
     with pytest.raises(InputError, match=message):
         validate(Config(generations=1, emitters=emitters))
+
+
+def test_a_slope_that_is_no_number_leads_nowhere(small):
+    """As of a root at 0, where pixels begin or end."""
+    rooted = Classifier(
+        "rooted", fake.SHAPE, tuple("abcd"), {}, lambda _, images: fake.logits(jnp.sqrt(images))
+    )
+    ascent = replace(
+        small, generations=3, emitters=Emitters(("gradient_ascent",)), gradient_ascent=GradientAscent(steps=2)
+    )
+    assert qdfool.evolve(ascent, rooted).generations == 3

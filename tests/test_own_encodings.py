@@ -37,6 +37,42 @@ def test_a_genome_that_no_file_holds_is_refused(small):
         qdfool.evolve(replace(small, encoding=half), fake.host_logits)
 
 
+def test_a_genome_of_nothing_is_refused(small):
+    nothing = replace(
+        own_parts.stripes(fake.SHAPE), initialise=lambda key: (), decode=lambda genome: jnp.zeros(fake.SHAPE)
+    )
+    with pytest.raises(InputError, match=r"has a genome of no arrays: \(\)\. Expected one array or more"):
+        qdfool.evolve(replace(small, encoding=nothing), fake.host_logits)
+
+
+@pytest.mark.parametrize("emitter", ["evolution_strategy", "gradient_ascent", "gradient_arborescence"])
+def test_genomes_of_half_precision_evolve_by_every_emitter(small, emitter):
+    encoding = own_parts.stripes(fake.SHAPE)
+    half = replace(
+        encoding,
+        initialise=lambda key: (encoding.initialise(key).astype("float16"), jnp.float32(0.0)),
+        decode=lambda genome: encoding.decode(genome[0].astype("float32")),
+        differentiable=lambda genome: encoding.decode(genome[0].astype("float32")) + 0 * genome[1],
+        mutations=(lambda key, genome: genome,),
+        project=lambda genome: jax.tree.map(lambda leaf: jnp.clip(leaf, 0, 1), genome),
+        encode=None,
+        decode_onto=None,
+    )
+    config = replace(
+        small,
+        encoding=half,
+        archive="grid",
+        cells=(3, 3),
+        batch_size=40,
+        generations=2,
+        emitters=qdfool.Emitters((emitter,)),
+        gradient_ascent=qdfool.GradientAscent(steps=2),
+    )
+    elites = qdfool.evolve(config, fake.classifier).elites
+    assert [leaf.dtype for leaf in elites.genome] == ["float16", "float32"]
+    assert (elites.birth_generation > 0).any()
+
+
 @pytest.mark.parametrize("name", ["", "two\nlines", 3])
 def test_an_encoding_has_a_name_of_one_line(small, name):
     encoding = replace(own_parts.stripes(fake.SHAPE), name=name)

@@ -33,8 +33,8 @@ class Interval(NamedTuple):
         return f"{self.mean:,.{digits}f} ± {half:,.{digits}f}"
 
     def excludes(self, value: float) -> bool:
-        """Whether `value` lies outside the interval; False where a bound or the value is NaN: nothing is known. Where all
-        seeds are the same, whether their number alone says so (`p_value`)."""
+        """Whether `value` lies outside the interval; False where a bound or the value is NaN: nothing is known. Where
+        all seeds are the same, whether their number alone says so (`p_value`)."""
         if self._are_the_same(value):
             return self.p_value(value) < 1 - LEVEL
         return self.low > value or self.high < value

@@ -12,7 +12,7 @@ import numpy as np
 from qdfool.build.reference import is_reference, named_object
 from qdfool.classifiers.names_check import check_name
 from qdfool.config import Config, name_of
-from qdfool.errors import OWN, InputError, code_of_a_user, known_name
+from qdfool.errors import OWN, InputError, code_of_a_user, known_name, shown
 from qdfool.genomes.black_pixels.encoding import black_pixels
 from qdfool.genomes.black_pixels.operators import random_pixels
 from qdfool.genomes.cppn import encoding as cppns
@@ -156,6 +156,11 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
         check_name(f"The encoding {name}", found.name)
         genome = jax.eval_shape(lambda: found.initialise(new_key(0)))
         drawn = jax.eval_shape(found.decode, genome)
+    if not jax.tree.leaves(genome):
+        raise InputError(
+            f"The encoding {name} has a genome of no arrays: {shown(genome)}. Expected one array or more, in any "
+            "pytree."
+        )
     for leaf in jax.tree.leaves(genome):
         if not isinstance(leaf.dtype, np.dtype) or leaf.dtype.kind not in "biufc":
             raise InputError(

@@ -293,8 +293,8 @@ def test_figures_of_a_seed():
     beyond = effects.tested({"one": found})
     assert len(beyond) == 4
     assert not any(beyond.values()), "two seeds that are the same say little"
-    of["loss"]["blur"] = Interval(3.0, 2.999, 3.001, 2)
-    assert effects.tested({"one": found})["one", "loss", "blur"]
+    blurred = {**of, "loss": {**of["loss"], "blur": Interval(3.0, 2.999, 3.001, 2)}}
+    assert effects.tested({"one": found._replace(by_measure=blurred)})["one", "loss", "blur"]
 
 
 def test_what_is_occluded_is_the_image_and_what_is_left_of_it():

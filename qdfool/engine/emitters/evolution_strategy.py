@@ -4,7 +4,6 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
 
 from qdfool.compilation import computed_once
 from qdfool.engine.emitters.ranking import (
@@ -15,6 +14,7 @@ from qdfool.engine.emitters.ranking import (
     strongly_typed,
     where_each,
 )
+from qdfool.engine.emitters.vectors import genome_maker, vector_of, vectors_of
 from qdfool.engine.selection import uniform
 from qdfool.engine.sharding import Shares
 from qdfool.keys import key_of, new_key
@@ -104,15 +104,15 @@ def evolution_strategy(
     """
     own, every = Shares(devices, (strategies,)).own, Shares(devices, (strategies * population,)).every
     each = strategies // devices
-    _, unravel = ravel_pytree(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), genome))
+    genome_of = genome_maker(genome)
 
     def init(genome: Genome) -> StrategyState:
-        mean, _ = ravel_pytree(genome)
+        mean = vector_of(genome)
         unused = new_key(0)  # What a strategy draws here is replaced before it is used.
         one = jax.vmap(strategy.init, in_axes=(None, 0))(unused, jnp.broadcast_to(mean, (each, mean.size)))
         return StrategyState(
             strategies=strongly_typed(one),
-            populations=jnp.zeros((each, population, mean.size)),
+            populations=jnp.zeros((each, population, mean.size), jnp.float32),
             cells=jnp.full(each, -1, jnp.int32),
             restart=jnp.ones(each, bool),
             threshold=jnp.full(cells if ranking == "annealed" else 0, threshold, jnp.float32),
@@ -124,15 +124,13 @@ def evolution_strategy(
     ) -> tuple[Genome, Array, StrategyState]:
         select_key, init_key, ask_key, tell_key = jax.random.split(key, 4)
         chosen = own(uniform(select_key, elites, strategies))
-        means = jax.vmap(lambda cell: ravel_pytree(jax.tree.map(lambda leaf: leaf[cell], elites.genome))[0])(
-            chosen
-        )
+        means = vectors_of(elites, chosen)
         fresh = jax.vmap(strategy.init)(own(jax.random.split(init_key, strategies)), means)
         begun_with = where_each(state.restart, fresh, state.strategies)
         ask_keys = own(jax.random.split(ask_key, strategies))
         populations, now = computed_once(lambda: jax.vmap(strategy.ask)(ask_keys, begun_with), generation)
         begun = jnp.where(state.restart, chosen, state.cells)
-        children = jax.vmap(lambda genes: encoding.project(unravel(genes)))(
+        children = jax.vmap(lambda genes: encoding.project(genome_of(genes)))(
             populations.reshape(-1, means.shape[1])
         )
         state = state._replace(

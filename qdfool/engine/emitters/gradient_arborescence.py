@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
 
 from qdfool.engine.emitters.evolution_strategy import Strategy
 from qdfool.engine.emitters.gradient_ascent import StepRule
@@ -16,6 +15,7 @@ from qdfool.engine.emitters.ranking import (
     strongly_typed,
     where_each,
 )
+from qdfool.engine.emitters.vectors import genome_maker, vector_of, vectors_of
 from qdfool.engine.selection import uniform
 from qdfool.engine.sharding import Shares
 from qdfool.keys import key_of, new_key
@@ -76,7 +76,7 @@ def random_arborescence(
         devices: that share the points. All is drawn as for one, and each follows its own S / D.
     """
     own = Shares(devices, (points,)).own
-    gradients_of, unravel = _gradients(encoding, genome, measure), _unravel(genome)
+    gradients_of, genome_of = _gradients(encoding, genome, measure), genome_maker(genome)
 
     def emit(
         key: Key, generation: Array, state: Any, elites: Elites, score: Score | None
@@ -84,13 +84,13 @@ def random_arborescence(
         assert score is not None
         select_key, coefficient_key = jax.random.split(key)
         parents = own(uniform(select_key, elites, points))
-        start = _vectors(elites, parents)
+        start = vectors_of(elites, parents)
         gradients = gradients_of(start, parents // grid_cells, score)
-        drawn = jax.random.normal(coefficient_key, (points, population, gradients.shape[1]))
+        drawn = jax.random.normal(coefficient_key, (points, population, gradients.shape[1]), jnp.float32)
         coefficients = sigma * own(drawn)
         coefficients = coefficients.at[..., 0].set(jnp.abs(coefficients[..., 0]))
         children = _branches(start, coefficients, gradients)
-        return _genomes(children, unravel, encoding), jnp.repeat(parents, population), state
+        return _genomes(children, genome_of, encoding), jnp.repeat(parents, population), state
 
     return Emitter(init=lambda genome: (), emit=emit)
 
@@ -126,21 +126,21 @@ def adapted_arborescence(
         devices: as there.
     """
     own, each = Shares(devices, (points,)).own, points // devices
-    gradients_of, unravel = _gradients(encoding, genome, measure), _unravel(genome)
+    gradients_of, genome_of = _gradients(encoding, genome, measure), genome_maker(genome)
 
     def init(genome: Genome) -> ArborescenceState:
-        point, _ = ravel_pytree(genome)
+        point = vector_of(genome)
         start = jnp.broadcast_to(point, (each, point.size))
         number = 1 + jax.eval_shape(lambda: measure(encoding.decode(genome))).shape[0]
         unused = new_key(0)  # What a strategy draws here is replaced before it is used.
-        one = jax.vmap(strategy.init, in_axes=(None, 0))(unused, jnp.zeros((each, number)))
+        one = jax.vmap(strategy.init, in_axes=(None, 0))(unused, jnp.zeros((each, number), jnp.float32))
         return ArborescenceState(
             points=start,
             cells=jnp.full(each, -1, jnp.int32),
             rule=strongly_typed(jax.vmap(rule.init)(start)),
             strategies=strongly_typed(one),
-            coefficients=jnp.zeros((each, population, number)),
-            gradients=jnp.zeros((each, number, point.size)),
+            coefficients=jnp.zeros((each, population, number), jnp.float32),
+            gradients=jnp.zeros((each, number, point.size), jnp.float32),
             restart=jnp.ones(each, bool),
             tell_key=jax.random.key_data(unused),
         )
@@ -151,7 +151,7 @@ def adapted_arborescence(
         assert score is not None
         select_key, init_key, ask_key, tell_key = jax.random.split(key, 4)
         chosen = own(uniform(select_key, elites, points))
-        anew = _vectors(elites, chosen)
+        anew = vectors_of(elites, chosen)
         fresh = jax.vmap(strategy.init)(
             own(jax.random.split(init_key, points)), jnp.zeros_like(state.coefficients[:, 0])
         )
@@ -173,7 +173,7 @@ def adapted_arborescence(
             tell_key=jax.random.key_data(tell_key),
         )
         children = _branches(start, coefficients, gradients)
-        return _genomes(children, unravel, encoding), jnp.repeat(cells, population), state
+        return _genomes(children, genome_of, encoding), jnp.repeat(cells, population), state
 
     def update(
         state: ArborescenceState, elites: Elites, children: Genome, parents: Array, outcome: Outcome
@@ -188,9 +188,7 @@ def adapted_arborescence(
         mean = jax.vmap(strategy.mean)(strategies)
         direction = jnp.einsum("sm,smd->sd", mean, state.gradients, precision="highest")
         change, rules = jax.vmap(rule.update)(-direction, state.rule, state.points)
-        moved = jax.vmap(lambda point: ravel_pytree(encoding.project(unravel(point)))[0])(
-            state.points + change
-        )
+        moved = jax.vmap(lambda point: vector_of(encoding.project(genome_of(point))))(state.points + change)
         moved, rules, strategies = where_each(
             asked, (moved, rules, strategies), (state.points, state.rule, state.strategies)
         )
@@ -207,11 +205,11 @@ def adapted_arborescence(
 
 
 def _gradients(encoding: Encoding, genome: Genome, measure: Callable[[Image], Array]) -> Gradients:
-    decode, unravel = encoding.differentiable, _unravel(genome)
+    decode, genome_of = encoding.differentiable, genome_maker(genome)
     assert decode is not None
 
     def image(point: Array) -> Image:
-        return decode(unravel(point))
+        return decode(genome_of(point))
 
     def gradients_of(points: Array, classes: Array, score: Score) -> Array:
         def objective(points: Array) -> Array:
@@ -232,16 +230,7 @@ def _branches(points: Array, coefficients: Array, gradients: Array) -> Array:
     return points[:, None] + jnp.einsum("spm,smd->spd", coefficients, gradients, precision="highest")
 
 
-def _unravel(genome: Genome) -> Callable[[Array], Genome]:
-    return ravel_pytree(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), genome))[1]
-
-
-def _vectors(elites: Elites, cells: Array) -> Array:
-    """[S, D] the genomes of elites, as vectors."""
-    return jax.vmap(lambda cell: ravel_pytree(jax.tree.map(lambda leaf: leaf[cell], elites.genome))[0])(cells)
-
-
-def _genomes(vectors: Array, unravel: Callable[[Array], Genome], encoding: Encoding) -> Genome:
+def _genomes(vectors: Array, genome_of: Callable[[Array], Genome], encoding: Encoding) -> Genome:
     """Leaves [S x P, ...] of genomes in their range, from vectors [S, P, D]."""
     flat = vectors.reshape(-1, vectors.shape[-1])
-    return jax.vmap(lambda vector: encoding.project(unravel(vector)))(flat)
+    return jax.vmap(lambda vector: encoding.project(genome_of(vector)))(flat)

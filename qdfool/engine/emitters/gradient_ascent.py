@@ -75,14 +75,19 @@ def gradient_ascent(
         leaves, structure = jax.tree.flatten(jax.tree.map(lambda leaf: leaf[parents], elites.genome))
         moves = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
 
+        # They move as float32, whatever real numbers the genome has.
         def genomes(moving: list[Array]) -> Genome:
             numbers = iter(moving)
             return structure.unflatten(
-                [next(numbers) if moved else leaf for leaf, moved in zip(leaves, moves, strict=True)]
+                [
+                    next(numbers).astype(leaf.dtype) if moved else leaf
+                    for leaf, moved in zip(leaves, moves, strict=True)
+                ]
             )
 
         def moving_leaves(genome: Genome) -> list[Array]:
-            return [leaf for leaf, moved in zip(jax.tree.leaves(genome), moves, strict=True) if moved]
+            pairs = zip(jax.tree.leaves(genome), moves, strict=True)
+            return [leaf.astype(jnp.float32) for leaf, moved in pairs if moved]
 
         def loss(moving: list[Array]) -> tuple[Array, Array]:
             log_odds = score(jax.vmap(decode)(genomes(moving)))
@@ -95,16 +100,18 @@ def gradient_ascent(
         def step(number: Array, carry: tuple[list[Array], Any]) -> tuple[list[Array], Any]:
             moving, memory = carry
             descent, each = jax.grad(loss, has_aux=True)(moving)
+            # A slope that is no number, as of a root at 0, leads nowhere.
+            descent = [jnp.where(jnp.isfinite(part), part, 0.0) for part in descent]
             change, memory = jax.vmap(descend)(descent, memory, moving, each)
             moved = genomes([leaf + part for leaf, part in zip(moving, change, strict=True)])
             gradient = genomes([-part for part in descent])
             moved = jax.vmap(regularise, in_axes=(None, 0, 0))(number, moved, gradient)
             return moving_leaves(jax.vmap(encoding.project)(moved)), memory
 
-        moving = [leaf for leaf, moved in zip(leaves, moves, strict=True) if moved]
+        moving = moving_leaves(structure.unflatten(leaves))
         keys = jax.random.split(noise_key, len(moving))
         moving = [
-            leaf + sigma * own(jax.random.normal(noise_key, (size // lengths, *leaf.shape[1:])))
+            leaf + sigma * own(jax.random.normal(noise_key, (size // lengths, *leaf.shape[1:]), jnp.float32))
             for noise_key, leaf in zip(keys, moving, strict=True)
         ]
         start = moving_leaves(jax.vmap(encoding.project)(genomes(moving)))
