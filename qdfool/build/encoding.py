@@ -197,7 +197,7 @@ def _check_drawn_onto(name: str, encoding: Encoding, image_shape: Shape) -> None
     with code_of_a_user(f"The encoding {name} failed on images of {list(image_shape)}"):
         genome = jax.jit(encoding.initialise)(new_key(0))
         image = jax.jit(encoding.decode)(genome)
-        over = jax.jit(encoding.decode_onto)(genome, jnp.full(image_shape, jnp.nan))
+        over = jax.jit(encoding.decode_onto)(genome, jnp.full(image_shape, jnp.nan, jnp.float32))
     if not np.allclose(over, image, rtol=0.0, atol=MOST_APART, equal_nan=True):
         raise InputError(
             f"`decode_onto` of the encoding {name} must draw the same image as `decode`, whatever it draws over; over "

@@ -31,12 +31,12 @@ class EvosaxStrategy:
 
     def init(self, key: Key, mean: Array) -> Any:
         """See `Strategy.init`."""
-        return self.algorithm.init(key, mean, self.settings)
+        return _in_32_bits(self.algorithm.init(key, mean, self.settings))
 
     def ask(self, key: Key, state: Any) -> tuple[Array, Any]:
         """See `Strategy.ask`."""
         with exactly():
-            return self.algorithm.ask(key, state, self.settings)
+            return _in_32_bits(self.algorithm.ask(key, state, self.settings))
 
     def tell(self, key: Key, population: Array, rank: Array, state: Any) -> Any:
         """See `Strategy.tell`; evosax minimises."""
@@ -45,7 +45,7 @@ class EvosaxStrategy:
             population, rank, state = population[order], rank[order], state.replace(z=state.z[order])
         with exactly():
             state, _ = self.algorithm.tell(key, population, rank.astype(jnp.float32), state, self.settings)
-        return state
+        return _in_32_bits(state)
 
     def mean(self, state: Any) -> Array:
         """See `Strategy.mean`."""
@@ -105,6 +105,12 @@ def _made(name: str, sigma: float, population: int, genes: int) -> EvosaxStrateg
         # Rates of learning; those of the authors are below 1 for populations smaller than the genes alone.
         settings = settings.replace(c_c=jnp.minimum(settings.c_c, 1.0))
     return EvosaxStrategy(algorithm, jax.tree.map(_constant, settings), in_order=limited)
+
+
+def _in_32_bits(state: Any) -> Any:
+    """A state whose numbers evosax made as wide as JAX has them by default, which may be 64 bits."""
+    widths = {"f": jnp.float32, "i": jnp.int32}
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, widths.get(jnp.asarray(leaf).dtype.kind)), state)
 
 
 def _constant(setting: Any) -> Any:

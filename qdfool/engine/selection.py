@@ -115,7 +115,7 @@ def unsure(key: Key, elites: Scored, size: int) -> Array:
     present = occupied(elites.fitness)
     below = present & (elites.fitness < CERTAIN)
     wanted = jnp.where(jnp.any(below), below, present)
-    order = jnp.argsort(jnp.where(wanted, jax.random.uniform(key, present.shape), jnp.inf))
+    order = jnp.argsort(jnp.where(wanted, jax.random.uniform(key, present.shape, jnp.float32), jnp.inf))
     return order[jnp.arange(size) % jnp.sum(wanted)].astype(jnp.int32)
 
 
@@ -148,7 +148,7 @@ def _by_block(present: Array) -> Array:
 def _counted_by_a_product(blocks: Array) -> Array:
     """[n] int32, how many of each row are true, [n, BLOCK] bool: exact, and on a CPU several times faster than a sum
     of whole numbers."""
-    ones = jnp.ones(BLOCK)
+    ones = jnp.ones(BLOCK, jnp.float32)
     return jnp.dot(blocks.astype(jnp.float32), ones, precision=lax.Precision.HIGHEST).astype(jnp.int32)
 
 
@@ -165,7 +165,7 @@ def _proportional(key: Key, elites: Scored, weights: Array, size: int) -> Array:
     # Empty cells are left out, instead of weighing 0: rounding in the sums can then never pick one.
     present = jnp.arange(cells.shape[0]) < count
     sums = jnp.cumsum(jnp.where(present, weights[cells], 0.0))
-    drawn = _first_above(sums, jax.random.uniform(key, (size,)) * sums[-1])
+    drawn = _first_above(sums, jax.random.uniform(key, (size,), jnp.float32) * sums[-1])
     return cells[jnp.minimum(drawn, count - 1)]
 
 

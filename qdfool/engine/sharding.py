@@ -198,7 +198,7 @@ def enter(
     first = jax.lax.pmin(jnp.where(fitness == highest, numbers[child], jnp.iinfo(jnp.int32).max), AXIS)
     won = highest > elites.fitness.at[cell].get(mode="fill", fill_value=jnp.inf)
     mine = won & (numbers[child] == first) & (fitness == highest)
-    earned = jax.lax.psum(reward_parents(jnp.zeros(cells), parents, child, mine), AXIS)
+    earned = jax.lax.psum(reward_parents(jnp.zeros(cells, jnp.float32), parents, child, mine), AXIS)
     elites = elites._replace(curiosity=elites.curiosity + earned)
     rows = won.shape[0]
     at_once = min(AT_ONCE, rows)
@@ -210,7 +210,7 @@ def enter(
         winners = jax.tree.map(lambda leaf: leaf[child[row]], challengers)._replace(
             fitness=highest[row],
             num_replacements=elites.num_replacements[to] + 1,
-            curiosity=jnp.zeros(at_once),
+            curiosity=jnp.zeros(at_once, jnp.float32),
         )
         winners = _of_one_device(winners, mine[row])
         return jax.tree.map(lambda leaf, rows: leaf.at[to].set(rows, mode="drop"), elites, winners)

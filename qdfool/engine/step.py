@@ -121,6 +121,7 @@ def tell(
         score: for emitters that follow gradients; None where JAX cannot trace the classifier.
     """
     elites, grid_cells = state.elites, evolution.grid_cells
+    logits = logits.astype(jnp.float32)  # Before they are looked at: what it cannot hold is infinite.
     measures = jax.vmap(evolution.measure)(ask(state))
     cell_index, placed = jax.vmap(evolution.cell_index)(measures)
     finite = jnp.isfinite(logits).all(axis=1)
@@ -130,7 +131,7 @@ def tell(
     competes = _competes(evolution, state.parents, is_image & placed & finite)
     # What is no image has no measures and no logits to speak of.
     invalid = jnp.stack([~is_image, is_image & ~placed, is_image & placed & ~finite])
-    fitness = jnp.where(competes, jax.vmap(log_odds)(logits.astype(jnp.float32)), -jnp.inf)
+    fitness = jnp.where(competes, jax.vmap(log_odds)(logits), -jnp.inf)
 
     incumbent = elites.fitness.reshape(evolution.classes, grid_cells)[:, cell_index].T
     outcome = Outcome(fitness, measures, cell_index, gain=jnp.where(competes, fitness - incumbent, -jnp.inf))

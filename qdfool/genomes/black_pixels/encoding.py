@@ -33,7 +33,7 @@ def black_pixels(
 
     def decode(genome: Genome) -> Image:
         paper, ink = (0.0, 1.0) if inverted else (1.0, 0.0)
-        pixels = jnp.full(free, paper).at[genome].set(ink, mode="drop")
+        pixels = jnp.full(free, paper, jnp.float32).at[genome].set(ink, mode="drop")
         return jnp.broadcast_to(pixels.reshape(height, width, 1), image_shape)
 
     return Encoding("black_pixels", initialise, decode)

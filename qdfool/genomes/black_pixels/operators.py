@@ -58,7 +58,7 @@ def single_point(key: Key, first: Genome, second: Genome, *, height: int, width:
         alone = (entries != free) & ~listed[entries]
         return alone, (jnp.cumsum(alone) - 0.5) / jnp.maximum(jnp.sum(alone), 1)
 
-    cut = jax.random.uniform(key)
+    cut = jax.random.uniform(key, dtype=jnp.float32)
     first_alone, first_place = own(first, second)
     second_alone, second_place = own(second, first)
     stays = jnp.where(first_alone & (first_place >= cut), free, first)
@@ -113,7 +113,7 @@ def random_pixels(
 
     def along(key: Key, length: int) -> Array:
         left_out = jnp.floor(jnp.asarray(margin, jnp.float32) * length).astype(jnp.int32)
-        return jax.random.randint(key, shape, left_out, length - left_out)
+        return jax.random.randint(key, shape, left_out, length - left_out, jnp.int32)
 
     return along(vertical, height) * width + along(horizontal, width)
 

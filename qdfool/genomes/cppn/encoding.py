@@ -61,7 +61,9 @@ def cppn(
             alive=jnp.arange(nodes) < inputs + outputs,
             source=jnp.array(np.where(slot < first, slot % inputs, 0), jnp.int32),
             target=jnp.array(np.where(slot < first, inputs + slot // inputs % outputs, inputs), jnp.int32),
-            weight=jax.random.uniform(weight_key, (connections,), minval=-weight_range, maxval=weight_range),
+            weight=jax.random.uniform(
+                weight_key, (connections,), jnp.float32, minval=-weight_range, maxval=weight_range
+            ),
             present=jnp.arange(connections) < first,
             refused=jnp.int32(0),
         )

@@ -31,7 +31,7 @@ SLOPES: dict[str, Callable[[Array, Array], Array]] = {
     "sine": lambda x, y: sine(x + 0.5 * jnp.pi),
     "sigmoid": lambda x, y: 0.5 * (1.0 - y * y),
     "gaussian": lambda x, y: -2.0 * (x * y),
-    "linear": lambda x, y: jnp.where(jnp.abs(x) < 3.0, 1.0 / 3.0, 0.0),
+    "linear": lambda x, y: jnp.where(jnp.abs(x) < 3.0, 1.0 / 3.0, 0.0).astype(y.dtype),
     "tanh": lambda x, y: 1.0 - y * y,
 }
 """Derivatives of the activation functions at x, where their value is y: finite wherever x is."""
@@ -127,10 +127,12 @@ def gradients_in_turn(graphs: Graph, cotangents: Array, points: Array, outputs: 
             adjoints = adjoints.at[is_output].set(*of_outputs(cotangent))
             return jax.lax.fori_loop(0, length, back, ((values, slopes, adjoints), gradient)), None
 
-        (buffers, gradient), _ = jax.lax.scan(at, (buffers, jnp.zeros(weight.shape)), (pieces, cotangents))
+        (buffers, gradient), _ = jax.lax.scan(
+            at, (buffers, jnp.zeros(weight.shape, jnp.float32)), (pieces, cotangents)
+        )
         return buffers, gradient
 
-    buffer = jnp.zeros((graphs.alive.shape[1], piece))
+    buffer = jnp.zeros((graphs.alive.shape[1], piece), jnp.float32)
     by_piece = cotangents.reshape(-1, outputs, count, piece).swapaxes(1, 2)
     work = programs(graphs, inputs, outputs), graphs.activation, by_piece
     _, gradients = jax.lax.scan(network, (buffer, buffer, buffer), work)
@@ -169,7 +171,7 @@ def gradients_side_by_side(
             return total + factor[:, None] * values[row, giver]
 
         most = fan_in[:, position].max()
-        total = several_at_once(most, CONNECTIONS_A_STEP, connection, jnp.zeros((batch, size)))
+        total = several_at_once(most, CONNECTIONS_A_STEP, connection, jnp.zeros((batch, size), jnp.float32))
         which = graphs.activation[row, order[:, position]][:, None]
         found = [function(total) for function in FUNCTIONS]
         value, slope = (
@@ -197,9 +199,11 @@ def gradients_side_by_side(
 
         return jax.lax.fori_loop(0, fan_in[:, position].max(), connection, carry)
 
-    values = jnp.zeros((batch, nodes, size)).at[:, :inputs].set(points)
-    values, slopes = jax.lax.fori_loop(0, length.max(), node, (values, jnp.zeros((batch, nodes, size))))
+    values = jnp.zeros((batch, nodes, size), jnp.float32).at[:, :inputs].set(points)
+    values, slopes = jax.lax.fori_loop(
+        0, length.max(), node, (values, jnp.zeros((batch, nodes, size), jnp.float32))
+    )
     _, of_outputs = jax.vjp(jax.vmap(show), values[:, is_output])
-    adjoints = jnp.zeros((batch, nodes, size)).at[:, is_output].set(*of_outputs(cotangents))
-    _, gradients = jax.lax.fori_loop(0, length.max(), back, (adjoints, jnp.zeros(source.shape)))
+    adjoints = jnp.zeros((batch, nodes, size), jnp.float32).at[:, is_output].set(*of_outputs(cotangents))
+    _, gradients = jax.lax.fori_loop(0, length.max(), back, (adjoints, jnp.zeros(source.shape, jnp.float32)))
     return gradients

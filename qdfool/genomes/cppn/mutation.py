@@ -56,7 +56,7 @@ def mutate(
         (add_neuron, lambda key, graph: split(key, graph, activations)),
         (delete_neuron, lambda key, graph: remove(key, graph, inputs + outputs)),
     )
-    chances = jax.random.uniform(whether_key, (len(structural),))
+    chances = jax.random.uniform(whether_key, (len(structural),), jnp.float32)
     for chance, operator_key, (probability, operator) in zip(chances, keys, structural, strict=True):
         graph = tree_where(chance < probability, operator(operator_key, graph), graph)
     return graph
@@ -65,8 +65,8 @@ def mutate(
 def step_weights(key: Key, graph: Graph, *, rate: Array | float, eta: float, weight_range: float) -> Graph:
     """Moves each weight with probability `rate` by a polynomial step of index `eta` (Deb and Goyal 1996)."""
     whether_key, step_key = jax.random.split(key)
-    changed = jax.random.uniform(whether_key, graph.weight.shape) < rate
-    side = jax.random.uniform(step_key, graph.weight.shape, minval=-1.0, maxval=1.0)
+    changed = jax.random.uniform(whether_key, graph.weight.shape, jnp.float32) < rate
+    side = jax.random.uniform(step_key, graph.weight.shape, jnp.float32, minval=-1.0, maxval=1.0)
     step = jnp.sign(side) * (1.0 - (1.0 - jnp.abs(side)) ** (1.0 / (eta + 1.0)))
     moved = jnp.clip(graph.weight + 2.0 * weight_range * step, -weight_range, weight_range)
     return graph._replace(weight=jnp.where(changed & graph.present, moved, graph.weight))
@@ -75,7 +75,7 @@ def step_weights(key: Key, graph: Graph, *, rate: Array | float, eta: float, wei
 def redraw_activations(key: Key, graph: Graph, *, rate: Array | float, activations: tuple[int, ...]) -> Graph:
     """Draws each node's activation anew with probability `rate`; it may come out as it was."""
     whether_key, which_key = jax.random.split(key)
-    changed = jax.random.uniform(whether_key, graph.activation.shape) < rate
+    changed = jax.random.uniform(whether_key, graph.activation.shape, jnp.float32) < rate
     drawn = draw_activations(which_key, graph.activation.shape, activations)
     return graph._replace(activation=jnp.where(changed, drawn, graph.activation))
 
@@ -107,7 +107,7 @@ def connect(key: Key, graph: Graph, weight_range: float, inputs: int, outputs: i
     target = _nth(open_pairs[source], number - (until[source] - each_source[source]))
 
     slot, room = jnp.argmin(graph.present), ~graph.present.all()
-    weight = jax.random.uniform(weight_key, (), minval=-weight_range, maxval=weight_range)
+    weight = jax.random.uniform(weight_key, (), jnp.float32, minval=-weight_range, maxval=weight_range)
     added = graph._replace(
         source=graph.source.at[slot].set(source.astype(jnp.int32)),
         target=graph.target.at[slot].set(target),

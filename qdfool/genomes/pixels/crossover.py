@@ -130,7 +130,7 @@ def simulated_binary(
     swapped = jax.random.bernoulli(which_child)
     near, far = jnp.where(swapped, second, first), jnp.where(swapped, first, second)
     # One draw a gene says whether it is crossed and, where it is, how far: there, v is uniform in [0, 2).
-    u = jax.random.uniform(spread, first.shape)
+    u = jax.random.uniform(spread, first.shape, jnp.float32)
     crossed = u < gene_probability
     v = jnp.minimum(2.0 * u / max(gene_probability, 1e-6), 2.0 - 2.0**-22)
     # beta is v^p, or (2 - v)^-p from v = 1 on, with p = 1 / (eta + 1).
@@ -145,7 +145,7 @@ def arithmetic(key: Key, first: Genome, second: Genome) -> Genome:
 
     Source: Timbe et al. 2021, Breaking CNNs.
     """
-    alpha = jax.random.uniform(key)
+    alpha = jax.random.uniform(key, dtype=jnp.float32)
     return jnp.clip(second + alpha * (first - second), 0.0, 1.0)
 
 
@@ -158,6 +158,6 @@ def iso_line(
     Vassiliades and Mouret 2018 (Discovering the elite hypervolume by leveraging interspecies correlation).
     """
     every_direction, along_line = jax.random.split(key)
-    isotropic = sigma_iso * jax.random.normal(every_direction, first.shape)
-    directional = sigma_line * jax.random.normal(along_line) * (second - first)
+    isotropic = sigma_iso * jax.random.normal(every_direction, first.shape, jnp.float32)
+    directional = sigma_line * jax.random.normal(along_line, dtype=jnp.float32) * (second - first)
     return jnp.clip(first + isotropic + directional, 0.0, 1.0)

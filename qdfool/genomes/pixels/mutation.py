@@ -252,7 +252,11 @@ def few_changed(
     positions = changed_positions(key, genome.size, rate, max_changes)
     genes = genome.reshape(-1).at[positions]
     shape = positions.shape
-    uniform = jnp.zeros(shape) if change_key is None else jax.random.uniform(change_key, shape)
+    uniform = (
+        jnp.zeros(shape, jnp.float32)
+        if change_key is None
+        else jax.random.uniform(change_key, shape, jnp.float32)
+    )
     values = change(genes.get(mode="clip"), uniform)
     return genes.set(values, mode="drop", unique_indices=True, indices_are_sorted=True).reshape(genome.shape)
 
