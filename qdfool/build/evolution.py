@@ -10,6 +10,7 @@ from qdfool.build.defaults import with_defaults
 from qdfool.build.devices import build_shares, check_devices
 from qdfool.build.emitters import Parts, build_emitter
 from qdfool.build.encoding import build_encoding
+from qdfool.build.jax_settings import check_jax
 from qdfool.build.measures import build_cell_index, build_measures, check_own_measures
 from qdfool.build.reference import has_own_parts, is_reference, parts_of
 from qdfool.build.target import Target
@@ -27,8 +28,10 @@ def build_evolution(config: Config, classifier: Classifier, target: Target | Non
     where parts are the user's own: what is in a function can change, with a variable of its module.
 
     Raises:
-        InputError: an unknown name, parts that do not fit together, or devices that are not there.
+        InputError: an unknown name, parts that do not fit together, or devices that are not there; or JAX is set to
+            refuse what is computed.
     """
+    check_jax()
     config = with_defaults(config, classifier.image_shape)
     check_devices(config, classifier.traceable, target)
     alike = replace(

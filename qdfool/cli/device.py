@@ -4,12 +4,11 @@ import os
 
 import jax
 
+from qdfool.build.jax_settings import check_jax
 from qdfool.errors import InputError, shown, text_of
 
 VARIABLES = ("JAX_PLATFORMS", "JAX_PLATFORM_NAME", "JAX_NUM_CPU_DEVICES", "CUDA_VISIBLE_DEVICES", "XLA_FLAGS")
 """Those that decide which devices JAX finds."""
-FORBIDDING = {"jax_numpy_rank_promotion": ("raise",), "jax_transfer_guard": ("disallow", "disallow_explicit")}
-"""Settings of JAX by which it refuses what qdfool and its networks do, with the values that do so."""
 
 
 def check_device() -> None:
@@ -18,17 +17,7 @@ def check_device() -> None:
     Raises:
         InputError: it does not, or is set to refuse it.
     """
-    if getattr(jax.config, "jax_disable_jit", False):
-        raise InputError(
-            "JAX is not to compile, but qdfool's generations are compiled programs. Unset the environment variable "
-            "JAX_DISABLE_JIT."
-        )
-    for name, values in FORBIDDING.items():
-        if (value := getattr(jax.config, name, None)) in values:
-            raise InputError(
-                f"JAX's setting {name} is {value!r}, by which it refuses what qdfool and its networks compute. Unset "
-                f"the environment variable {name.upper()}."
-            )
+    check_jax()
     try:
         jax.devices()
     except (
