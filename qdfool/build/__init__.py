@@ -1,7 +1,7 @@
 """Turns a config into functions, by plain dict tables: add a part by adding a row."""
 
 from qdfool.build.batch import with_batch_size
-from qdfool.build.classifier import CLASSIFIERS, build_classifier, is_known, with_classifier
+from qdfool.build.classifier import CLASSIFIERS, NO_FILES, build_classifier, is_known, with_classifier
 from qdfool.build.defaults import DEFAULT_MUTATIONS, with_defaults
 from qdfool.build.devices import with_devices
 from qdfool.build.emitters import EMITTERS
@@ -24,6 +24,7 @@ __all__ = [
     "ENCODINGS",
     "INITIAL",
     "MUTATIONS",
+    "NO_FILES",
     "SELECTIONS",
     "Target",
     "begins_with_pictures",

@@ -24,6 +24,7 @@ from qdfool.errors import OWN, InputError, known_name, shown
 from qdfool.types import Classifier
 
 HUB, RANDOM = "hub", porting.RANDOM
+NO_FILES = (HUB, RANDOM)
 """Words that stand in the place of a weights file."""
 
 
@@ -34,7 +35,7 @@ def _lenet(config: Config, target: Target) -> Classifier:
         )
     if config.precision != "float32":
         raise InputError("The `precision` bfloat16 goes with the ImageNet networks; lenet has float32.")
-    if config.weights in (HUB, RANDOM):
+    if config.weights in NO_FILES:
         raise InputError(
             f"lenet's weights are packaged; `weights` takes a file. Got {shown(config.weights)}."
         )

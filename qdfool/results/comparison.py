@@ -153,9 +153,9 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
     """A run, and what it was but for its seed and how it was kept."""
     config, values = read_config(folder)
     record = classifier_record(folder, config, values)
-    settings = {
-        name: value for name, value in flat(config).items() if name not in ("seed", "devices", *KEEPING)
-    }
+    # Weights are told by what they are, not by where they lay.
+    left_out = ("seed", "devices", *KEEPING, *["weights"] * bool(record.fingerprint))
+    settings = {name: value for name, value in flat(config).items() if name not in left_out}
     settings["the classifier"] = _identity(record)
     path = folder / run_folder.SUMMARY
     summary = run_folder.read_summary(path)

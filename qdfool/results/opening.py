@@ -1,11 +1,12 @@
 """Opens the folder of a run: of a new one, or of one that goes on from its newest whole checkpoint."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from qdfool import hosts
-from qdfool.build import build_classifier, is_known, with_classifier
+from qdfool.build import NO_FILES, build_classifier, is_known, with_classifier
 from qdfool.config import BUDGET, KEEPING, Config, differences, validate
 from qdfool.engine.step import Evolution
 from qdfool.errors import InputError, named, shown
@@ -128,7 +129,8 @@ def check_same_config(directory: Path, saved: Config, config: Config) -> None:
     Raises:
         InputError: it has others.
     """
-    if differing := differences(saved, config, ignoring=(*BUDGET, *KEEPING)):
+    # Weights may lie elsewhere by now: that they are the same is checked where the run goes on.
+    if differing := differences(saved, config, ignoring=(*BUDGET, *KEEPING, "weights")):
         raise InputError(
             f"{directory} is a run of another config: {'; '.join(differing)}. Leave these settings as they are, or "
             "start a new run with another `out`."
@@ -213,12 +215,19 @@ def check_budget(directory: Path, saved: Config, config: Config, generations: in
 
 
 def named_or_own(config: Config, classifier: Any) -> tuple[Config, Classifier]:
-    """The classifier that a config names, or the user's own, and the config that names it.
+    """The classifier that a config names, or the user's own, and the config that names it; weights in a file by their
+    whole path, so that the run can go on wherever the process is.
 
     Raises:
         InputError: see `build_classifier` and `with_classifier`.
     """
-    return (config, build_classifier(config)) if classifier is None else with_classifier(config, classifier)
+    if classifier is not None:
+        return with_classifier(config, classifier)
+    found = build_classifier(config)
+    # Of several processes each may have its own.
+    if config.weights not in (None, *NO_FILES) and hosts.count() == 1:
+        config = replace(config, weights=str(Path(config.weights).absolute()))
+    return config, found
 
 
 def _check_same(directory: Path, saved: ClassifierRecord, classifier: Classifier) -> None:

@@ -364,8 +364,8 @@ def standing(folder: Path, config: Config) -> Standing:
         return Standing(False, 0, 0.0, False)
     saved, values = read_config(folder, config)
     check_resumable(folder, values)
-    # A classifier of a user may have another name by now; that it is the same is checked where the run goes on.
-    differing = differences(saved, config, ignoring=(*BUDGET, *KEEPING, "classifier"))
+    # A classifier may have another name by now, or other files; that it is the same is checked where the run goes on.
+    differing = differences(saved, config, ignoring=(*BUDGET, *KEEPING, "classifier", "weights"))
     if differing:
         raise InputError(
             f"{folder} is a run of another config than its folder of seeds: {'; '.join(differing)}. Bring the run back "
