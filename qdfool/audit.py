@@ -102,7 +102,9 @@ def _main(arguments: list[str]) -> int:
     images = None if command.real is None else collection(command.real, audit.classifier.image_shape)
     how = command_of(settings, str(out), "" if images is None else images.source)
     found = None if images is None else ask_about(audit.classifier, images, audit.rejected())
-    ended_by = _evolve(audit, out, how, command.quiet)
+    # Of the way on alone: the card is the same whatever it has to be below.
+    gate = "" if command.fail_above is None else f" --fail-above {command.fail_above!r}"
+    ended_by = _evolve(audit, out, how + gate, command.quiet)
     if ended_by:
         return ended_by
     card = _conclude(audit, found, how)

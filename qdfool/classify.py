@@ -8,7 +8,7 @@ if __name__ == "__main__":  # Before the imports, which take a second; `start` h
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ from qdfool.classifiers.asking import asked
 from qdfool.cli.device import check_device
 from qdfool.cli.exits import run_and_exit
 from qdfool.cli.options import read
-from qdfool.config import Config, check_image_shape
+from qdfool.config import Config, Preprocessing, check_image_shape, validate
 from qdfool.data.image import check_is_file, read_image
 from qdfool.engine.objectives import confidence, log_odds
 from qdfool.errors import InputError, in_range, named, printable
@@ -44,6 +44,7 @@ class CommandLine:
     """Weights for a classifier of --list, as `python -m qdfool.run --help` says."""
     image_shape: tuple[int, int, int] | None = None
     """Height, width, channels of the images, as `python -m qdfool.run --help` says."""
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
     top: int = 5
     """Classes (>= 1) to print for each image."""
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -80,8 +81,13 @@ def classify(command: CommandLine) -> list[dict[str, Any]]:
     for path in command.images:  # before weights are fetched for them
         check_is_file(path)
     config = replace(
-        Config(), classifier=command.classifier, weights=command.weights, image_shape=command.image_shape
+        Config(),
+        classifier=command.classifier,
+        weights=command.weights,
+        image_shape=command.image_shape,
+        preprocessing=command.preprocessing,
     )
+    validate(config, needs_budget=False)
     classifier = build_classifier(config)
     images = [read_image(path, *classifier.image_shape) for path in command.images]
     ask = asked(classifier)

@@ -213,7 +213,9 @@ def _resume(command: CommandLine, several: bool, watch: Watch | None) -> int:
 
 
 def _resume_command(folder: Path) -> str:
-    return shlex.join(["python", "-m", "qdfool.run", "--resume", str(folder)])
+    named = str(folder)
+    given = [f"--resume={named}"] if named.startswith("-") else ["--resume", named]
+    return shlex.join(["python", "-m", "qdfool.run", *given])
 
 
 def _evolve(saved: SavedRun | SavedSeeds, command: CommandLine, out: Path, watch: Watch | None) -> int:

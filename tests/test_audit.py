@@ -22,6 +22,7 @@ from qdfool.data.image import read_image
 from qdfool.files.lock import FolderLock
 from qdfool.results import run_folder
 from qdfool.results.audit import folder, plan
+from qdfool.results.audit.advice import share
 
 BUDGET = 900
 QUICK = ("fake:classifier", "--seeds", "0:2", "--out", "audited")
@@ -123,6 +124,11 @@ def test_what_is_only_called_like_an_audits_files_is_not_thrown_away(command):
     assert (place / "map" / "photo.txt").read_text() == "mine"
 
 
+def test_a_share_is_all_or_none_only_where_it_is():
+    shown = [share(part) for part in (0.0, 1 / 9000, 0.0012, 0.5, 0.98765, 1 - 1 / 2500, 1.0)]
+    assert shown == ["0 %", "< 0.1 %", "0.12 %", "50 %", "98.8 %", "> 99.9 %", "100 %"]
+
+
 def test_an_audit_that_was_thrown_away_by_half_can_be_thrown_away_again(command, monkeypatch):
     assert command(*QUICK)[0] == 0
     whole = left()
@@ -177,10 +183,11 @@ def test_it_goes_on_where_a_signal_stopped_it(command, monkeypatch):
         return evolve(self, stop, on_chunk)
 
     monkeypatch.setattr(folder.SavedSeeds, "evolve", interrupted)
-    status, _, error = command(*QUICK, "--overwrite")
+    status, _, error = command(*QUICK, "--overwrite", "--fail-above", "1")
     assert status == 143
     assert (
-        "go on with: python -m qdfool.audit fake:classifier --budget quick --seeds 0:2 --out audited" in error
+        "go on with: python -m qdfool.audit fake:classifier --budget quick --seeds 0:2 --out audited --fail-above 1.0"
+        in error
     )
     assert not (Path("audited") / "card.json").exists()
     assert not (Path("audited/pixels/seed1/summary.json")).exists()
@@ -250,6 +257,7 @@ def test_without_gradients_the_score_is_the_same(command):
         (("fake:classifier", "--budget", "endless"), "Unknown budget 'endless'"),
         (("fake:classifier", "--fail-above", "1.5"), "--fail-above must be between 0 and 1; got 1.5"),
         (("fake:classifier", "--fail-above", "nan"), "--fail-above must be between 0 and 1; got nan"),
+        (("lenet", "--preprocessing.std", "0"), "preprocessing.std"),
         (("fake:classifier", "--seeds", "3"), "the number of seeds must be between 2 and 100; got 1"),
         (("fake:classifier", "--seeds", "x"), "--seeds must be numbers and ranges"),
         (("fake:classifier", "--real", "nowhere"), "found nothing"),

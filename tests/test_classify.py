@@ -105,6 +105,7 @@ def test_bad_input_is_named_without_a_traceback(command, elite, square, tmp_path
         (elite, "--weights", text): "text.png",
         (elite, "--weights", tmp_path / "none.safetensors"): "none.safetensors",
         (elite, "--top", "0"): "--top must be at least 1",
+        (square, "--classifier", "fake:classifier", "--preprocessing.mean", "0.5"): "`preprocessing`",
         (elite, "--image-shape", "0", "8", "1"): "--image-shape must be between 1",
         (square, "--classifier", "fake:probabilities"): "these are probabilities",
         (square, "--classifier", "fake:classifier", "--weights", text): "must load its own",

@@ -8,6 +8,8 @@ from qdfool.results.audit.card import command_of
 from qdfool.results.audit.folder import Audit
 from qdfool.results.audit.plan import BUDGETS, WAYS
 
+ALMOST = 0.999
+"""Of a share: from here on to 1 it is not told in figures, and from 0 on to as little."""
 PARTED = 0.05
 """Of the images of nothing that may pass a threshold which loses as many real ones, to be called a remedy."""
 FEW = 100
@@ -19,7 +21,11 @@ EARLY = 0.95
 
 
 def share(part: float) -> str:
-    """A share of images as people read it."""
+    """A share of images as people read it; all of them, or none, only where it is so."""
+    if ALMOST < part < 1:
+        return f"> {100 * ALMOST:.3g} %"
+    if 0 < part < 1 - ALMOST:
+        return f"< {100 * (1 - ALMOST):.3g} %"
     return f"{100 * part:.3g} %"
 
 

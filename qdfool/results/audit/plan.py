@@ -1,9 +1,9 @@
 """What an audit does: its ways, what each is charged, and the configs of their runs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from qdfool.config import Config, Preprocessing
+from qdfool.config import Config, Preprocessing, validate
 from qdfool.errors import in_range, known_name
 from qdfool.presets import preset
 from qdfool.types import Classifier
@@ -54,9 +54,11 @@ class Settings:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
     def check(self) -> None:
-        """Raises InputError if the budget is unknown, or there are too few seeds, or too many."""
+        """Raises InputError if the budget is unknown, there are too few seeds, or too many, or a setting is out of its
+        range."""
         known_name("budget", self.budget, BUDGETS)
         in_range("the number of seeds", len(self.seeds), FEWEST_SEEDS, MOST_SEEDS)
+        validate(replace(Config(), **self.base()), needs_budget=False)
 
     def base(self) -> dict[str, Any]:
         """The settings of all its runs that say what is audited."""
