@@ -29,14 +29,15 @@ class Pair(nnx.Module):
 class MobileNetV1(nnx.Module):
     """A 3 x 3 convolution, 13 depthwise-separable pairs, mean, dense; `percent` is 100 times the width."""
 
-    def __init__(self, percent: int, padding: Padding | int) -> None:
+    def __init__(self, percent: int, padding: Padding | int, halving: Padding | int) -> None:
+        """Pads by `padding`, but by `halving` before the depthwise convolutions of stride 2."""
         inputs = 32 * percent // 100
         self.stem = Conv(3, inputs, 3, stride=2, padding=padding, activation=nnx.relu6)
         self.pairs = nnx.List([])
         for channels, count, first_stride in STAGES:
             outputs = channels * percent // 100
             for stride in (first_stride, *[1] * (count - 1)):
-                self.pairs.append(Pair(inputs, outputs, stride, padding))
+                self.pairs.append(Pair(inputs, outputs, stride, halving if stride == 2 else padding))
                 inputs = outputs
         self.classifier = Dense(inputs, 1000)
 
@@ -76,15 +77,24 @@ def _keras_layers() -> Layers:
 def mobilenet_v1(percent: int) -> Architecture:
     """MobileNet v1 with `percent` per cent of the channels, at least 4 (one channel in the first layer)."""
 
-    def padded(padding: Padding | int) -> functools.partial[MobileNetV1]:
-        return functools.partial(MobileNetV1, percent, padding)
+    def padded(padding: Padding | int, halving: Padding | int) -> functools.partial[MobileNetV1]:
+        return functools.partial(MobileNetV1, percent, padding, halving)
 
     return Architecture(
         name=f"mobilenet_v1_{percent:03d}",
         description=f"MobileNet v1 of width {percent / 100:g} (Howard et al. 2017, arXiv 1704.04861)",
         variants=(
-            Variant("timm", padded(1), _timm_layers(), mean=HALF, std=HALF),
-            Variant("Keras", padded("SAME"), _keras_layers(), KERAS, epsilon=1e-3, mean=HALF, std=HALF),
+            Variant("timm", padded(1, 1), _timm_layers(), mean=HALF, std=HALF),
+            # Keras pads below and at the right before it halves: of maps that are even that is the same as "SAME".
+            Variant(
+                "Keras",
+                padded("SAME", ((0, 1), (0, 1))),
+                _keras_layers(),
+                KERAS,
+                epsilon=1e-3,
+                mean=HALF,
+                std=HALF,
+            ),
         ),
         hub=(timm_source("mobilenetv1_100.ra4_e3600_r224_in1k"),) if percent == 100 else (),
         depthwise=True,
