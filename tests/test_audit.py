@@ -258,6 +258,7 @@ def test_without_gradients_the_score_is_the_same(command):
         (("fake:classifier", "--fail-above", "1.5"), "--fail-above must be between 0 and 1; got 1.5"),
         (("fake:classifier", "--fail-above", "nan"), "--fail-above must be between 0 and 1; got nan"),
         (("lenet", "--preprocessing.std", "0"), "preprocessing.std"),
+        (("fake:classifier", "--reject", "a", "a", "b"), "--reject has a class twice: a, a, b"),
         (("fake:classifier", "--seeds", "3"), "the number of seeds must be between 2 and 100; got 1"),
         (("fake:classifier", "--seeds", "x"), "--seeds must be numbers and ranges"),
         (("fake:classifier", "--real", "nowhere"), "found nothing"),

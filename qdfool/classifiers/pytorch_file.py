@@ -49,6 +49,8 @@ WRAPPERS = ("state_dict", "model")
 
 REBUILT = ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2")
 """What makes a tensor of a storage, an offset, a shape and strides."""
+METADATA = 2
+"""Where among the arguments after those it says what else is to be done with the numbers."""
 PARAMETERS = ("torch._utils._rebuild_parameter", "torch.nn.parameter.Parameter")
 """What makes a parameter of a tensor; the oldest files have the second."""
 ALLOWED = frozenset(
@@ -243,9 +245,13 @@ def _tensor(call: Call) -> _Tensor:
     if call.name in PARAMETERS and call.arguments and isinstance(call.arguments[0], Call):
         call = call.arguments[0]
     match call.arguments:
-        case (Reference() as storage, int(offset), List() as shape, List() as strides, *_) if (
+        case (Reference() as storage, int(offset), List() as shape, List() as strides, *others) if (
             call.name in REBUILT
         ):
+            if others[METADATA:] not in ([], [None]):
+                raise ValueError(
+                    "a tensor has metadata, as that its numbers are to be negated; save it as `clone` of it"
+                )
             return _Tensor(_storage(storage), offset, _whole_numbers(shape), _whole_numbers(strides))
     raise ValueError("a tensor is made of something else than a storage, an offset, a shape and strides")
 

@@ -18,7 +18,7 @@ from qdfool.classifiers.logits_check import (
 )
 from qdfool.classifiers.names_check import check_class_names
 from qdfool.config import checked_image_shape
-from qdfool.errors import InputError, shown
+from qdfool.errors import InputError, code_of_a_user, shown
 from qdfool.types import Classifier
 
 
@@ -78,8 +78,14 @@ def adapted(
     scale = torch.from_numpy(_per_channel("std", 1.0 if std is None else std, channels))
     if not (scale > 0).all():
         raise InputError(f"std must be above 0; got {shown(std)}.")
-    # Where its tensors are, and in which precision it computes.
-    example = next((tensor for tensor in module.parameters() if tensor.is_floating_point()), torch.empty(0))
+    with code_of_a_user(
+        f"The tensors of {type(module).__name__} cannot be read", "Expected a module with its weights."
+    ):
+        # Where its tensors are, and in which precision it computes.
+        example = next(
+            (tensor for tensor in module.parameters() if tensor.is_floating_point()), torch.empty(0)
+        )
+        fingerprint = _fingerprint(module)
 
     def logits(parameters: Any, images: Any) -> np.ndarray:
         module.eval()
@@ -94,7 +100,7 @@ def adapted(
         {},
         logits,
         traceable=False,
-        fingerprint=_fingerprint(module),
+        fingerprint=fingerprint,
     )
 
 

@@ -32,6 +32,16 @@ def test_parameters_of_the_oldest_files_are_read(path: Path):
     np.testing.assert_array_equal(pytorch_file.read(path)["a"], KERNEL)
 
 
+def test_a_tensor_that_is_to_be_negated_is_refused(path: Path):
+    """As an imaginary part that was saved as a view of its conjugate."""
+    plain = ("torch._utils._rebuild_tensor_v2", Storage("0", 12), 0, (3, 4), (4, 1), False, None)
+    write(path, {"a": Called(*plain, None)})
+    np.testing.assert_array_equal(pytorch_file.read(path)["a"], KERNEL)
+    write(path, {"a": Called(*plain, {"neg": True})})
+    with pytest.raises(InputError, match="a tensor has metadata, as that its numbers are to be negated"):
+        pytorch_file.read(path)
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -92,6 +92,15 @@ def test_what_has_no_tensor_to_hash_has_no_fingerprint(torch):
         assert qdfool.from_torch(module, image_shape=(8, 6, 3)).fingerprint == ""
 
 
+def test_a_module_without_its_weights_is_named(torch):
+    for layer in (torch.nn.LazyLinear(3), torch.nn.Linear(48, 3).to("meta")):
+        module = torch.nn.Sequential(torch.nn.Flatten(), layer)
+        with pytest.raises(
+            InputError, match=r"The tensors of Sequential cannot be read: .* with its weights\."
+        ):
+            qdfool.from_torch(module, image_shape=(4, 4, 3))
+
+
 def test_what_does_not_fit_a_module_is_refused(torch, module):
     for settings, message in (
         ({"mean": (0.5, 0.5)}, "mean must be a finite number, or 3 of them"),

@@ -181,6 +181,7 @@ def test_files_that_do_not_fit_are_refused(torch, tmp_path):
             return images.flatten(1)[:, :10].softmax(1)
 
     example = torch.zeros(2, 1, 28, 28)
+    drops_out = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(784, 10)).train()
     cases = {
         "weights.pt": (lambda path: torch.save({"weight": example}, path), "Weights alone are no network"),
         "noise.pt": (lambda path: path.write_bytes(b"noise" * 100), "cannot be loaded"),
@@ -189,6 +190,14 @@ def test_files_that_do_not_fit_are_refused(torch, tmp_path):
         "two.pt2": (
             lambda path: torch.export.save(torch.export.export(Two(), (example, example)), str(path)),
             "has 2 inputs: 'one', 'other'. Expected one",
+        ),
+        "trained.pt2": (
+            lambda path: torch.export.save(torch.export.export(drops_out, (example,)), str(path)),
+            "otherwise alone than beside others, by up to .* it was saved while it was trained",
+        ),
+        "trained.pt": (
+            lambda path: torch.jit.save(torch.jit.trace(drops_out, example, check_trace=False), str(path)),
+            "otherwise alone than beside others",
         ),
         "softmax.pt": (
             lambda path: torch.jit.save(torch.jit.script(Probabilities()), str(path)),

@@ -5,7 +5,7 @@ import hashlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from qdfool.classifiers.adapters.inputs import (
 )
 from qdfool.classifiers.logits_check import as_array
 from qdfool.config import Preprocessing
-from qdfool.errors import code_of_a_user, shown
+from qdfool.errors import InputError, code_of_a_user, shown
 from qdfool.types import Classifier
 
 SCRIPT_EXPECTED = (
@@ -29,6 +29,8 @@ SCRIPT_EXPECTED = (
     "--list, or into a module of your own, package.module:attribute."
 )
 EXPORTED_EXPECTED = "Expected a file that torch.export.save wrote."
+APART = 0.05
+"""Of the largest logit: what more than one image is quantised by may differ by less."""
 NO_PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 """Variable by which PyTorch reads no pickles but those of tensors, whatever its own code asks for: `torch.export.load`
 tries again as Python does where that has failed with the examples in a file."""
@@ -56,7 +58,8 @@ def load_exported(
     """A program that `torch.export` saved. It says which images it takes, and of a fixed batch is given no other.
 
     Raises:
-        InputError: PyTorch is not installed, it is no such file, or takes or returns more than one tensor.
+        InputError: PyTorch is not installed, it is no such file, it was saved while it was trained, or takes or
+            returns more than one tensor.
     """
     content = read_file(name)
     torch = _torch(name)
@@ -90,8 +93,32 @@ def _classifier(
                 lambda tensor: as_array(module(torch.from_numpy(tensor))), np.asarray(images)
             )
 
+    _check_not_training(shown(name), logits, inputs.image_shape)
     fingerprint = hashlib.sha256(content).hexdigest()
     return Classifier(name, inputs.image_shape, (), {}, logits, traceable=False, fingerprint=fingerprint)
+
+
+def _check_not_training(
+    name: str, logits: Callable[[Any, Any], np.ndarray], image_shape: tuple[int, int, int]
+) -> None:
+    """Checks that an image has the same answer alone as beside others: of a network that was saved as it was trained,
+    dropout and the batch's own statistics are in the program, and nothing puts them out.
+
+    Raises:
+        InputError: it has another.
+    """
+    images = np.random.default_rng(0).random((2, *image_shape), np.float32)
+    try:
+        beside, alone = (logits({}, some)[0].astype(np.float64) for some in (images, images[:1]))
+        apart = float(np.abs(beside - alone).max())
+    except Exception:  # What it cannot do is named where it is asked first.
+        return
+    if apart > APART * np.abs(beside).max():
+        raise InputError(
+            f"{name} answers an image otherwise alone than beside others, by up to {apart:.3g}: it was saved while it "
+            "was trained, with dropout, or with batch norms of each batch's own statistics. Call its module's eval() "
+            "before it is exported or traced, and save it anew."
+        )
 
 
 @contextlib.contextmanager

@@ -55,6 +55,8 @@ class Audit:
                 f"{named(self.classifier.name)} has no class {shown(missing[0])} to `reject`. It has "
                 f"{listed(names, 20)}."
             )
+        if len(set(settings.reject)) < len(settings.reject):
+            raise InputError(f"`reject` has a class twice: {listed(settings.reject, 20)}. Give each once.")
         if len(names) - len(settings.reject) < 2:
             raise InputError("Expected two classes or more that are not to `reject`.")
         self.plan: Plan = plan(settings, self.classifier)
