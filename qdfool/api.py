@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from qdfool import build
-from qdfool.classifiers.logits_check import as_array, check_answer, check_values
+from qdfool.classifiers.logits_check import as_array, check_answer, check_values, in_float32
 from qdfool.classifiers.names_check import check_class_names
 from qdfool.config import BUDGET, Config, check_seeds, checked_image_shape, override, validate
 from qdfool.engine.loop import Chunk, check_valid, jitted_tell
@@ -335,9 +335,9 @@ class AskTell:
         with code_of_a_user("The logits cannot be read", f"Expected logits {list(expected)}."):
             given = as_array(logits)
         check_answer("The caller of tell", given, expected)
-        with np.errstate(over="ignore"):  # Infinity is seen in the values.
-            given = given.astype(np.float32)
         check_values("The caller of tell", given)
+        given = in_float32(given)
+        check_values("The caller of tell", given)  # Once more: what float32 cannot hold is infinite.
         self._asked = False
         state, record = self._tell(self._run.release(), given)
         records: Record = jax.tree.map(lambda leaf: np.asarray(leaf)[None], record)

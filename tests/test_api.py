@@ -244,6 +244,24 @@ def test_tell_takes_what_a_classifier_on_the_host_may_return_and_nothing_else(sm
     assert audit.result().generations == 1
 
 
+@pytest.mark.parametrize("by", ["tell", "a function"])
+def test_differences_of_wide_logits_far_from_0_are_kept(small, by):
+    """As of joint log-likelihoods: float32 has no numbers between those near 10^9."""
+
+    def far(images):
+        return fake.host_logits(np.asarray(images)).astype(np.float64) + 1e9
+
+    if by == "tell":
+        audit = qdfool.AskTell(small, fake.SHAPE, NAMES)
+        for _ in range(2):
+            audit.tell(far(audit.ask()))
+        found = audit.result()
+    else:
+        found = qdfool.evolve(replace(small, generations=2, image_shape=fake.SHAPE), far)
+    near = qdfool.evolve(replace(small, generations=2, image_shape=fake.SHAPE), fake.host_logits)
+    np.testing.assert_allclose(found.elites.fitness, near.elites.fitness, atol=1e-4)
+
+
 def test_settings_out_of_range_are_refused_before_anything_runs(small):
     with pytest.raises(InputError, match="`batch_size`"):
         qdfool.evolve(replace(small, batch_size=-1), fake.classifier)

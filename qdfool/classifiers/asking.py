@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from qdfool.classifiers.callbacks import code_called_back
-from qdfool.classifiers.logits_check import as_array, check_answer, check_values
+from qdfool.classifiers.logits_check import as_array, check_answer, check_values, in_float32
 from qdfool.compilation import jitted_logits
 from qdfool.errors import code_of_a_user
 from qdfool.types import Classifier
@@ -25,9 +25,9 @@ def asked(classifier: Classifier) -> Callable[[Any, str], np.ndarray]:
         with code_of_a_user(failing), code_called_back(failing):
             answer = as_array(logits(classifier.parameters, images))
         check_answer(name, answer, (len(images), len(classifier.class_names)))
-        with np.errstate(over="ignore"):  # Infinity is seen in the values.
-            answer = answer.astype(np.float32)
         check_values(name, answer)
+        answer = in_float32(answer)
+        check_values(name, answer)  # Once more: what float32 cannot hold is infinite.
         return answer
 
     return ask

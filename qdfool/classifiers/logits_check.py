@@ -105,6 +105,18 @@ def check_answer(name: str, logits: np.ndarray, shape: tuple[int, int]) -> None:
         raise InputError(PROBABILITIES.format(name=name))
 
 
+def in_float32(logits: np.ndarray) -> np.ndarray:
+    """[B, K] as float32; what that cannot hold becomes infinite.
+
+    Of wider numbers each row's largest is taken off before. That changes no confidence, and far from 0 their
+    differences would be rounded away, as of joint log-likelihoods of an image's many values.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if logits.dtype.itemsize > 4:
+            logits = logits - logits.max(axis=1, keepdims=True)
+        return logits.astype(np.float32)
+
+
 def check_kind(name: str, logits: Any, shape: tuple[int, int]) -> None:
     """Checks what a classifier answers as far as JAX knows it while it traces: without a look at any number.
 

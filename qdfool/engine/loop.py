@@ -17,7 +17,7 @@ from jax.sharding import Mesh
 
 from qdfool import hosts
 from qdfool.classifiers.callbacks import code_called_back
-from qdfool.classifiers.logits_check import as_array, check_answer, check_kind
+from qdfool.classifiers.logits_check import as_array, check_answer, check_kind, in_float32
 from qdfool.compilation import compiler_options, is_of_options, of_platform
 from qdfool.engine.seeds import apart, step_of_seeds, together
 from qdfool.engine.sharding import P, layout, replicated, sharded
@@ -356,8 +356,7 @@ class _Host:
         except InputError as error:
             self.failure = error
             return None
-        with np.errstate(over="ignore"):  # What float32 cannot hold becomes infinite.
-            logits = logits.astype(np.float32)
+        logits = in_float32(logits)
         if invalid := int((~np.isfinite(logits).all(axis=1)).sum()):
             self.failure = InputError(_what_was_wrong(int(state.generation), (0, 0, invalid), self.shape[0]))
             return None
