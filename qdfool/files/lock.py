@@ -119,14 +119,23 @@ def _locked(path: Path) -> int:
             if not _is_named(file, path):  # The run that had it has just removed it.
                 os.close(file)
                 continue
-            os.ftruncate(file, 0)
-            os.write(
-                file, f"process {os.getpid()} on {platform.node()}\n".encode(errors="replace")[:MOST_READ]
-            )
+            _sign(file, path)
         except BaseException:
             os.close(file)
             raise
         return file
+
+
+def _sign(file: int, path: Path) -> None:
+    """Says in the file who has the lock; where there is no room for that, no file is left."""
+    holder = f"process {os.getpid()} on {platform.node()}\n".encode(errors="replace")[:MOST_READ]
+    try:
+        os.ftruncate(file, 0)
+        os.write(file, holder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _flock(file: int, path: Path) -> bool:

@@ -48,6 +48,18 @@ def test_a_lock_is_had_once_and_leaves_nothing(tmp_path):
     other.release()
 
 
+def test_a_full_disk_leaves_no_lock_and_names_the_file(tmp_path, monkeypatch):
+    def full(file, content):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(OSError, match=rf"No space left on device: '{tmp_path / LOCK}'"):
+            FolderLock(tmp_path)
+    assert not list(tmp_path.iterdir())
+    FolderLock(tmp_path).release()
+
+
 def test_a_lock_ends_with_its_object(tmp_path):
     lock = FolderLock(tmp_path)
     del lock
