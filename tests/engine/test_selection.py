@@ -95,7 +95,7 @@ def test_extremes_of_the_draw_are_occupied_cells(monkeypatch, operator):
     fitness = np.where(rng.random(4000) < 0.5, rng.normal(0, 5, 4000), -INFINITY)
     fitness[[0, -1]] = -INFINITY
     extremes = jnp.array([0.0, 1.0 - 2.0**-24, 1.0])
-    monkeypatch.setattr(jax.random, "uniform", lambda key, shape: extremes)
+    monkeypatch.setattr(jax.random, "uniform", lambda key, shape, dtype: extremes)
     # A function of its own, so that no other test meets what is compiled here.
     select = jax.jit(lambda key, elites: operator(key, elites, 3))
     cells = np.asarray(select(jax.random.key(0), make_elites(fitness, rng.normal(size=4000))))

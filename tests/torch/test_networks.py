@@ -177,7 +177,7 @@ def test_the_gradient_of_log_odds(formulation, timm, torch, randomised, tmp_path
     ("name", "timm_name"), [("mobilenet_v1_100", "mobilenetv1_100"), ("mobilenet_v2", "mobilenetv2_100")]
 )
 def test_keras_mobilenets(name, timm_name, size, timm, torch, randomised, tmp_path):
-    # timm builds it with TensorFlow's padding and epsilon; only the names and layouts are then Keras'.
+    # timm builds it with TensorFlow's padding and epsilon; names and layouts are then Keras', and how it halves.
     network = randomised(timm.create_model(timm_name, pad_type="same", bn_eps=1e-3))
     weights = {tensor_name: tensor.numpy() for tensor_name, tensor in network.state_dict().items()}
     ours = architecture(name)
@@ -196,6 +196,12 @@ def test_keras_mobilenets(name, timm_name, size, timm, torch, randomised, tmp_pa
         for theirs, keras_name in zip(TORCH.norm, KERAS.norm, strict=True) if norm else ():
             tensors[f"{keras_norm}/{keras_name}"] = weights[f"{norm}.{theirs}"]
     save_file(tensors, tmp_path / "keras.safetensors")
+    for block in network.modules() if name == "mobilenet_v1_100" else ():
+        if hasattr(block, "conv_dw") and block.conv_dw.stride == (2, 2):
+            channels = block.conv_dw.in_channels
+            convolution = torch.nn.Conv2d(channels, channels, 3, 2, groups=channels, bias=False)
+            convolution.weight = block.conv_dw.weight
+            block.conv_dw = torch.nn.Sequential(torch.nn.ZeroPad2d((0, 1, 0, 1)), convolution)
     ported = classifier(ours, tmp_path / "keras.safetensors", image_size=size)
     images = _images(size)
     assert _relative_error(ported, images, _expected(torch, network, images, keras)) < RELATIVE_ERROR

@@ -113,8 +113,8 @@ def in_turn(graphs: Graph, points: Array, outputs: int, show: Show, canvases: Ar
         return jax.lax.fori_loop(0, batch, partial(network, place), carry)
 
     # The values are carried from network to network: to clear them would cost as much as a network.
-    found = jnp.zeros((batch, size, outputs), jnp.float32) if canvases is None else canvases
-    return jax.lax.fori_loop(0, pieces.shape[0], at, (jnp.zeros((nodes, piece), jnp.float32), found))[1]
+    found = jnp.zeros((batch, size, outputs), points.dtype) if canvases is None else canvases
+    return jax.lax.fori_loop(0, pieces.shape[0], at, (jnp.zeros((nodes, piece), points.dtype), found))[1]
 
 
 def activated(
@@ -145,11 +145,13 @@ def activated(
         # rounding is the same in a branch and in a loop.
         return product(index) + so_far
 
+    dtype = jax.eval_shape(product, begin).dtype
+
     def total(connections: int) -> Array:
         return reduce(
             lambda so_far, number: added(begin + number, so_far),
             range(connections),
-            jnp.zeros(points, jnp.float32),
+            jnp.zeros(points, dtype),
         )
 
     def total_of_many() -> Array:
@@ -201,9 +203,9 @@ def side_by_side(graphs: Graph, points: Array, outputs: int, show: Show) -> Arra
         )
         return values.at[row, chosen].set(result, unique_indices=True, indices_are_sorted=True), total
 
-    values = jnp.zeros((batch, nodes, size), jnp.float32).at[:, :inputs].set(points)
+    values = jnp.zeros((batch, nodes, size), points.dtype).at[:, :inputs].set(points)
     steps = STEPS_A_TURN if batch * size <= FEW_POINTS else 1
-    values, _ = several_at_once(ends[-1], steps, step, (values, jnp.zeros((batch, size), jnp.float32)))
+    values, _ = several_at_once(ends[-1], steps, step, (values, jnp.zeros((batch, size), points.dtype)))
     return jax.vmap(show)(values[:, inputs : inputs + outputs]).swapaxes(1, 2)
 
 

@@ -127,12 +127,10 @@ def gradients_in_turn(graphs: Graph, cotangents: Array, points: Array, outputs: 
             adjoints = adjoints.at[is_output].set(*of_outputs(cotangent))
             return jax.lax.fori_loop(0, length, back, ((values, slopes, adjoints), gradient)), None
 
-        (buffers, gradient), _ = jax.lax.scan(
-            at, (buffers, jnp.zeros(weight.shape, jnp.float32)), (pieces, cotangents)
-        )
+        (buffers, gradient), _ = jax.lax.scan(at, (buffers, jnp.zeros_like(weight)), (pieces, cotangents))
         return buffers, gradient
 
-    buffer = jnp.zeros((graphs.alive.shape[1], piece), jnp.float32)
+    buffer = jnp.zeros((graphs.alive.shape[1], piece), points.dtype)
     by_piece = cotangents.reshape(-1, outputs, count, piece).swapaxes(1, 2)
     work = programs(graphs, inputs, outputs), graphs.activation, by_piece
     _, gradients = jax.lax.scan(network, (buffer, buffer, buffer), work)
@@ -171,7 +169,7 @@ def gradients_side_by_side(
             return total + factor[:, None] * values[row, giver]
 
         most = fan_in[:, position].max()
-        total = several_at_once(most, CONNECTIONS_A_STEP, connection, jnp.zeros((batch, size), jnp.float32))
+        total = several_at_once(most, CONNECTIONS_A_STEP, connection, jnp.zeros((batch, size), points.dtype))
         which = graphs.activation[row, order[:, position]][:, None]
         found = [function(total) for function in FUNCTIONS]
         value, slope = (
@@ -199,11 +197,11 @@ def gradients_side_by_side(
 
         return jax.lax.fori_loop(0, fan_in[:, position].max(), connection, carry)
 
-    values = jnp.zeros((batch, nodes, size), jnp.float32).at[:, :inputs].set(points)
+    values = jnp.zeros((batch, nodes, size), points.dtype).at[:, :inputs].set(points)
     values, slopes = jax.lax.fori_loop(
-        0, length.max(), node, (values, jnp.zeros((batch, nodes, size), jnp.float32))
+        0, length.max(), node, (values, jnp.zeros((batch, nodes, size), points.dtype))
     )
     _, of_outputs = jax.vjp(jax.vmap(show), values[:, is_output])
-    adjoints = jnp.zeros((batch, nodes, size), jnp.float32).at[:, is_output].set(*of_outputs(cotangents))
-    _, gradients = jax.lax.fori_loop(0, length.max(), back, (adjoints, jnp.zeros(source.shape, jnp.float32)))
+    adjoints = jnp.zeros((batch, nodes, size), points.dtype).at[:, is_output].set(*of_outputs(cotangents))
+    _, gradients = jax.lax.fori_loop(0, length.max(), back, (adjoints, jnp.zeros(source.shape, points.dtype)))
     return gradients
