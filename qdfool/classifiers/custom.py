@@ -25,7 +25,7 @@ from qdfool.classifiers.program import traced
 from qdfool.classifiers.torch_adapter import adapted, is_torch_module
 from qdfool.classifiers.weights import fingerprint
 from qdfool.config import check_image_shape
-from qdfool.errors import InputError, code_of_a_user, process_kept, shown
+from qdfool.errors import InputError, code_of_a_user, named, process_kept, shown
 from qdfool.files.digest import digest_of
 from qdfool.types import Classifier, Parameters
 
@@ -60,6 +60,11 @@ def wrap(found: Any, image_shape: tuple[int, int, int] | None = None, reference:
     name = check_name("A classifier of your own", name)
     classifier = _unchecked(found, name, image_shape)
     logits = ask_once(classifier.name, classifier.logits, classifier.parameters, classifier.image_shape)
+    if ((logits >= 0) & (logits <= 1)).all():
+        _LOG.warning(
+            f"All that {named(name)} answers to {IMAGES_ASKED} images lies in [0, 1], as confidences of a sigmoid do. "
+            "Logits are expected, as they are before it: of confidences, log-odds say less than the network does."
+        )
     return replace(
         classifier,
         class_names=check_class_names(classifier.name, classifier.class_names, logits.shape[1]),

@@ -265,6 +265,14 @@ def test_probabilities_are_refused_from_jax_too(dtype):
         wrap(softmax)
 
 
+def test_what_may_come_from_a_sigmoid_is_warned_of(caplog):
+    wrap(lambda images: jax.nn.sigmoid(fake.logits(images[:, :8, :8])), reference="mine")
+    assert "All that mine answers to 8 images lies in [0, 1], as confidences of a sigmoid do." in caplog.text
+    caplog.clear()
+    wrap(lambda images: fake.logits(images[:, :8, :8]))
+    assert not caplog.messages
+
+
 def test_names_must_be_as_many_as_logits_and_unique():
     with pytest.raises(InputError, match="names 3 classes but returns 4 logits"):
         wrap(replace(fake.classifier, class_names=("a", "b", "c")))
