@@ -124,6 +124,15 @@ def test_what_is_only_called_like_an_audits_files_is_not_thrown_away(command):
     assert (place / "map" / "photo.txt").read_text() == "mine"
 
 
+def test_an_audit_with_a_damaged_way_is_thrown_away_whole_or_not_at_all(command):
+    assert command(*QUICK)[0] == 0
+    first = left()
+    Path("audited/pixels/config.json").write_text("{")
+    status, _, error = command(*QUICK, "--overwrite")
+    assert (status, "pixels has no whole config.json of a run" in error) == (2, True)
+    assert left() == first
+
+
 def test_a_share_is_all_or_none_only_where_it_is():
     shown = [share(part) for part in (0.0, 1 / 9000, 0.0012, 0.5, 0.98765, 1 - 1 / 2500, 1.0)]
     assert shown == ["0 %", "< 0.1 %", "0.12 %", "50 %", "98.8 %", "> 99.9 %", "100 %"]

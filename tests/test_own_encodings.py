@@ -11,6 +11,7 @@ import pytest
 
 import qdfool
 from qdfool.build import build_evolution
+from qdfool.engine.objectives import log_odds
 from qdfool.errors import InputError
 from qdfool.genomes.levels import round_to_levels
 
@@ -35,6 +36,45 @@ def test_a_genome_that_no_file_holds_is_refused(small):
     )
     with pytest.raises(InputError, match=r"a genome of bfloat16\[8\], and files hold the types of NumPy"):
         qdfool.evolve(replace(small, encoding=half), fake.host_logits)
+
+
+def faint(strength):
+    """Stripes as strong as a variable has it by now."""
+    stripes = own_parts.stripes(fake.SHAPE)
+    return replace(
+        stripes,
+        decode=lambda genome: strength["now"] * stripes.decode(genome),
+        differentiable=None,
+        encode=None,
+        decode_onto=None,
+    )
+
+
+def test_images_of_a_result_are_those_that_were_scored_whatever_the_encoding_is_by_now(small):
+    strength = {"now": 1.0}
+    config = replace(small, encoding=faint(strength), generations=2)
+    first = qdfool.evolve(config, fake.classifier)
+    strength["now"] = 0.25
+    second = qdfool.evolve(config, fake.classifier)
+    assert first.images().max() > 0.5
+    assert second.images().max() <= 0.26
+    for found in (first, second):
+        scored = log_odds_of(found.images())[np.arange(len(found.cells())), found.cells()]
+        np.testing.assert_allclose(scored, found.elites.fitness[found.cells()], atol=1e-4)
+
+
+def log_odds_of(images):
+    return np.asarray(jax.vmap(log_odds)(fake.logits(jnp.asarray(images))))
+
+
+def test_an_encoding_that_draws_otherwise_is_not_gone_on_with(small, tmp_path):
+    strength = {"now": 1.0}
+    config = replace(small, encoding=faint(strength), generations=2)
+    qdfool.evolve(config, fake.classifier, out=tmp_path)
+    assert qdfool.resume(tmp_path, fake.classifier, config=config, generations=3).generations == 3
+    strength["now"] = 0.25
+    with pytest.raises(InputError, match=r"The encoding stripes draws other images than .* began with"):
+        qdfool.resume(tmp_path, fake.classifier, config=config, generations=4)
 
 
 def test_a_genome_of_nothing_is_refused(small):

@@ -5,7 +5,7 @@ from qdfool.build.classifier import CLASSIFIERS, NO_FILES, build_classifier, is_
 from qdfool.build.defaults import DEFAULT_MUTATIONS, with_defaults
 from qdfool.build.devices import with_devices
 from qdfool.build.emitters import EMITTERS
-from qdfool.build.encoding import ENCODINGS, INITIAL, begins_with_pictures, build_encoding
+from qdfool.build.encoding import ENCODINGS, INITIAL, begins_with_pictures, build_encoding, is_own_encoding
 from qdfool.build.evolution import build_evolution
 from qdfool.build.measures import build_measures, grid_ranges, placed
 from qdfool.build.memory import check_archive, check_memory
@@ -36,6 +36,7 @@ __all__ = [
     "check_memory",
     "grid_ranges",
     "is_known",
+    "is_own_encoding",
     "placed",
     "read_pictures",
     "seeds_at_once",

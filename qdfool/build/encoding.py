@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 import jax
+import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 
@@ -188,7 +189,20 @@ def own_encoding(config: Config, image_shape: Shape) -> Encoding:
             )
     if found.decode_onto is not None:
         _check_drawn_onto(name, found, image_shape)
-    return found
+    return replace(found, decode=_as_it_is_now(found.decode, genome))
+
+
+def _as_it_is_now(decode: Callable[[Genome], Image], genome: Genome) -> Callable[[Genome], Image]:
+    """The same drawing whenever it is traced: images of a result are drawn when they are asked for, and by then a
+    variable of the function's module may be another one than those were scored with."""
+    # JAX keeps what it has traced by the function: this one is new.
+    program = jax.make_jaxpr(lambda genome: decode(genome))(genome)
+
+    def as_it_was(genome: Genome) -> Image:
+        (image,) = jax.extend.core.jaxpr_as_fun(program)(*jax.tree.leaves(genome))
+        return image
+
+    return as_it_was
 
 
 def _check_drawn_onto(name: str, encoding: Encoding, image_shape: Shape) -> None:

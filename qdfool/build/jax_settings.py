@@ -26,7 +26,9 @@ def check_jax() -> None:
             "JAX_DISABLE_JIT, or what else disables it."
         )
     for name, values in FORBIDDING.items():
-        if (value := getattr(jax.config, name, None)) in values:
+        value = getattr(jax.config, name, None)
+        value = getattr(value, "value", value)  # Some are members of an enumeration.
+        if value in values:
             raise InputError(
                 f"JAX's setting {name} is {value!r}, by which it refuses what qdfool and its networks compute. Unset "
                 f"the environment variable {name.upper()}, or what else sets it."

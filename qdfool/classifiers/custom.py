@@ -21,7 +21,7 @@ from qdfool.classifiers.logits_check import (
     some_of,
 )
 from qdfool.classifiers.names_check import check_class_names, check_name
-from qdfool.classifiers.program import traced
+from qdfool.classifiers.program import Traced, traced
 from qdfool.classifiers.torch_adapter import adapted, is_torch_module
 from qdfool.classifiers.weights import fingerprint
 from qdfool.config import check_image_shape
@@ -81,9 +81,10 @@ def _unchecked(found: Any, name: str, image_shape: tuple[int, int, int] | None) 
     if isinstance(found, Classifier):
         if not found.traceable:
             return replace(found, logits=_on_host(found.logits))
-        return replace(
-            found, logits=_traced(found.logits, found.logits, found.parameters, shape) or found.logits
-        )
+        known = _traced(found.logits, found.logits, found.parameters, shape)
+        # Where its program does not show, a function that JAX has not met: it may answer otherwise by now.
+        again = known if isinstance(known, Traced) else _anew(found.logits)
+        return replace(found, logits=again)
     if is_torch_module(found):
         colours = {1: "grey", 3: "RGB"}.get(shape[2], f"{shape[2]} channels")
         _LOG.warning(
@@ -209,6 +210,10 @@ def _traced(
     except BaseException:  # Whatever it raises when it meets a tracer, it may still work on NumPy arrays.
         return None
     return known if isinstance(shapes, jax.ShapeDtypeStruct) else None
+
+
+def _anew(logits: Callable[[Parameters, Any], Any]) -> Callable[[Parameters, Any], Any]:
+    return lambda parameters, images: logits(parameters, images)
 
 
 def _kind(found: Any) -> str:

@@ -85,7 +85,7 @@ def answers_of(classifier: Classifier) -> tuple[float, ...]:
 def some_of(logits: np.ndarray) -> tuple[float, ...]:
     """Those of a few classes, spread evenly, of each of the images [B, K]: enough to tell two classifiers apart."""
     classes = np.linspace(0, logits.shape[1] - 1, min(logits.shape[1], CLASSES_KEPT)).astype(int)
-    return tuple(map(float, logits[:, classes].astype(np.float32).ravel()))
+    return tuple(map(float, in_float32(logits)[:, classes].ravel()))
 
 
 def check_answer(name: str, logits: np.ndarray, shape: tuple[int, int]) -> None:

@@ -121,7 +121,7 @@ def tell(
         score: for emitters that follow gradients; None where JAX cannot trace the classifier.
     """
     elites, grid_cells = state.elites, evolution.grid_cells
-    logits = logits.astype(jnp.float32)  # Before they are looked at: what it cannot hold is infinite.
+    logits = _in_float32(logits)  # Before they are looked at: what it cannot hold is infinite.
     measures = jax.vmap(evolution.measure)(ask(state))
     cell_index, placed = jax.vmap(evolution.cell_index)(measures)
     finite = jnp.isfinite(logits).all(axis=1)
@@ -171,7 +171,14 @@ def step(
 
 def scoring(logits: Callable[[Parameters, Image], Array], parameters: Parameters) -> Score:
     """What an emitter that follows gradients asks."""
-    return lambda images: jax.vmap(log_odds)(logits(parameters, images).astype(jnp.float32))
+    return lambda images: jax.vmap(log_odds)(_in_float32(logits(parameters, images)))
+
+
+def _in_float32(logits: Array) -> Array:
+    """[B, K]; of wider ones without each row's largest, as `classifiers.logits_check.in_float32` says why."""
+    if logits.dtype.itemsize > 4:
+        logits = logits - logits.max(axis=1, keepdims=True)
+    return logits.astype(jnp.float32)
 
 
 def _competes(evolution: Evolution, parents: Array, valid: Array) -> Array:

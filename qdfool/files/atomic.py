@@ -37,16 +37,20 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         aside.unlink(missing_ok=True)
         raise
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
-def _new_aside(path: Path) -> tuple[Path, BinaryIO, int]:
+def _new_aside(path: Path) -> tuple[Path, BinaryIO, int | None]:
     """A file beside `path`, opened to be written, and a descriptor that keeps it locked until it is closed."""
     while True:
         aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
         file = new_file(aside)
+        if fcntl is None:
+            return aside, file, None
         lock = os.dup(file.fileno())
-        _lock(lock)
+        with suppress(OSError):  # Some file systems have no locks.
+            fcntl.flock(lock, fcntl.LOCK_EX)
         if aside.exists():
             return aside, file, lock
         # Another process took it for a rest before it was locked.
@@ -55,25 +59,16 @@ def _new_aside(path: Path) -> tuple[Path, BinaryIO, int]:
 
 
 def _remove_rests(path: Path) -> None:
+    if fcntl is None:
+        return
     for rest in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         with suppress(OSError):
             file = os.open(rest, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
             try:
-                if _lock(file):
-                    rest.unlink()
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # Fails where another process has it.
+                rest.unlink()
             finally:
                 os.close(file)
-
-
-def _lock(file: int) -> bool:
-    """Locks a file, where that can be done."""
-    if fcntl is None:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # Another process has it, or its file system has no locks.
-        return False
-    return True
 
 
 def new_file(path: Path) -> BinaryIO:

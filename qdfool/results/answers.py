@@ -1,5 +1,5 @@
-"""Whether a classifier is the one that a folder began with, by what it answers: where it has no weights that can be
-hashed, nothing else would tell."""
+"""Whether a classifier is the one that a folder began with, by what it answers: of what is around its weights, or where
+it has none that can be hashed, nothing else would tell."""
 
 import logging
 import math
@@ -14,6 +14,8 @@ from qdfool.types import Classifier
 _LOG = logging.getLogger(__name__)
 TOLERANCE = 0.01
 """Of the largest logit: by less the same network differs between machines, and in TF32."""
+TOLERANCE_OF_KNOWN_WEIGHTS = 0.05
+"""The same where the weights are known to be the same: in bfloat16 it differs by more."""
 
 
 def answers_otherwise(saved: Sequence[float], classifier: Classifier) -> str:
@@ -24,9 +26,10 @@ def answers_otherwise(saved: Sequence[float], classifier: Classifier) -> str:
         saved: `Classifier.answers` of then.
         classifier: of now.
     """
-    if (where := _differs(saved, classifier.answers)) is None:
+    tolerance = TOLERANCE_OF_KNOWN_WEIGHTS if classifier.fingerprint else TOLERANCE
+    if (where := _differs(saved, classifier.answers, tolerance)) is None:
         return ""
-    if _differs(classifier.answers, answers_of(classifier)) is not None:
+    if _differs(classifier.answers, answers_of(classifier), tolerance) is not None:
         _LOG.warning(
             f"{named(classifier.name)} answers otherwise each time that it is asked, so that nothing tells whether it "
             "is the same as before."
@@ -42,11 +45,11 @@ def rounded(answers: Sequence[float]) -> tuple[float, ...]:
     return tuple(round(answer, decimals) + 0.0 for answer in answers)  # Not -0.0.
 
 
-def _differs(one: Sequence[float], other: Sequence[float]) -> int | None:
+def _differs(one: Sequence[float], other: Sequence[float], tolerance: float) -> int | None:
     """Where two answers differ most, if they do. Those of other classes are not compared, and none with none."""
     if not one or len(one) != len(other):
         return None
     first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
     apart = np.abs(first - second)
     where = int(apart.argmax())
-    return where if apart[where] > TOLERANCE * np.abs(first).max() else None
+    return where if apart[where] > tolerance * np.abs(first).max() else None

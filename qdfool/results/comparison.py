@@ -174,9 +174,10 @@ def _member(folder: Path) -> tuple[Member, dict[str, Any]]:
 
 def _identity(record: ClassifierRecord) -> str:
     """Of a classifier: its weights, or where none are known its file and what it answers, by hashes."""
+    if record.fingerprint:
+        return f"weights {record.fingerprint[:HASH_LENGTH]}"
     answers = hashlib.sha256(repr(rounded(record.answers)).encode()).hexdigest() if record.answers else ""
-    file_hash = "" if record.fingerprint else record.file_hash
-    known = {"weights": record.fingerprint, "file": file_hash, "answers": answers}
+    known = {"file": record.file_hash, "answers": answers}
     return ", ".join(f"{name} {one[:HASH_LENGTH]}" for name, one in known.items() if one)
 
 
@@ -281,11 +282,13 @@ def _difference(before: Mapping[int, float], after: Mapping[int, float]) -> tupl
     if len(common) > 1:
         apart = np.array([after[seed] - before[seed] for seed in common])
         paired = interval(apart)
-        p_value = paired.p_value(0.0)
-        if np.any(apart) and np.ptp(apart) <= ROUNDING * np.abs(apart).max():
-            # Of pairs that all differ by the same, how far is not known.
-            paired = paired._replace(low=float("nan"), high=float("nan"))
-        return True, paired, p_value
+        largest = max(abs(values[seed]) for values in (before, after) for seed in common)
+        if np.any(apart) and np.ptp(apart) <= ROUNDING * largest:
+            # Of pairs that all differ by the same, but for the rounding of what was subtracted: how far is not known,
+            # and Student's t would be certain of any two. Here signs are counted.
+            alike = paired._replace(low=float("nan"), high=float("nan"))
+            return True, alike, 1.0 if abs(paired.mean) <= ROUNDING * largest else 2.0 ** (1 - len(apart))
+        return True, paired, paired.p_value(0.0)
     one, other = (np.array(list(values.values())) for values in (before, after))
     mean = float(other.mean() - one.mean())
     if min(len(one), len(other)) < 2 or not np.ptp(one) + np.ptp(other):

@@ -13,6 +13,7 @@ from qdfool.build import (
     build_measures,
     check_archive,
     grid_ranges,
+    is_own_encoding,
     placed,
 )
 from qdfool.config import MOST_GENERATIONS, Config
@@ -49,7 +50,8 @@ def load(directory: str | Path, config: Config | None = None) -> Result:
         check_archive(config, classifier.image_shape, classes)
     except InputError as error:
         raise InputError(f"{directory / run_folder.CONFIG}: {error}") from error
-    genome = jax.eval_shape(build_encoding(config, classifier.image_shape).initialise, jax.random.key(0))
+    encoding = build_encoding(config, classifier.image_shape)
+    genome = jax.eval_shape(encoding.initialise, jax.random.key(0))
     grid_cells = config.cells[0] * config.cells[1] if measures else 1
     snapshot = elites_file.read(
         directory / run_folder.ELITES,
@@ -67,6 +69,7 @@ def load(directory: str | Path, config: Config | None = None) -> Result:
         snapshot=snapshot,
         history=history_file.read(directory / run_folder.HISTORY, classes, figures["generations"]),
         metrics=run_folder.read_metrics(directory / run_folder.METRICS),
+        decode=encoding.decode if is_own_encoding(config) else None,
         **figures,
     )
 

@@ -23,6 +23,7 @@ from qdfool.results.config_file import (
     read_config,
     write_config,
 )
+from qdfool.results.encoding_check import check_encoding
 from qdfool.results.measure_check import check_measures
 from qdfool.results.run import Run
 from qdfool.results.saved_run import SavedRun
@@ -182,6 +183,7 @@ def restored(
         checkpoints.close()
     check_budget(directory, saved, run.config, run.generations, run.seconds)
     check_measures(directory, run.result(), run.evolution)
+    check_encoding(directory, config, run.state, run.evolution)
     warn_of_own_files(directory, run.config, values)
     if hosts.is_first():
         write_config(directory, run.config, classifier)

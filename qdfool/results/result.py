@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from qdfool.results import elites_file, history_file, npz, run_folder
 from qdfool.results.config_file import ClassifierRecord, write_config
 from qdfool.results.history import SURE, VERY_SURE, History, Metrics
 from qdfool.results.snapshot import Snapshot
-from qdfool.types import Classifier, Elites
+from qdfool.types import Classifier, Elites, Genome, Image
 
 if TYPE_CHECKING:
     from qdfool.results.pyribs import Archive
@@ -48,6 +48,8 @@ class Result:
     seconds: float
     """Seconds of evolution, compilation not counted."""
     compile_seconds: float
+    decode: Callable[[Genome], Image] | None = field(default=None, repr=False, compare=False)
+    """Of an encoding of the user's own, as it was when the run was built; without it, as the config has it by now."""
 
     def __repr__(self) -> str:
         found = f"{len(self.cells()):,} elites, {self.generations:,} generations"
@@ -116,7 +118,10 @@ class Result:
             "devices": 1,
             **dict.fromkeys(BUDGET),
         }
-        decode = _decoder(replace(self.config, **same), self.image_shape)
+        if self.decode is not None:
+            decode = _jitted(self.decode)
+        else:
+            decode = _decoder(replace(self.config, **same), self.image_shape)
         part = max(2, VALUES_PER_DECODING // int(np.prod(self.image_shape)))
         if len(cells) <= part:
             return finish(decode(self.snapshot.take(cells).genome)) if len(cells) else self._no_images(finish)
@@ -342,6 +347,11 @@ class Result:
     def grid_cells(self) -> int:
         """Cells of each class: 1 in the class archive."""
         return self.snapshot.size // len(self.class_names)
+
+
+@functools.lru_cache(maxsize=8)
+def _jitted(decode: Callable[[Genome], Image]) -> Callable[[Any], Any]:
+    return jax.jit(jax.vmap(decode))
 
 
 @functools.lru_cache(maxsize=8)

@@ -11,6 +11,7 @@ import numpy as np
 from qdfool import hosts
 from qdfool.build import (
     build_evolution,
+    is_own_encoding,
     read_pictures,
     shapes_of_pictures,
     warn_of_what_has_no_effect,
@@ -239,6 +240,7 @@ class Run:
             generations=self.generations,
             seconds=self.seconds,
             compile_seconds=self.compile_seconds,
+            decode=self.evolution.decode if is_own_encoding(self.config) else None,
         )
 
 

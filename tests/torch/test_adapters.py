@@ -182,6 +182,13 @@ def test_files_that_do_not_fit_are_refused(torch, tmp_path):
 
     example = torch.zeros(2, 1, 28, 28)
     drops_out = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Dropout(), torch.nn.Linear(784, 10)).train()
+    normed = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3),
+        torch.nn.BatchNorm2d(4),
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(2704, 10),
+    ).train()
     cases = {
         "weights.pt": (lambda path: torch.save({"weight": example}, path), "Weights alone are no network"),
         "noise.pt": (lambda path: path.write_bytes(b"noise" * 100), "cannot be loaded"),
@@ -197,6 +204,10 @@ def test_files_that_do_not_fit_are_refused(torch, tmp_path):
         ),
         "trained.pt": (
             lambda path: torch.jit.save(torch.jit.trace(drops_out, example, check_trace=False), str(path)),
+            "otherwise alone than beside others",
+        ),
+        "normed.pt": (
+            lambda path: torch.jit.save(torch.jit.trace(normed, example, check_trace=False), str(path)),
             "otherwise alone than beside others",
         ),
         "softmax.pt": (

@@ -108,6 +108,7 @@ def _check_not_training(
         InputError: it has another.
     """
     images = np.random.default_rng(0).random((2, *image_shape), np.float32)
+    images[1] = 0.0  # Of which the statistics are others.
     try:
         beside, alone = (logits({}, some)[0].astype(np.float64) for some in (images, images[:1]))
         apart = float(np.abs(beside - alone).max())

@@ -124,9 +124,9 @@ class Audit:
 
     def _throw_away(self) -> None:
         """What a former audit left, unless one of its runs is on its way: then nothing. A folder that is called like a
-        way and has no runs is somebody else's."""
+        way and has nothing that a run is called like is somebody else's."""
         ways = [run_folder.no_link(self.folder(way)) for way in WAYS]
-        runs = [way for way in ways if run_folder.is_of_a_run(way)]
+        runs = [way for way in ways if run_folder.has_run(way)]
         run_folder.throw_away([part for way in runs for part in (*run_folder.folders_of_seeds(way), way)])
         self._overwrite = False
         # What says that it is an audit's goes last: without it the folder would be taken for somebody else's.
