@@ -4,6 +4,7 @@ import json
 import re
 import resource
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from PIL import Image
 import qdfool
 from qdfool import audit
 from qdfool.build import Target, seeds_at_once
+from qdfool.classifiers.lenet import PRETRAINED
 from qdfool.cli.options import read
 from qdfool.data.image import read_image
 from qdfool.files.lock import FolderLock
@@ -131,6 +133,15 @@ def test_an_audit_with_a_damaged_way_is_thrown_away_whole_or_not_at_all(command)
     status, _, error = command(*QUICK, "--overwrite")
     assert (status, "pixels has no whole config.json of a run" in error) == (2, True)
     assert left() == first
+
+
+def test_an_audit_is_the_same_wherever_its_weights_lie(command):
+    shutil.copy(PRETRAINED, "mine.safetensors")
+    assert command("lenet", *QUICK[1:], "--weights", "mine.safetensors")[0] == 0
+    first = left()[0]
+    Path("mine.safetensors").rename("moved.safetensors")
+    assert command("lenet", *QUICK[1:], "--weights", "moved.safetensors")[0] == 0
+    assert json.loads(left()[0])["score"] == json.loads(first)["score"]
 
 
 def test_a_share_is_all_or_none_only_where_it_is():

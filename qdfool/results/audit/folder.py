@@ -165,6 +165,8 @@ class Audit:
             return
         there, here = (_entries(record) for record in (run_folder.read_json(path), self._record()))
         saved, _ = there.pop("answers", []), here.pop("answers")
+        for record in (there, here):
+            record.pop("weights", None)  # What they are is compared, not where they lie.
         if not isinstance(saved, list) or not all(isinstance(answer, float) for answer in saved):
             raise InputError(f"{path} is damaged: its answers are {shown(saved)}, and no numbers.")
         if how := answers_otherwise(saved, self.classifier):
