@@ -31,7 +31,7 @@ def test_the_guide_runs(tmp_path, monkeypatch):
     code = "\n".join(
         block for block in blocks(ROOT / "docs/audit.md", "python") if "import torch" not in block
     )
-    assert code.count("qdfool.evolve(") == 5
+    assert code.count("qdfool.evolve(") == 6
     exec(compile(code, "docs/audit.md", "exec"), {})
     assert (tmp_path / "audit/linear/gallery.png").exists()
     assert (tmp_path / "audit/service/elites.npz").exists()

@@ -25,7 +25,7 @@ def logits(images):
             sys.exit(0)
         if calls % 3 == 2:
             raise ValueError("copy")
-    return np.stack([images.mean((1, 2, 3)), images[:, 0, 0, 0], images[:, 1, 1, 0]], 1)
+    return np.stack([images.mean((1, 2, 3)), images[:, 0, 0, 0], images[:, 1, 1, 0]], 1) - 0.5
 """
 
 
