@@ -113,7 +113,7 @@ def test_curves_over_seeds_count_what_is_charged(tmp_path, monkeypatch):
 @pytest.mark.drawn
 @pytest.mark.parametrize("archive", [pytest.param("class", marks=pytest.mark.slow), "grid"])
 def test_what_is_drawn_of_a_run_is_a_picture(small, tmp_path, caplog, archive):
-    config = replace(small, generations=2, archive=archive, cells=(3, 3))
+    config = replace(small, generations=2, archive=archive, **{"cells": (3, 3)} if archive == "grid" else {})
     qdfool.evolve(config, fake.host_logits, out=tmp_path, seeds=range(1, 3))
     # An old Matplotlib says things of its own beside a new pyparsing.
     assert not [record.message for record in caplog.records if record.name.startswith("qdfool")]
