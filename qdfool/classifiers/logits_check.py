@@ -105,8 +105,8 @@ def check_answer(name: str, logits: np.ndarray, shape: tuple[int, int]) -> None:
         raise InputError(PROBABILITIES.format(name=name))
 
 
-def in_float32(logits: np.ndarray) -> np.ndarray:
-    """[B, K] as float32; what that cannot hold becomes infinite.
+def in_float32(logits: Any) -> Any:
+    """[B, K], of NumPy or JAX, as float32; what that cannot hold becomes infinite.
 
     Of wider numbers each row's largest is taken off before. That changes no confidence, and far from 0 their
     differences would be rounded away, as of joint log-likelihoods of an image's many values.

@@ -13,6 +13,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
+from qdfool.classifiers.logits_check import in_float32
 from qdfool.engine import archive, sharding
 from qdfool.engine.archive import empty, occupied
 from qdfool.engine.objectives import log_odds
@@ -121,7 +122,7 @@ def tell(
         score: for emitters that follow gradients; None where JAX cannot trace the classifier.
     """
     elites, grid_cells = state.elites, evolution.grid_cells
-    logits = _in_float32(logits)  # Before they are looked at: what it cannot hold is infinite.
+    logits = in_float32(logits)  # Before they are looked at: what it cannot hold is infinite.
     measures = jax.vmap(evolution.measure)(ask(state))
     cell_index, placed = jax.vmap(evolution.cell_index)(measures)
     finite = jnp.isfinite(logits).all(axis=1)
@@ -171,14 +172,7 @@ def step(
 
 def scoring(logits: Callable[[Parameters, Image], Array], parameters: Parameters) -> Score:
     """What an emitter that follows gradients asks."""
-    return lambda images: jax.vmap(log_odds)(_in_float32(logits(parameters, images)))
-
-
-def _in_float32(logits: Array) -> Array:
-    """[B, K]; of wider ones without each row's largest, as `classifiers.logits_check.in_float32` says why."""
-    if logits.dtype.itemsize > 4:
-        logits = logits - logits.max(axis=1, keepdims=True)
-    return logits.astype(jnp.float32)
+    return lambda images: jax.vmap(log_odds)(in_float32(logits(parameters, images)))
 
 
 def _competes(evolution: Evolution, parents: Array, valid: Array) -> Array:

@@ -20,12 +20,18 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("planted", PLANTED)
-def test_what_lies_in_the_way_is_replaced_and_what_it_names_is_not_touched(tmp_path, planted):
+def planted_as(how: str, name: str, tmp_path: Path) -> tuple[Path, Path]:
+    """A folder in which something lies under a name, and the file elsewhere that it may name."""
     folder, other = tmp_path / "folder", tmp_path / "other"
     folder.mkdir()
     other.write_text("mine")
-    PLANTED[planted](folder / "file", other)
+    PLANTED[how](folder / name, other)
+    return folder, other
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_what_lies_in_the_way_is_replaced_and_what_it_names_is_not_touched(tmp_path, planted):
+    folder, other = planted_as(planted, "file", tmp_path)
     with atomic_write(folder / "file") as file:
         file.write(b"ours")
     assert not (folder / "file").is_symlink()
@@ -37,10 +43,7 @@ def test_what_lies_in_the_way_is_replaced_and_what_it_names_is_not_touched(tmp_p
 
 @pytest.mark.parametrize("planted", PLANTED)
 def test_rests_of_killed_processes_go_and_what_links_name_stays(tmp_path, planted):
-    folder, other = tmp_path / "folder", tmp_path / "other"
-    folder.mkdir()
-    other.write_text("mine")
-    PLANTED[planted](folder / ".file.0123abcd.part", other)
+    folder, other = planted_as(planted, ".file.0123abcd.part", tmp_path)
     (folder / ".file2.0123abcd.part").write_text("of another file")
     with atomic_write(folder / "file") as file:
         file.write(b"ours")
